@@ -1,0 +1,67 @@
+//! Arguments to one call; one file per verb. A verb returns an [`Exit`]; nothing here decides anything.
+
+mod agent;
+mod completion;
+mod exit;
+mod image;
+mod init;
+mod inventory;
+mod lab;
+mod schema;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::{Exit, Failure};
+pub use inventory::InventoryArgs;
+
+/// Declarative Kubernetes lifecycle installer: one image, one inventory, one command.
+#[derive(Debug, Parser)]
+#[command(name = "kubewright", version, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Init(init::Args),
+    Validate(validate::Args),
+    Schema(schema::Args),
+    Image(image::Args),
+    Lab(lab::Args),
+    Completion(completion::Args),
+    #[command(hide = true)]
+    Agent(agent::Args),
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::usage(&error),
+    };
+    let result = match arguments.verb {
+        Verb::Init(args) => args.run(),
+        Verb::Validate(args) => args.run(),
+        Verb::Schema(args) => args.run(),
+        Verb::Image(args) => args.run(),
+        Verb::Lab(args) => args.run(),
+        Verb::Completion(args) => args.run(),
+        Verb::Agent(args) => args.run(),
+    };
+    exit::report(result)
+}
+
+/// The grammar of the command line, for completion and help.
+fn grammar() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
+/// Runs `work` on a fresh runtime.
+fn block_on<F: Future>(work: F) -> Result<F::Output, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    Ok(runtime.map_err(|error| Failure::new(format!("cannot start the runtime: {error}")))?.block_on(work))
+}

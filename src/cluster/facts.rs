@@ -1,0 +1,91 @@
+//! What a host is: read once per run, decided upon by pure functions.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Facts of a host. Sizes are bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Facts {
+    /// `PRETTY_NAME` of /etc/os-release.
+    pub os: String,
+    /// `ID` of /etc/os-release.
+    pub os_id: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// Machine, as uname prints it: `x86_64`.
+    pub arch: String,
+    /// Host name.
+    pub hostname: String,
+    /// Machine id; two hosts with the same one are clones.
+    pub machine_id: String,
+    /// Boot id; a new one proves a reboot.
+    pub boot_id: String,
+    /// Online CPUs.
+    pub cpus: u32,
+    /// Memory.
+    pub memory: u64,
+    /// systemd's version number; 0 when it is not process 1.
+    pub systemd: u32,
+    /// 1 or 2.
+    pub cgroup_version: u8,
+    /// Seconds since the epoch by the host's clock, with nanoseconds as a fraction of a second in the second field.
+    pub clock: (i64, u32),
+    /// Interfaces with their addresses in CIDR form.
+    pub interfaces: BTreeMap<String, Interface>,
+    /// Mounted file systems that hold data.
+    pub mounts: Vec<Mount>,
+    /// Whole disks.
+    pub disks: Vec<Disk>,
+    /// Devices and files in /proc/swaps.
+    pub swaps: Vec<String>,
+    /// TCP ports that something listens on, with the process name where it is known.
+    pub listening: BTreeMap<u16, String>,
+    /// State (`active`, `failed`, …) of the units that matter: kubewright's own and conflicting ones.
+    pub units: BTreeMap<String, String>,
+    /// Resolver file that pods should inherit: systemd-resolved's own where its stub is in /etc/resolv.conf.
+    pub resolv_conf: String,
+    /// The pod subnet in kubewright's CNI configuration, where there is one.
+    pub pod_cidr: Option<String>,
+    /// Whether /var/lib/etcd/member is there.
+    pub has_etcd_data: bool,
+    /// Digests of the unpacked components, by `name/version`.
+    pub components: BTreeMap<String, String>,
+}
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Interface {
+    /// Addresses in CIDR form.
+    pub addresses: Vec<String>,
+    /// MTU.
+    pub mtu: u32,
+    /// Hardware address.
+    pub mac: String,
+    /// Whether a driver stands behind it, as opposed to a bridge, veth or bond.
+    pub physical: bool,
+}
+
+/// A mounted file system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// Mount point.
+    pub path: String,
+    /// Type.
+    pub kind: String,
+    /// Size.
+    pub size: u64,
+    /// Free for root.
+    pub free: u64,
+}
+
+/// A disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// Kernel name.
+    pub name: String,
+    /// Size.
+    pub size: u64,
+    /// Whether it spins.
+    pub rotational: bool,
+}

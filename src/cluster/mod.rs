@@ -1,0 +1,81 @@
+//! The validated nouns of a cluster. Nothing here does I/O, and nothing here can be built in an invalid state:
+//! names parse or fail, and [`Cluster::new`] checks every rule that spans several of them.
+
+mod endpoint;
+mod facts;
+mod host;
+mod labels;
+mod names;
+mod network;
+mod rules;
+mod settings;
+mod ssh;
+mod version;
+
+pub use endpoint::{Endpoint, EndpointMode};
+pub use facts::{Disk, Facts, Interface, Mount};
+pub use host::{Host, Role, Roles};
+pub use labels::{LabelKey, LabelValue, Labels, Taint, TaintEffect};
+pub use names::{ClusterName, HostName, NameError};
+pub use network::{IpvsScheduler, Network, NetworkPlugin, ProxyMode};
+pub use rules::Violation;
+pub use settings::{ControlPlane, Etcd, ImageReference, Kernel, KeyAlgorithm, Kubelet, Pki, QualityOfService};
+pub use ssh::{Become, Jump, SecretSource, SshTarget};
+pub use version::{KubeVersion, Version, VersionError};
+
+/// A whole cluster as the inventory declares it, with every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    parts: Parts,
+}
+
+/// What a [`Cluster`] is made of; only [`Cluster::new`] turns it into one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    /// Unique name; also names the local state directory.
+    pub name: ClusterName,
+    /// Where the cluster image is.
+    pub image: ImageReference,
+    /// Every host, ranges expanded, in the order of the inventory.
+    pub hosts: Vec<Host>,
+    /// How clients reach the API servers.
+    pub endpoint: Endpoint,
+    /// Pod and service networks.
+    pub network: Network,
+    /// The external etcd.
+    pub etcd: Etcd,
+    /// Settings of the static pods.
+    pub control_plane: ControlPlane,
+    /// Settings of the kubelets.
+    pub kubelet: Kubelet,
+    /// Keys and lifetimes.
+    pub pki: Pki,
+    /// Kernel settings that hold for all hosts.
+    pub kernel: Kernel,
+}
+
+impl Cluster {
+    /// Checks every rule that spans several nouns; on failure returns all violations, never only the first.
+    pub fn new(parts: Parts) -> Result<Self, Vec<Violation>> {
+        let violations = rules::check(&parts);
+        if violations.is_empty() { Ok(Self { parts }) } else { Err(violations) }
+    }
+
+    /// The hosts that have `role`, in the order of the inventory.
+    pub fn with_role(&self, role: Role) -> impl Iterator<Item = &Host> {
+        self.parts.hosts.iter().filter(move |host| host.roles.contains(role))
+    }
+
+    /// The host called `name`.
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        self.parts.hosts.iter().find(|host| host.name.as_str() == name)
+    }
+}
+
+impl std::ops::Deref for Cluster {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}

@@ -1,0 +1,83 @@
+//! Settings of the parts of a cluster.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a cluster image is: `oci:DIR[:TAG]` or `oci-archive:FILE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageReference(pub String);
+
+/// The external etcd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Etcd {
+    /// Time between heartbeats of the leader.
+    pub heartbeat: Duration,
+    /// Time without heartbeat after which a member stands for election; at least five heartbeats.
+    pub election: Duration,
+    /// Size limit of the database in bytes; etcd suggests at most 8 GiB.
+    pub quota_bytes: u64,
+}
+
+/// Settings of the static pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlPlane {
+    /// Extra flags by component (`kube-apiserver`, …). Flags that identify the cluster are refused.
+    pub extra_args: BTreeMap<String, BTreeMap<String, String>>,
+    /// Extra subject alternative names of the API servers' certificates.
+    pub cert_sans: Vec<String>,
+    /// Quality of service of the static pods.
+    pub quality_of_service: QualityOfService,
+}
+
+/// Quality of service class of the control-plane pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum QualityOfService {
+    /// Requests only: the pods may use what is free.
+    Burstable,
+    /// Limits equal to requests, worked out from the size of the host.
+    Guaranteed,
+}
+
+/// Settings of the kubelets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kubelet {
+    /// Most pods on one node.
+    pub max_pods: u32,
+}
+
+/// Keys and lifetimes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pki {
+    /// Algorithm of new keys.
+    pub algorithm: KeyAlgorithm,
+    /// Lifetime of new CAs.
+    pub ca_lifetime: Duration,
+    /// Lifetime of every other certificate.
+    pub leaf_lifetime: Duration,
+}
+
+/// Algorithm of a private key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum KeyAlgorithm {
+    /// NIST P-256.
+    #[serde(rename = "ecdsa-p256")]
+    EcdsaP256,
+    /// RSA, 2048 bits.
+    #[serde(rename = "rsa-2048")]
+    Rsa2048,
+    /// RSA, 4096 bits.
+    #[serde(rename = "rsa-4096")]
+    Rsa4096,
+}
+
+/// Kernel settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Kernel {
+    /// Sysctls beside, or instead of, those that Kubernetes needs.
+    pub sysctls: BTreeMap<String, String>,
+    /// Modules beside those that Kubernetes needs.
+    pub modules: Vec<String>,
+}

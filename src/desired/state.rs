@@ -1,0 +1,246 @@
+//! The desired state of one host, as data: it travels in frames from the installer to the agent.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::image::Blob;
+
+/// Everything that one host should be, in the order in which it is brought about.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HostState {
+    /// Parts, ordered as [`Part`] is.
+    pub parts: Vec<PartState>,
+}
+
+impl HostState {
+    /// The part called `part`, where the host has one.
+    pub fn part(&self, part: Part) -> Option<&PartState> {
+        self.parts.iter().find(|state| state.part == part)
+    }
+}
+
+/// A slice of a host's state that one stage brings about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// Modules, sysctls, swap, /etc/hosts.
+    Kernel,
+    /// Program files unpacked from blobs.
+    Binaries,
+    /// Certificates, keys and kubeconfigs.
+    Pki,
+    /// The etcd member.
+    Etcd,
+    /// containerd, its configuration, and the container images.
+    Runtime,
+    /// HAProxy and keepalived in front of the API servers.
+    Endpoint,
+    /// Static pods of the control plane.
+    ControlPlane,
+    /// CNI configuration and routes.
+    Network,
+    /// The kubelet.
+    Kubelet,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Kernel => "kernel",
+            Self::Binaries => "binaries",
+            Self::Pki => "pki",
+            Self::Etcd => "etcd",
+            Self::Runtime => "runtime",
+            Self::Endpoint => "endpoint",
+            Self::ControlPlane => "control-plane",
+            Self::Network => "network",
+            Self::Kubelet => "kubelet",
+        })
+    }
+}
+
+/// The resources of one part, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartState {
+    /// Which part.
+    pub part: Part,
+    /// Its resources.
+    pub resources: Vec<Resource>,
+}
+
+/// One thing on a host. What it means to differ, and how to mend that, stands in one file per kind under `resource/`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Resource {
+    /// A directory.
+    Directory(Directory),
+    /// A regular file with all of its content.
+    File(File),
+    /// A marked block of lines in a file that others own, too.
+    Block(Block),
+    /// A symbolic link.
+    Symlink(Symlink),
+    /// Nothing at a path.
+    Absent(Absent),
+    /// A system user with a group of its own.
+    User(User),
+    /// A loaded kernel module, loaded again at boot.
+    Module(Module),
+    /// Sysctls, live and in a file.
+    Sysctls(Sysctls),
+    /// No swap, now and after a reboot.
+    SwapOff,
+    /// A component's files, unpacked from its blob.
+    Component(Component),
+    /// Container images, imported from a component's blob.
+    Images(Images),
+    /// A systemd unit.
+    Unit(Unit),
+}
+
+/// Who owns a file. By name, because the user may be one that kubewright makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// User name.
+    pub user: String,
+    /// Group name.
+    pub group: String,
+}
+
+impl Owner {
+    /// root:root.
+    pub fn root() -> Self {
+        Self { user: "root".into(), group: "root".into() }
+    }
+}
+
+/// A directory; its parents are made with mode 0755 where they are missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Directory {
+    /// Absolute path.
+    pub path: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub owner: Owner,
+}
+
+/// A regular file.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Absolute path.
+    pub path: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub owner: Owner,
+    /// All of the content.
+    pub content: String,
+    /// Whether the content must never be shown.
+    pub secret: bool,
+    /// Units that are restarted when the file changes, after all writes of the part.
+    pub restarts: Vec<String>,
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let content = if self.secret { "(secret)" } else { &self.content };
+        f.debug_struct("File").field("path", &self.path).field("mode", &self.mode).field("content", &content).finish()
+    }
+}
+
+/// Lines between `# BEGIN kubewright NAME` and `# END kubewright NAME`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// Absolute path; an existing file keeps its mode and owner, a new one gets 0644 root:root.
+    pub path: String,
+    /// Name in the markers.
+    pub name: String,
+    /// The lines; none means that the block is gone.
+    pub lines: Vec<String>,
+}
+
+/// A symbolic link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Symlink {
+    /// Absolute path of the link.
+    pub path: String,
+    /// What it points at.
+    pub target: String,
+}
+
+/// Nothing at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absent {
+    /// Absolute path.
+    pub path: String,
+}
+
+/// A system user without login.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Name of the user and of its group.
+    pub name: String,
+    /// Home directory; not created.
+    pub home: String,
+}
+
+/// A kernel module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module {
+    /// Name as in /proc/modules.
+    pub name: String,
+}
+
+/// Sysctls, in one file and in the running kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sysctls {
+    /// The file under /etc/sysctl.d.
+    pub path: String,
+    /// Value by key (`net.ipv4.ip_forward`).
+    pub values: BTreeMap<String, String>,
+}
+
+/// Files of a component under `/opt/kubewright/NAME/VERSION`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Component {
+    /// Name.
+    pub name: String,
+    /// Version, as it stands in the path.
+    pub version: String,
+    /// Its layer.
+    pub blob: Blob,
+}
+
+impl Component {
+    /// Where the files are.
+    pub fn directory(&self) -> String {
+        format!("/opt/kubewright/{}/{}", self.name, self.version)
+    }
+}
+
+/// Container images from one component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Images {
+    /// Name of the component.
+    pub name: String,
+    /// The layer that holds the OCI archive, at `opt/kubewright/images/NAME.tar`.
+    pub blob: Blob,
+    /// References that containerd must know afterwards.
+    pub references: Vec<String>,
+    /// Path of the `ctr` that imports them.
+    pub ctr: String,
+}
+
+/// A systemd unit whose file is a [`File`] before it, or comes with the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// Name with its suffix: `etcd.service`.
+    pub name: String,
+    /// Whether it starts at boot.
+    pub enabled: bool,
+    /// Whether it runs.
+    pub running: bool,
+}

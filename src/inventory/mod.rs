@@ -1,0 +1,1 @@
+//! The inventory as written: YAML to a validated cluster.

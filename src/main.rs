@@ -1,0 +1,5 @@
+//! The `kubewright` command: installer, and agent on the hosts.
+
+fn main() -> std::process::ExitCode {
+    kubewright::cli::main()
+}

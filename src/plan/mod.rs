@@ -1,0 +1,1 @@
+//! The literal lists of stages, and the checks that come before them.

@@ -1,0 +1,1 @@
+//! SSH: connect, authenticate, agent sessions, tunnels.

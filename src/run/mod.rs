@@ -1,0 +1,1 @@
+//! Executes a plan: stages, widths, gates, lock, receipts.

@@ -1,0 +1,1 @@
+//! Tables: what each minor of Kubernetes, etcd and containerd needs.

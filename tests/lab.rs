@@ -1,0 +1,3 @@
+//! The end-to-end run in the lab.
+
+fn main() {}
