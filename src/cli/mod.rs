@@ -5,9 +5,15 @@ mod completion;
 mod exit;
 mod image;
 mod init;
+mod install;
 mod inventory;
+mod kubeconfig;
 mod lab;
+mod plan;
+mod reset;
 mod schema;
+mod session;
+mod status;
 mod validate;
 
 use std::process::ExitCode;
@@ -30,6 +36,11 @@ enum Verb {
     Init(init::Args),
     Validate(validate::Args),
     Schema(schema::Args),
+    Plan(plan::Args),
+    Install(install::Args),
+    Status(status::Args),
+    Kubeconfig(kubeconfig::Args),
+    Reset(reset::Args),
     Image(image::Args),
     Lab(lab::Args),
     Completion(completion::Args),
@@ -47,6 +58,11 @@ pub fn main() -> ExitCode {
         Verb::Init(args) => args.run(),
         Verb::Validate(args) => args.run(),
         Verb::Schema(args) => args.run(),
+        Verb::Plan(args) => args.run(),
+        Verb::Install(args) => args.run(),
+        Verb::Status(args) => args.run(),
+        Verb::Kubeconfig(args) => args.run(),
+        Verb::Reset(args) => args.run(),
         Verb::Image(args) => args.run(),
         Verb::Lab(args) => args.run(),
         Verb::Completion(args) => args.run(),

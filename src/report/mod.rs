@@ -1,5 +1,17 @@
 //! The only code that prints. Everything else returns values or sends events.
 
+mod event;
+mod log;
+mod plan;
 mod print;
+mod progress;
+mod style;
+mod table;
 
+pub use event::{Event, Events};
+pub use log::RunLog;
+pub use plan::render_plan;
 pub use print::{print, print_error};
+pub use progress::{Format, render};
+pub use style::Style;
+pub use table::table;

@@ -1,1 +1,26 @@
-//! Executes a plan: stages, widths, gates, lock, receipts.
+//! Executes a plan: connects, locks, surveys, runs stages with their widths and gates. Sends events, never prints.
+
+mod api;
+mod checkpoint;
+mod distribute;
+mod execute;
+mod failure;
+mod fleet;
+mod gate;
+mod install;
+mod kubeconfig;
+mod lock;
+mod preflight;
+mod reset;
+mod state;
+mod status;
+mod survey;
+
+pub use failure::{HostFailure, RunError};
+pub use fleet::Fleet;
+pub use install::{Subject, Summary, install, plan};
+pub use kubeconfig::kubeconfig;
+pub use reset::reset;
+pub use state::StateDirectory;
+pub use status::{HostStatus, Status, status};
+pub use survey::Survey;

@@ -1,0 +1,9 @@
+#!/bin/sh
+# The end-to-end run: real hosts in the lab, with the binary as it is shipped.
+set -eu
+cd "$(dirname "$0")/.."
+cache=${KUBEWRIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kubewright}
+KUBEWRIGHT_BIN="$PWD/target/x86_64-unknown-linux-musl/release/kubewright"
+KUBEWRIGHT_IMAGE="$cache/images/debian-12"
+export KUBEWRIGHT_BIN KUBEWRIGHT_IMAGE KUBEWRIGHT_LAB_SUITE="${KUBEWRIGHT_LAB_SUITE:-test}"
+exec cargo test --locked --test lab

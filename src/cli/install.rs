@@ -1,0 +1,31 @@
+//! `kubewright install`.
+
+use super::session::SessionArgs;
+use super::{Exit, Failure};
+use crate::report::{self, Format};
+use crate::run;
+
+/// Bring the hosts of an inventory to a running cluster, and a cluster to what the inventory says now
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Safe to repeat: a run that was cut off goes on where it stopped, and a second run changes nothing.\n\n\
+    Exit codes: 0 done or nothing to do, 1 failed, 65 invalid inventory, 75 locked by another run")]
+pub(super) struct Args {
+    #[command(flatten)]
+    session: SessionArgs,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let session = self.session.load()?;
+        let summary = session.run("install", async |subject, events| run::install(subject, events).await)?;
+        if session.output == Format::Human {
+            let hosts = session.cluster.hosts.len();
+            let seconds = summary.took.as_secs_f64();
+            report::print(&format!("{} changed on {hosts} hosts in {seconds:.1} s", summary.changed));
+            if summary.changed > 0 {
+                report::print("next: kubewright status; kubewright kubeconfig > admin.conf");
+            }
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,30 @@
+//! `kubewright plan`.
+
+use super::session::SessionArgs;
+use super::{Exit, Failure};
+use crate::report::{self, Format, Style};
+use crate::run;
+
+/// Show what install would change, per host and object, with diffs; changes nothing
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 nothing to change, 2 changes pending, 1 failed, 65 invalid inventory")]
+pub(super) struct Args {
+    #[command(flatten)]
+    session: SessionArgs,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let session = self.session.load()?;
+        let pending = session.run("plan", async |subject, events| run::plan(subject, events).await)?;
+        match session.output {
+            Format::Human => report::print(&report::render_plan(&pending, Style::stdout())),
+            Format::Json => {
+                for (host, change) in pending.iter().flat_map(|(host, changes)| changes.iter().map(move |c| (host, c))) {
+                    report::print(&serde_json::json!({ "host": host, "change": change }).to_string());
+                }
+            }
+        }
+        Ok(if pending.is_empty() { Exit::Done } else { Exit::Pending })
+    }
+}

@@ -1,0 +1,99 @@
+//! What every verb that talks to hosts shares: flags, the loaded inventory and image, the renderer of events.
+
+use super::{Failure, InventoryArgs, block_on};
+use crate::cluster::Cluster;
+use crate::image::{self, OpenImage};
+use crate::remote::{Connector, HostKeyPolicy, Options};
+use crate::report::{self, Event, Events, Format, RunLog};
+use crate::run::{RunError, StateDirectory, Subject};
+use crate::inventory;
+
+/// Flags of every verb that talks to hosts.
+#[derive(Debug, clap::Args)]
+pub(super) struct SessionArgs {
+    #[command(flatten)]
+    inventory: InventoryArgs,
+    /// Most hosts to work on at a time
+    #[arg(long, value_name = "N", default_value_t = 64, env = "KUBEWRIGHT_PARALLEL")]
+    parallel: usize,
+    /// Accept and record the host keys of hosts seen for the first time; a changed key is refused all the same
+    #[arg(long, env = "KUBEWRIGHT_ACCEPT_NEW_HOST_KEYS")]
+    accept_new_host_keys: bool,
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t = Format::Human, env = "KUBEWRIGHT_OUTPUT")]
+    pub(super) output: Format,
+}
+
+/// A loaded inventory with all that a run needs.
+pub(super) struct Session {
+    pub(super) cluster: Cluster,
+    pub(super) state: StateDirectory,
+    pub(super) output: Format,
+    connector: Connector,
+    parallel: usize,
+    image: OpenImage,
+}
+
+impl SessionArgs {
+    /// Loads the inventory and opens the cluster image.
+    pub(super) fn load(&self) -> Result<Session, Failure> {
+        let cluster = inventory::load(&self.inventory.inventory).map_err(super::validate::failure)?;
+        let image = image::open(&cluster.image)?;
+        let policy = if self.accept_new_host_keys { HostKeyPolicy::AcceptNew } else { HostKeyPolicy::Strict };
+        let connector = Connector::new(Options { host_keys: policy, ..Options::default() });
+        let state = StateDirectory::of(&cluster.name);
+        Ok(Session { cluster, state, output: self.output, connector, parallel: self.parallel, image })
+    }
+}
+
+impl Session {
+    /// Runs `work` with a renderer beside it, until it ends or the operator interrupts it. A failure names the log.
+    pub(super) fn run<T>(
+        &self,
+        verb: &str,
+        work: impl AsyncFnOnce(&Subject<'_>, &Events) -> Result<T, RunError>,
+    ) -> Result<T, Failure> {
+        let log = RunLog::create(&self.state.runs(), verb);
+        let log_path = log.path().display().to_string();
+        let (events, receiver) = Events::channel();
+        events.send(Event::RunStarted {
+            verb: verb.to_owned(),
+            cluster: self.cluster.name.to_string(),
+            hosts: self.cluster.hosts.len(),
+            log: log_path.clone(),
+        });
+        let subject = Subject {
+            cluster: &self.cluster,
+            image: &self.image,
+            connector: &self.connector,
+            parallel: self.parallel,
+            state: &self.state,
+        };
+        let output = self.output;
+        let result = block_on(async move {
+            let renderer = tokio::spawn(report::render(output, receiver, log));
+            let result = tokio::select! {
+                result = work(&subject, &events) => result,
+                () = interrupted() => Err(RunError::Interrupted),
+            };
+            drop(events);
+            // The renderer ends when the last sender is gone; one that panicked must not hide the result.
+            let _ = renderer.await;
+            result
+        })?;
+        result.map_err(|error| match error {
+            RunError::Locked { .. } => Failure::locked(error.to_string()),
+            error => Failure::new(format!("{error}\nlog: {log_path}")),
+        })
+    }
+}
+
+/// The first Ctrl-C or SIGTERM.
+async fn interrupted() {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    let Ok(mut terminate) = terminate else { return std::future::pending().await };
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => if result.is_err() { std::future::pending().await },
+        _ = terminate.recv() => {}
+    }
+}

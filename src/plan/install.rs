@@ -1,0 +1,67 @@
+//! The install, on one screen.
+
+use super::{Gate, Pace, Selector, Stage, Work};
+use crate::cluster::Role;
+use crate::desired::state::Part;
+
+/// Bare hosts to a cluster, and a cluster to what the inventory says now.
+#[rustfmt::skip]
+pub fn install() -> Vec<Stage> {
+    use Part::{Binaries, ControlPlane, Endpoint, Etcd, Kernel, Kubelet, Network, Pki, Runtime};
+    use Selector::{Api, Everyone, Nodes, PureWorkers};
+    let (members, masters) = (Selector::Role(Role::Etcd), Selector::Role(Role::ControlPlane));
+    let stage = |name, after, hosts, work, pace, gate| Stage { name, after, hosts, work, pace, gate };
+    let together = Pace::Together;
+    vec![
+        stage("distribute",    &[],                     Everyone,    Work::Distribute,                         together, None),
+        stage("prepare",       &["distribute"],         Everyone,    Work::Converge(&[Kernel, Binaries, Pki]), together, None),
+        stage("etcd",          &["prepare"],            members,     Work::Converge(&[Etcd]),                  Pace::Careful("etcd.service"), Some(Gate::EtcdHealthy)),
+        stage("runtime",       &["prepare"],            Nodes,       Work::Converge(&[Runtime]),               together, None),
+        stage("control-plane", &["etcd", "runtime"],    masters,     Work::Converge(&[Endpoint, ControlPlane, Network, Kubelet]), Pace::Careful("kubelet.service"), Some(Gate::ApiServersReady)),
+        stage("workers",       &["runtime"],            PureWorkers, Work::Converge(&[Endpoint, Network, Kubelet]), together, Some(Gate::KubeletsHealthy)),
+        stage("objects",       &["control-plane"],      Api,         Work::Objects,                            together, None),
+        stage("nodes",         &["objects", "workers"], Api,         Work::Nodes,                              together, Some(Gate::NodesReady)),
+        stage("masters",       &["nodes"],              Api,         Work::Prove,                              together, Some(Gate::ControlPlaneRunning)),
+        stage("add-ons",       &["nodes"],              Api,         Work::Prove,                              together, Some(Gate::WorkloadsAvailable)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_stage_comes_after_what_it_needs() {
+        let mut seen = HashSet::new();
+        for stage in install() {
+            for needed in stage.after {
+                assert!(seen.contains(needed), "{} comes before {needed}", stage.name);
+            }
+            assert!(seen.insert(stage.name), "{} stands twice", stage.name);
+        }
+    }
+
+    #[test]
+    fn a_living_cluster_changes_one_member_at_a_time() {
+        let disruptive = [Part::Etcd, Part::ControlPlane];
+        for stage in install() {
+            let Work::Converge(parts) = stage.work else { continue };
+            if parts.iter().any(|part| disruptive.contains(part)) {
+                assert!(matches!(stage.pace, Pace::Careful(_)), "{}", stage.name);
+                assert!(stage.gate.is_some(), "{} has no proof", stage.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_part_is_brought_about_for_every_host_that_has_it() {
+        let parts: HashSet<Part> = install()
+            .iter()
+            .flat_map(|stage| if let Work::Converge(parts) = stage.work { parts } else { &[] })
+            .copied()
+            .collect();
+        assert_eq!(parts.len(), 9);
+    }
+}

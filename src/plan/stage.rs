@@ -1,0 +1,131 @@
+//! What a stage is.
+
+use std::time::Duration;
+
+use crate::cluster::{Host, Role};
+use crate::desired::state::Part;
+
+/// One step of a run, on some hosts, with a proof at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// Name in output, logs and checkpoints.
+    pub name: &'static str,
+    /// Stages that must be done before.
+    pub after: &'static [&'static str],
+    /// Hosts that take part.
+    pub hosts: Selector,
+    /// What is done.
+    pub work: Work,
+    /// How many hosts at a time.
+    pub pace: Pace,
+    /// What must hold before the stage is done; checked even when nothing had to change.
+    pub gate: Option<Gate>,
+}
+
+/// Which hosts a stage is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selector {
+    /// Every host.
+    Everyone,
+    /// Hosts with the role.
+    Role(Role),
+    /// Kubernetes nodes: masters and workers.
+    Nodes,
+    /// Workers that are not masters.
+    PureWorkers,
+    /// No host: the stage talks to the API.
+    Api,
+}
+
+impl Selector {
+    /// Whether `host` takes part.
+    pub fn selects(self, host: &Host) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Role(role) => host.roles.contains(role),
+            Self::Nodes => host.roles.is_node(),
+            Self::PureWorkers => host.roles.contains(Role::Worker) && !host.roles.contains(Role::ControlPlane),
+            Self::Api => false,
+        }
+    }
+}
+
+/// What a stage does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Send the blobs that a host's state needs and that it lacks.
+    Distribute,
+    /// Bring these parts of a host's state about.
+    Converge(&'static [Part]),
+    /// Apply the cluster's objects.
+    Objects,
+    /// Labels and taints of nodes.
+    Nodes,
+    /// Nothing but the gate.
+    Prove,
+}
+
+/// How many hosts at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// All of them: nothing that runs there is disturbed.
+    Together,
+    /// Hosts where this unit is not active first and together (nothing runs there that could be disturbed, and etcd
+    /// needs a quorum to start at all), then the others one by one, the gate after each.
+    Careful(&'static str),
+}
+
+impl Pace {
+    /// Splits hosts into waves. `active` tells whether a unit runs on a host.
+    pub fn waves<'a>(self, hosts: Vec<&'a Host>, active: impl Fn(&Host, &str) -> bool) -> Vec<Vec<&'a Host>> {
+        let waves = match self {
+            Self::Together => vec![hosts],
+            Self::Careful(unit) => {
+                let (alive, bare): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| active(host, unit));
+                std::iter::once(bare).chain(alive.into_iter().map(|host| vec![host])).collect()
+            }
+        };
+        waves.into_iter().filter(|wave| !wave.is_empty()).collect()
+    }
+}
+
+/// A condition that proves the new state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// Every member answers and is a started voter, all agree on one leader, raft terms are equal, no alarm.
+    EtcdHealthy,
+    /// Every API server's own `/readyz` is 200, asked on its own host.
+    ApiServersReady,
+    /// The mirror pods of the control plane are the ones just written, and ready.
+    ControlPlaneRunning,
+    /// Every kubelet answers its health check.
+    KubeletsHealthy,
+    /// Every node is Ready.
+    NodesReady,
+    /// Every DaemonSet and Deployment that was applied is rolled out.
+    WorkloadsAvailable,
+}
+
+impl Gate {
+    /// How long a gate may take. Generous: on a slow machine an API server needs a minute, and a failed wait costs
+    /// the operator more than a long one.
+    pub fn deadline(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::EtcdHealthy | Self::KubeletsHealthy => 180,
+            Self::ApiServersReady => 300,
+            Self::ControlPlaneRunning | Self::NodesReady | Self::WorkloadsAvailable => 300,
+        })
+    }
+
+    /// What is waited for, in words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::EtcdHealthy => "etcd members healthy with one leader",
+            Self::ApiServersReady => "every API server ready",
+            Self::ControlPlaneRunning => "the new control-plane pods running",
+            Self::KubeletsHealthy => "every kubelet healthy",
+            Self::NodesReady => "every node Ready",
+            Self::WorkloadsAvailable => "add-ons rolled out",
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Tables without lines, as kubectl prints them.
+
+use comfy_table::{Table, presets};
+
+/// Renders rows below a header, columns two spaces apart.
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header.iter().copied());
+    table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn columns_line_up_without_trailing_blanks() {
+        let text =
+            super::table(&["HOST", "STATE"], &[vec!["m1".into(), "ok".into()], vec!["worker-1".into(), "x".into()]]);
+        assert_eq!(text, "HOST      STATE\nm1        ok\nworker-1  x");
+    }
+}

@@ -1,0 +1,222 @@
+//! The cluster's API as a run uses it: found through whichever master answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::failure::HostFailure;
+use super::fleet::Fleet;
+use super::survey::Survey;
+use crate::cluster::{Cluster, Endpoint, Host, KubeVersion, Role};
+use crate::desired;
+use crate::host::protocol::{Action, Change};
+use crate::kube::{self, Api, ControlPlaneExpected, KubeError, NodeMarks, NodeView, NodesExpected, ObjectChange};
+use crate::pki::Keys;
+use crate::remote::Tunnel;
+use crate::report::{Event, Events};
+
+/// How long nodes may take to register once their kubelets run.
+const REGISTRATION: Duration = Duration::from_secs(180);
+
+/// A way to the API, opened when it is first needed and anew after it failed.
+pub(super) struct ApiAccess<'a> {
+    cluster: &'a Cluster,
+    fleet: &'a Fleet,
+    keys: &'a Keys,
+    open: Mutex<Option<Arc<OpenApi>>>,
+}
+
+struct OpenApi {
+    api: Api,
+    /// Ends with the access.
+    _tunnel: Tunnel,
+}
+
+impl<'a> ApiAccess<'a> {
+    /// Access through the masters of `fleet`; nothing is dialled yet.
+    pub(super) fn new(cluster: &'a Cluster, fleet: &'a Fleet, keys: &'a Keys) -> Self {
+        Self { cluster, fleet, keys, open: Mutex::default() }
+    }
+
+    /// The API through the first master that answers; the error says why each did not.
+    async fn api(&self) -> Result<Arc<OpenApi>, String> {
+        let mut open = self.open.lock().await;
+        if let Some(open) = &*open {
+            return Ok(open.clone());
+        }
+        let mut reasons = Vec::new();
+        for host in self.cluster.with_role(Role::ControlPlane) {
+            match self.through(host).await {
+                Ok(found) => return Ok(open.insert(Arc::new(found)).clone()),
+                Err(reason) => reasons.push(format!("{}: {reason}", host.name)),
+            }
+        }
+        Err(reasons.join("; "))
+    }
+
+    async fn through(&self, host: &Host) -> Result<OpenApi, String> {
+        let member = self.fleet.member(&host.name).ok_or("not connected")?;
+        let address = host.address.to_string();
+        let tunnel = Tunnel::open(member.connection.clone(), &address, Endpoint::APISERVER_PORT).await;
+        let tunnel = tunnel.map_err(|error| error.to_string())?;
+        let Keys { ca, admin, .. } = self.keys;
+        let api = Api::connect(tunnel.local_address(), "kubernetes", ca, &admin.certificate, &admin.key).await;
+        Ok(OpenApi { api: api.map_err(|error| error.to_string())?, _tunnel: tunnel })
+    }
+
+    /// Runs one call; when it fails the way is forgotten, so that the next call looks for a living master.
+    async fn call<T>(&self, what: &str, work: impl AsyncFn(&Api) -> Result<T, KubeError>) -> Result<T, Vec<HostFailure>> {
+        let failure = |why: String| vec![HostFailure::cluster(what, why)];
+        let open = self.api().await.map_err(failure)?;
+        match work(&open.api).await {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                *self.open.lock().await = None;
+                Err(failure(error.to_string()))
+            }
+        }
+    }
+
+    /// What `install` would change at the API. Where no cluster lives yet, that is everything.
+    pub(super) async fn pending(&self, survey: &Survey) -> Result<Vec<Change>, Vec<HostFailure>> {
+        if !survey.cluster_exists() {
+            return Ok(everything(survey));
+        }
+        let marks = marks(&survey.nodes);
+        let changes = self
+            .call("compare the API with the inventory", async |api| {
+                let (objects, nodes) = futures::join!(api.diff(&survey.objects), api.diff_nodes(&marks));
+                Ok([objects?, nodes?].concat())
+            })
+            .await?;
+        Ok(changes.iter().map(change).collect())
+    }
+
+    /// Applies the cluster's objects; those that are right already are not written.
+    pub(super) async fn apply_objects(
+        &self,
+        objects: &[Value],
+        stage: &str,
+        events: &Events,
+    ) -> Result<usize, Vec<HostFailure>> {
+        let changes = self.call("apply the cluster's objects", async |api| api.apply(objects).await).await?;
+        Ok(tell(&changes, stage, events))
+    }
+
+    /// Brings labels, taints and pod networks to nodes, once all of them have registered.
+    pub(super) async fn apply_nodes(
+        &self,
+        nodes: &[desired::NodeMarks],
+        stage: &str,
+        events: &Events,
+    ) -> Result<usize, Vec<HostFailure>> {
+        let deadline = Instant::now() + REGISTRATION;
+        loop {
+            let known: BTreeSet<String> = self.nodes().await?.into_iter().map(|node| node.name).collect();
+            let missing: Vec<_> = nodes.iter().filter(|node| !known.contains(&node.name)).map(|node| node.name.clone()).collect();
+            if missing.is_empty() {
+                break;
+            }
+            if Instant::now() >= deadline {
+                let why = format!("not within {} s: {}", REGISTRATION.as_secs(), missing.join(", "));
+                let failure = HostFailure::cluster("wait for nodes to register", why);
+                return Err(vec![failure.hint("on the nodes named: journalctl -u kubelet")]);
+            }
+            events.send(Event::Waiting { stage: stage.into(), gate: "nodes to register".into(), missing });
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        let marks = marks(nodes);
+        let changes = self.call("label nodes", async |api| api.apply_nodes(&marks).await).await?;
+        Ok(tell(&changes, stage, events))
+    }
+
+    /// Every node that the API knows.
+    pub(super) async fn nodes(&self) -> Result<Vec<NodeView>, Vec<HostFailure>> {
+        self.call("list nodes", async |api| api.nodes().await).await
+    }
+
+    /// Nodes that are missing or not Ready.
+    pub(super) async fn nodes_missing(&self) -> Vec<String> {
+        let nodes = self.cluster.hosts.iter().filter(|host| host.roles.is_node());
+        let expected = NodesExpected { names: nodes.map(|host| host.name.to_string()).collect(), version: None };
+        flat(self.call("look at nodes", async |api| api.readiness(&expected).await).await)
+    }
+
+    /// DaemonSets and Deployments among `objects` that are not rolled out.
+    pub(super) async fn workloads_missing(&self, objects: &[Value]) -> Vec<String> {
+        flat(self.call("look at add-ons", async |api| api.workloads_missing(objects).await).await)
+    }
+
+    /// Control-plane pods on `masters` that do not run `version`, or are still the ones in `replaced`.
+    pub(super) async fn control_plane_missing(
+        &self,
+        masters: impl Iterator<Item = &Host>,
+        version: KubeVersion,
+        replaced: &BTreeMap<String, String>,
+    ) -> Vec<String> {
+        let nodes = masters.map(|host| host.name.to_string()).collect();
+        let expected = ControlPlaneExpected { nodes, version, replaced: replaced.clone() };
+        flat(self.call("look at the control plane", async |api| api.control_plane(&expected).await).await)
+    }
+
+    /// The hashes of the static pods that are about to be changed, by pod; none where no API answers.
+    pub(super) async fn pods_to_replace(&self, survey: &Survey) -> BTreeMap<String, String> {
+        if !survey.cluster_exists() {
+            return BTreeMap::new();
+        }
+        let hashes = self.call("look at the control plane", async |api| api.static_pod_hashes().await).await;
+        let changing = survey.changing_static_pods();
+        hashes.unwrap_or_default().into_iter().filter(|(pod, _)| changing.contains(pod)).collect()
+    }
+}
+
+fn flat(result: Result<Vec<String>, Vec<HostFailure>>) -> Vec<String> {
+    result.unwrap_or_else(|failures| failures.iter().map(ToString::to_string).collect())
+}
+
+fn marks(nodes: &[desired::NodeMarks]) -> Vec<NodeMarks> {
+    let text = |labels: &crate::cluster::Labels| {
+        labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    };
+    nodes
+        .iter()
+        .map(|node| NodeMarks {
+            name: node.name.to_string(),
+            labels: text(&node.labels),
+            taints: node.taints.clone(),
+            pod_cidr: node.pod_cidr,
+        })
+        .collect()
+}
+
+fn tell(changes: &[ObjectChange], stage: &str, events: &Events) -> usize {
+    for done in changes {
+        events.send(Event::Changed { stage: stage.into(), host: "api".into(), change: change(done) });
+    }
+    changes.len()
+}
+
+fn change(change: &ObjectChange) -> Change {
+    let action = match change.action {
+        kube::Action::Create => Action::Create,
+        kube::Action::Update => Action::Update,
+        kube::Action::Remove => Action::Remove,
+    };
+    Change { resource: change.summary.clone(), action, summary: String::new(), diff: change.diff.clone() }
+}
+
+/// Before there is an API, every object and mark is still to be made.
+fn everything(survey: &Survey) -> Vec<Change> {
+    let create = |resource| Change { resource, action: Action::Create, summary: String::new(), diff: None };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let objects = survey.objects.iter().map(|object| {
+        let (namespace, name) = (text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]));
+        let slash = if namespace.is_empty() { "" } else { "/" };
+        create(format!("{} {namespace}{slash}{name}", text(&object["kind"])))
+    });
+    let nodes = survey.nodes.iter().map(|node| create(format!("labels and taints of node {}", node.name)));
+    objects.chain(nodes).collect()
+}

@@ -1,0 +1,104 @@
+//! How a run fails: with every host's result, never only the first.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::cluster::HostName;
+use crate::host::protocol::{Failure, Holder};
+use crate::plan::preflight::Finding;
+use crate::remote::RemoteError;
+
+/// A failed host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostFailure {
+    /// The host; none when the cluster as a whole is at fault.
+    pub host: Option<HostName>,
+    /// Why.
+    pub failure: Failure,
+}
+
+impl HostFailure {
+    /// A failure of `host`.
+    pub fn of(host: &HostName, failure: Failure) -> Self {
+        Self { host: Some(host.clone()), failure }
+    }
+
+    /// A failure of the cluster.
+    pub fn cluster(what: impl Into<String>, why: impl fmt::Display) -> Self {
+        Self { host: None, failure: Failure { what: what.into(), why: why.to_string(), hint: None } }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.failure.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for HostFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(host) = &self.host {
+            write!(f, "{host}: ")?;
+        }
+        write!(f, "{}", self.failure)?;
+        if let Some(hint) = &self.failure.hint {
+            write!(f, "\n    → {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a run ended early.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// Some hosts, or the cluster, failed. Everything that was found is here.
+    #[error("{}", lines(.0))]
+    Failed(Vec<HostFailure>),
+    /// Checks found reasons not to begin; nothing was changed.
+    #[error("{} check{} failed; nothing was changed\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, findings(.0))]
+    Preflight(Vec<Finding>),
+    /// Another run has the lock.
+    #[error("the cluster is locked by {}@{} (process {}, {}) since {}", by.user, by.host, by.pid, by.verb, by.since)]
+    Locked {
+        /// Who has it.
+        by: Holder,
+    },
+    /// The operator stopped the run.
+    #[error("interrupted; run the same command again to go on")]
+    Interrupted,
+}
+
+impl From<HostFailure> for RunError {
+    fn from(failure: HostFailure) -> Self {
+        Self::Failed(vec![failure])
+    }
+}
+
+fn lines(failures: &[HostFailure]) -> String {
+    failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn findings(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| {
+        let host = finding.host.as_ref().map_or("cluster", HostName::as_str);
+        format!("{host}: {} [{}]\n    → {}", finding.message, finding.check, finding.hint)
+    };
+    findings.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// What the remote side says, as a failure of a step.
+pub(super) fn remote(what: &str, error: RemoteError) -> Failure {
+    match error {
+        RemoteError::Agent { failure, .. } => failure,
+        other => {
+            let text = other.to_string();
+            let (why, hint) = match text.split_once("\nhint: ") {
+                Some((why, hint)) => (why.to_owned(), Some(hint.to_owned())),
+                None => (text, None),
+            };
+            Failure { what: what.to_owned(), why, hint }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! All hosts of a run: one connection and one agent each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::{Mutex, Semaphore};
+
+use super::failure::{HostFailure, remote};
+use crate::cluster::{Host, HostName};
+use crate::host::protocol::{Event, Failure, Probe, Probed, Reply, ToAgent};
+use crate::remote::{Agent, AgentBinary, Connection, Connector};
+
+/// The hosts that answered.
+pub struct Fleet {
+    members: BTreeMap<HostName, Member>,
+    parallel: Arc<Semaphore>,
+}
+
+/// A host with its session.
+pub struct Member {
+    /// The host.
+    pub host: Host,
+    /// Its connection, for tunnels.
+    pub connection: Arc<Connection>,
+    agent: Mutex<Agent>,
+}
+
+/// What came of asking many hosts.
+pub struct Outcomes<T> {
+    /// Answers.
+    pub ok: BTreeMap<HostName, T>,
+    /// Failures.
+    pub failed: Vec<HostFailure>,
+}
+
+impl<T> Outcomes<T> {
+    /// All answers, or all failures.
+    pub fn all(self) -> Result<BTreeMap<HostName, T>, Vec<HostFailure>> {
+        if self.failed.is_empty() { Ok(self.ok) } else { Err(self.failed) }
+    }
+}
+
+impl Fleet {
+    /// Connects to `hosts`, at most `parallel` at a time, and starts the agents. The second half of the answer names
+    /// the hosts that could not be reached.
+    pub async fn connect<'a>(
+        hosts: impl IntoIterator<Item = &'a Host>,
+        connector: &Connector,
+        parallel: usize,
+    ) -> (Self, Vec<HostFailure>) {
+        let parallel = Arc::new(Semaphore::new(parallel.max(1)));
+        let binary = match AgentBinary::current() {
+            Ok(binary) => binary,
+            Err(error) => {
+                let failure = HostFailure::cluster("read this program", error);
+                return (Self { members: BTreeMap::new(), parallel }, vec![failure]);
+            }
+        };
+        let outcomes = fan_out(&parallel, hosts.into_iter().map(|host| (&host.name, host)), async |host: &Host| {
+            let connection = connector.connect(host).await.map_err(|error| remote("connect", error))?;
+            let connection = Arc::new(connection);
+            let agent = connection.agent(&binary).await.map_err(|error| remote("start the agent", error))?;
+            Ok(Member { host: host.clone(), connection, agent: Mutex::new(agent) })
+        })
+        .await;
+        (Self { members: outcomes.ok, parallel }, outcomes.failed)
+    }
+
+    /// Runs `work` on every host that `select` picks, at most as many at a time as the run allows, and collects all
+    /// results.
+    pub async fn each<T>(
+        &self,
+        select: impl Fn(&Host) -> bool,
+        work: impl AsyncFn(&Member) -> Result<T, Failure>,
+    ) -> Outcomes<T> {
+        let members = self.members.iter().filter(|(_, member)| select(&member.host));
+        fan_out(&self.parallel, members, work).await
+    }
+
+    /// The member called `name`.
+    pub fn member(&self, name: &HostName) -> Option<&Member> {
+        self.members.get(name)
+    }
+
+    /// Every member, in order of name.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+}
+
+async fn fan_out<'a, S: ?Sized + 'a, T>(
+    parallel: &Semaphore,
+    subjects: impl Iterator<Item = (&'a HostName, &'a S)>,
+    work: impl AsyncFn(&S) -> Result<T, Failure>,
+) -> Outcomes<T> {
+    let work = &work;
+    let mut running: FuturesUnordered<_> = subjects
+        .map(|(name, subject)| async move {
+            // The semaphore is never closed, so an error cannot happen; without a permit the host just goes ahead.
+            let _permit = parallel.acquire().await.ok();
+            (name, work(subject).await)
+        })
+        .collect();
+    let mut outcomes = Outcomes { ok: BTreeMap::new(), failed: Vec::new() };
+    while let Some((name, result)) = running.next().await {
+        match result {
+            Ok(answer) => {
+                outcomes.ok.insert(name.clone(), answer);
+            }
+            Err(failure) => outcomes.failed.push(HostFailure::of(name, failure)),
+        }
+    }
+    outcomes.failed.sort_by(|a, b| a.host.cmp(&b.host));
+    outcomes
+}
+
+impl Member {
+    /// Sends a request and waits for its answer; `what` names the step in errors.
+    pub async fn ask(&self, what: &str, request: ToAgent) -> Result<Reply, Failure> {
+        self.ask_with(what, request, &mut |_| {}).await
+    }
+
+    /// Like [`Member::ask`], with the events on the way.
+    pub async fn ask_with(
+        &self,
+        what: &str,
+        request: ToAgent,
+        on_event: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<Reply, Failure> {
+        self.agent.lock().await.request(request, on_event).await.map_err(|error| remote(what, error))
+    }
+
+    /// The session itself, for blobs.
+    pub async fn agent(&self) -> tokio::sync::MutexGuard<'_, Agent> {
+        self.agent.lock().await
+    }
+
+    /// Looks at something that runs on the host.
+    pub async fn probe(&self, probe: Probe) -> Result<Probed, Failure> {
+        match self.ask("probe", ToAgent::Probe(probe)).await? {
+            Reply::Probed(probed) => Ok(probed),
+            other => Err(unexpected("probe", &other)),
+        }
+    }
+}
+
+/// The agent answered something else than was asked: a bug, said as one.
+pub(super) fn unexpected(what: &str, reply: &Reply) -> Failure {
+    let why = format!("the agent sent another kind of answer: {:?}", std::mem::discriminant(reply));
+    Failure { what: what.to_owned(), why, hint: Some("this is a bug in kubewright; please report it".into()) }
+}

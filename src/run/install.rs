@@ -1,0 +1,103 @@
+//! `plan` and `install`: the same walk; `plan` stops after the comparison.
+
+use std::time::{Duration, Instant};
+
+use super::api::ApiAccess;
+use super::execute::{Execution, StageResult};
+use super::failure::{HostFailure, RunError};
+use super::fleet::Fleet;
+use super::state::StateDirectory;
+use super::survey::Survey;
+use super::{checkpoint, lock, preflight};
+use crate::cluster::Cluster;
+use crate::host::protocol::Change;
+use crate::image::OpenImage;
+use crate::remote::Connector;
+use crate::report::{Event, Events};
+use crate::{pki, plan as stages};
+
+/// What a run works on.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// Its image.
+    pub image: &'a OpenImage,
+    /// How to log in.
+    pub connector: &'a Connector,
+    /// Most hosts at a time.
+    pub parallel: usize,
+    /// The local cache.
+    pub state: &'a StateDirectory,
+}
+
+/// What an install did.
+#[derive(Debug)]
+pub struct Summary {
+    /// Stages, in the order in which they ended.
+    pub stages: Vec<StageResult>,
+    /// All changes.
+    pub changed: usize,
+    /// Whole run.
+    pub took: Duration,
+}
+
+/// Connects to every host, or names all that could not be reached and what the others said.
+pub(super) async fn connect(subject: &Subject<'_>, events: &Events) -> Result<Fleet, RunError> {
+    let (fleet, failed) = Fleet::connect(&subject.cluster.hosts, subject.connector, subject.parallel).await;
+    checkpoint::pass("connected");
+    if failed.is_empty() {
+        return Ok(fleet);
+    }
+    let reached: Vec<_> = fleet.members().map(|member| member.host.name.to_string()).collect();
+    if !reached.is_empty() {
+        events.note(format!("reached, and left as they are: {}", reached.join(", ")));
+    }
+    Err(RunError::Failed(failed))
+}
+
+/// What `install` would do, by host, then by object of the API. Changes nothing.
+pub async fn plan(subject: &Subject<'_>, events: &Events) -> Result<Vec<(String, Vec<Change>)>, RunError> {
+    let fleet = connect(subject, events).await?;
+    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state).await?;
+    let hosts = survey.changes.iter().map(|(host, parts)| {
+        (host.to_string(), parts.iter().flat_map(|part| part.changes.clone()).collect::<Vec<_>>())
+    });
+    let mut pending: Vec<_> = hosts.collect();
+    let api = ApiAccess::new(subject.cluster, &fleet, &survey.keys);
+    pending.push(("api".to_owned(), api.pending(&survey).await.map_err(RunError::Failed)?));
+    pending.retain(|(_, changes)| !changes.is_empty());
+    Ok(pending)
+}
+
+/// Brings the cluster about.
+pub async fn install(subject: &Subject<'_>, events: &Events) -> Result<Summary, RunError> {
+    let began = Instant::now();
+    let fleet = connect(subject, events).await?;
+    lock::take(&fleet, "install").await?;
+    checkpoint::pass("locked");
+    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state).await?;
+    checkpoint::pass("surveyed");
+    preflight::run(subject.cluster, subject.image, &survey).await?;
+    // The cache is written before any host has a key of ours: whatever happens next, the CAs are not lost.
+    pki::store::save(&subject.state.keys(), &survey.keys.cache)
+        .map_err(|error| HostFailure::cluster("write the local key cache", error))?;
+    checkpoint::pass("keys-cached");
+
+    let api = ApiAccess::new(subject.cluster, &fleet, &survey.keys);
+    let (cluster, image) = (subject.cluster, subject.image);
+    let replaced = api.pods_to_replace(&survey).await;
+    let execution = Execution { cluster, image, fleet: &fleet, survey: &survey, api: &api, events, replaced };
+    let outcome = execution.run(&stages::install()).await;
+    let results = match &outcome {
+        Ok(results) | Err((results, _)) => results,
+    };
+    let changed = results.iter().map(|result| result.changed).sum();
+    let failed = if let Err((_, RunError::Failed(failures))) = &outcome { failures.len() } else { 0 };
+    let took = began.elapsed();
+    events.send(Event::RunFinished { changed, failed, took });
+    match outcome {
+        Ok(stages) => Ok(Summary { stages, changed, took }),
+        Err((_, error)) => Err(error),
+    }
+}

@@ -1,0 +1,137 @@
+//! Looks at everything before anything is done: facts, keys, what every host should be, and what differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::failure::{HostFailure, RunError};
+use super::fleet::{Fleet, Member, unexpected};
+use super::state::StateDirectory;
+use crate::cluster::{Cluster, Facts, HostName};
+use crate::desired;
+use crate::desired::state::{HostState, Part};
+use crate::host::protocol::{Failure, PartChanges, Reply, ToAgent};
+use crate::image::ClusterImage;
+use crate::pki;
+
+/// Everything known before a run acts.
+#[derive(Debug)]
+pub struct Survey {
+    /// Facts of every host.
+    pub facts: BTreeMap<HostName, Facts>,
+    /// Keys, read back or new.
+    pub keys: pki::Keys,
+    /// What every host should be.
+    pub states: BTreeMap<HostName, HostState>,
+    /// What differs, by host; parts without difference are left out.
+    pub changes: BTreeMap<HostName, Vec<PartChanges>>,
+    /// What the API should hold, in order.
+    pub objects: Vec<serde_json::Value>,
+    /// Labels, taints and subnets of nodes.
+    pub nodes: Vec<desired::NodeMarks>,
+}
+
+impl Survey {
+    /// Looks at every host of `fleet`.
+    pub async fn take(
+        cluster: &Cluster,
+        image: &ClusterImage,
+        fleet: &Fleet,
+        state: &StateDirectory,
+    ) -> Result<Self, RunError> {
+        let seen = fleet.each(|_| true, async |member| look(cluster, member).await).await.all().map_err(RunError::Failed)?;
+        let (facts, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            seen.into_iter().map(|(name, (facts, files))| ((name.clone(), facts), (name, files))).unzip();
+
+        let keys = keys(cluster, image, &facts, files, state)?;
+        let pod_cidrs = desired::pod_cidrs(cluster, &facts).map_err(|error| HostFailure::cluster("assign pod networks", error))?;
+        let context = desired::Context { cluster, image, keys: &keys, facts: &facts, pod_cidrs: &pod_cidrs };
+        let states = states(&context)?;
+        let objects = desired::objects(&context).map_err(|error| HostFailure::cluster("render the cluster's objects", error))?;
+        let nodes = desired::nodes(&context);
+
+        let changes = fleet
+            .each(
+                |_| true,
+                async |member| {
+                    let parts = states.get(&member.host.name).map(|state| state.parts.clone()).unwrap_or_default();
+                    match member.ask("compare the host with the inventory", ToAgent::Diff { parts }).await? {
+                        Reply::Changes { parts } => Ok(parts),
+                        other => Err(unexpected("compare the host with the inventory", &other)),
+                    }
+                },
+            )
+            .await
+            .all()
+            .map_err(RunError::Failed)?;
+        Ok(Self { facts, keys, states, changes, objects, nodes })
+    }
+
+    /// Whether a cluster lives on these hosts already.
+    pub fn cluster_exists(&self) -> bool {
+        cluster_exists(&self.facts)
+    }
+
+    /// Names of the static pods whose manifests are about to change.
+    pub fn changing_static_pods(&self) -> BTreeSet<String> {
+        let changes = self.changes.iter().flat_map(|(host, parts)| {
+            parts.iter().flat_map(|part| &part.changes).map(move |change| (host, change.resource.as_str()))
+        });
+        let manifest = |resource: &str| {
+            Some(resource.strip_prefix("file /etc/kubernetes/manifests/")?.strip_suffix(".yaml")?.to_owned())
+        };
+        changes.filter_map(|(host, resource)| Some(format!("{}-{host}", manifest(resource)?))).collect()
+    }
+
+    /// Whether `host` has something to change in any of `parts`.
+    pub fn differs(&self, host: &HostName, parts: &[Part]) -> bool {
+        self.changes.get(host).is_some_and(|changes| changes.iter().any(|part| parts.contains(&part.part)))
+    }
+}
+
+async fn look(cluster: &Cluster, member: &Member) -> Result<(Facts, BTreeMap<String, String>), Failure> {
+    let facts = match member.ask("read facts", ToAgent::Facts).await? {
+        Reply::Facts(facts) => *facts,
+        other => return Err(unexpected("read facts", &other)),
+    };
+    let paths = pki::paths(cluster, &member.host);
+    let files = match member.ask("read keys back", ToAgent::Read { paths }).await? {
+        Reply::Files { files } => files.into_iter().filter_map(|(path, content)| Some((path, content?))).collect(),
+        other => return Err(unexpected("read keys back", &other)),
+    };
+    Ok((facts, files))
+}
+
+fn cluster_exists(facts: &BTreeMap<HostName, Facts>) -> bool {
+    facts.values().any(|facts| facts.has_etcd_data)
+}
+
+fn keys(
+    cluster: &Cluster,
+    image: &ClusterImage,
+    facts: &BTreeMap<HostName, Facts>,
+    hosts: BTreeMap<HostName, BTreeMap<String, String>>,
+    state: &StateDirectory,
+) -> Result<pki::Keys, RunError> {
+    let cache = pki::store::load(&state.keys()).map_err(|error| HostFailure::cluster("read the local key cache", error))?;
+    let existing = pki::Existing { hosts, cache, cluster_exists: cluster_exists(facts) };
+    pki::resolve(cluster, image.kubernetes, &existing, jiff::Timestamp::now()).map_err(|errors| {
+        let failures = errors.iter().map(|error| HostFailure::cluster("resolve keys and certificates", error));
+        RunError::Failed(failures.collect())
+    })
+}
+
+fn states(context: &desired::Context<'_>) -> Result<BTreeMap<HostName, HostState>, RunError> {
+    let mut states = BTreeMap::new();
+    let mut failures = Vec::new();
+    for host in &context.cluster.hosts {
+        match desired::host_state(context, host) {
+            Ok(state) => {
+                states.insert(host.name.clone(), state);
+            }
+            Err(error) => {
+                let failure = Failure { what: "render the host's files".into(), why: error.to_string(), hint: None };
+                failures.push(HostFailure::of(&host.name, failure));
+            }
+        }
+    }
+    if failures.is_empty() { Ok(states) } else { Err(RunError::Failed(failures)) }
+}

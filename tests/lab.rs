@@ -1,3 +1,0 @@
-//! The end-to-end run in the lab.
-
-fn main() {}

@@ -1,0 +1,33 @@
+//! What people change by hand is named by `plan`, exactly, and mended by `install`.
+
+use crate::world::World;
+
+pub fn drift_is_named_and_mended(world: &World) {
+    let manifest = "/etc/kubernetes/manifests/kube-scheduler.yaml";
+    world.on("m1", "sysctl -w net.ipv4.ip_forward=0").exits(0);
+    world.on("m2", &format!("sed -i 's/--leader-elect=true/--leader-elect=false/' {manifest}")).exits(0);
+    world.kubectl(&["label", "node", "n1", "topology.kubewright.dev/rack-"]);
+    world.on("n2", "systemctl stop kubewright-routes.service").exits(0);
+
+    let plan = world.run_verb("plan", &["-o", "json"]).exits(2);
+    let named: Vec<String> = plan
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|line| line.get("change").is_some())
+        .map(|line| format!("{} {}", line["host"].as_str().unwrap(), line["change"]["resource"].as_str().unwrap()))
+        .collect();
+    assert_eq!(named.len(), 4, "{named:#?}");
+    for (host, what) in [
+        ("m1", "sysctl net.ipv4.ip_forward"),
+        ("m2", manifest),
+        ("api", "n1"),
+        ("n2", "unit kubewright-routes.service"),
+    ] {
+        assert!(named.iter().any(|line| line.starts_with(&format!("{host} ")) && line.contains(what)), "{what}: {named:#?}");
+    }
+
+    world.run_verb("install", &[]).exits(0);
+    world.run_verb("plan", &[]).exits(0);
+    assert_eq!(world.on("m1", "sysctl -n net.ipv4.ip_forward").exits(0).stdout.trim(), "1");
+}

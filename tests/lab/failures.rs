@@ -1,0 +1,73 @@
+//! Each failure is one clear error that names the host, and nothing is left half-written.
+
+use std::io::{Seek, SeekFrom, Write};
+
+use crate::world::{Ran, World};
+
+fn install_with(world: &World, inventory: &std::path::Path) -> Ran {
+    let inventory = inventory.display().to_string();
+    world.exec(&["kubewright", "install", "-i", &inventory])
+}
+
+#[track_caller]
+fn fails_naming(ran: Ran, words: &[&str]) {
+    let ran = ran.exits(1);
+    for word in words {
+        assert!(ran.stderr.contains(word), "{word:?} is not in:\n{}", ran.stderr);
+    }
+}
+
+pub fn a_host_that_fails_leaves_the_others_alone(world: &World) {
+    // Unreachable: the cable is out.
+    world.lab(&["cut", "n2"], &[]).exits(0);
+    let ran = world.run_verb("install", &[]);
+    world.lab(&["heal", "n2"], &[]).exits(0);
+    fails_naming(ran, &["n2", "reached, and left as they are: m1, m2, m3, n1"]);
+
+    // A changed host key is refused, whatever the flags.
+    let text = std::fs::read_to_string(&world.inventory).unwrap();
+    let keys: Vec<&str> = text.lines().filter_map(|line| line.find("ssh-ed25519 ").map(|at| line[at..].trim_end_matches(['"', '\'', ']', '}', ' ']))).collect();
+    let changed = world.inventory_with("changed-key.yaml", keys[0], keys[1]);
+    fails_naming(install_with(world, &changed), &["m1", "host key"]);
+
+    // A wrong sudo password.
+    let sudo = world.inventory_with("sudo.yaml", "user: root", "user: opspw\n    become: sudo\n    becomePassword: {env: WRONG_PASSWORD}");
+    let inventory = sudo.display().to_string();
+    let ran = world.exec(&["env", "WRONG_PASSWORD=not-it", "kubewright", "install", "-i", &inventory]);
+    assert!(!ran.stderr.contains("not-it"), "the password is shown");
+    fails_naming(ran, &["m1", "n2", "sudo", "password"]);
+
+    // Nothing of all that touched a host.
+    world.on("m1", "test ! -e /etc/kubernetes && test ! -e /opt/kubewright").exits(0);
+}
+
+pub fn a_corrupt_blob_is_refused_and_named(world: &World) {
+    let copy = tempfile::tempdir().unwrap();
+    let image = copy.path().join("image");
+    let copied = std::process::Command::new("cp").arg("-r").arg(world.image()).arg(&image).status().unwrap();
+    assert!(copied.success());
+    let blobs = std::fs::read_dir(image.join("blobs/sha256")).unwrap();
+    let largest = blobs.map(|entry| entry.unwrap().path()).max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    let mut file = std::fs::OpenOptions::new().write(true).open(&largest).unwrap();
+    file.seek(SeekFrom::Start(4096)).unwrap();
+    file.write_all(b"not what it was").unwrap();
+
+    let from = world.image().display().to_string();
+    let inventory = world.inventory_with("corrupt.yaml", &from, &image.display().to_string());
+    let digest = largest.file_name().unwrap().to_string_lossy().into_owned();
+    fails_naming(install_with(world, &inventory), &[&digest[..12]]);
+    world.on("m1", "test ! -e /etc/kubernetes && test ! -e /opt/kubewright").exits(0);
+}
+
+pub fn a_full_disk_is_found_first(world: &World) {
+    world.on("n1", "mkdir -p /var/lib/kubewright && mount -t tmpfs -o size=80m tmpfs /var/lib/kubewright").exits(0);
+    // The file system that matters is the one of /var/lib; here only the blob store is small, so sending fails.
+    let ran = world.run_verb("install", &[]);
+    let left = world.on("n1", "ls /var/lib/kubewright/blobs/sha256 2>/dev/null | grep -v part; true").exits(0).stdout;
+    world.on("n1", "umount /var/lib/kubewright").exits(0);
+    fails_naming(ran, &["n1", "space"]);
+    for name in left.lines() {
+        assert_eq!(name.len(), 64, "{name} is no blob");
+    }
+    // The others are as far as they could come; the next run goes on from there.
+}

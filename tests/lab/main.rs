@@ -1,0 +1,74 @@
+//! The end-to-end run in the lab: real hosts, the binary as it is shipped. The scenarios share one cluster and run in
+//! order, because a cluster costs minutes. Runs when `KUBEWRIGHT_LAB_SUITE` is `test` or `soak` (see scripts/).
+
+mod bring_up;
+mod drift;
+mod failures;
+mod locking;
+mod masters;
+mod traffic;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use world::World;
+
+type Scenario = (&'static str, fn(&World));
+
+/// In the order in which they run; each leaves the cluster as it found it, or further.
+const TEST: &[Scenario] = &[
+    ("plan_on_bare_hosts_changes_nothing", bring_up::plan_on_bare_hosts_changes_nothing),
+    ("a_host_that_fails_leaves_the_others_alone", failures::a_host_that_fails_leaves_the_others_alone),
+    ("a_corrupt_blob_is_refused_and_named", failures::a_corrupt_blob_is_refused_and_named),
+    ("a_full_disk_is_found_first", failures::a_full_disk_is_found_first),
+    ("killed_at_every_checkpoint_it_converges", bring_up::killed_at_every_checkpoint_it_converges),
+    ("five_nodes_are_ready_and_labelled", bring_up::five_nodes_are_ready_and_labelled),
+    ("a_second_install_changes_nothing", bring_up::a_second_install_changes_nothing),
+    ("keys_survive_an_empty_state_directory", bring_up::keys_survive_an_empty_state_directory),
+    ("a_service_answers_through_ipvs", traffic::a_service_answers_through_ipvs),
+    ("drift_is_named_and_mended", drift::drift_is_named_and_mended),
+    ("two_installs_at_once", locking::two_installs_at_once),
+    ("any_master_may_lose_power", masters::any_master_may_lose_power),
+    ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
+];
+
+/// The long ones: a fresh install killed at each checkpoint in turn, and each master's power cut.
+const SOAK: &[Scenario] = &[
+    ("each_checkpoint_on_bare_hosts", bring_up::each_checkpoint_on_bare_hosts),
+    ("every_master_loses_power_in_turn", masters::every_master_loses_power_in_turn),
+    ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
+];
+
+fn main() -> ExitCode {
+    let scenarios = match std::env::var("KUBEWRIGHT_LAB_SUITE").as_deref() {
+        Ok("test") => TEST,
+        Ok("soak") => SOAK,
+        _ => {
+            println!("the lab suite is not asked for; scripts/lab-suite.sh runs it");
+            return ExitCode::SUCCESS;
+        }
+    };
+    let only = std::env::var("KUBEWRIGHT_LAB_ONLY").unwrap_or_default();
+    let chosen: Vec<_> = scenarios.iter().filter(|(name, _)| only.is_empty() || name.contains(&only)).collect();
+    println!("running {} scenarios", chosen.len());
+    let world = World::up();
+    let (mut passed, mut failed) = (0, 0);
+    for (name, scenario) in chosen {
+        let began = Instant::now();
+        let ok = catch_unwind(AssertUnwindSafe(|| scenario(&world))).is_ok();
+        let result = if ok { "ok" } else { "FAILED" };
+        println!("test lab::{name} ... {result} ({:.1} s)", began.elapsed().as_secs_f64());
+        if ok { passed += 1 } else { failed += 1 }
+        if !ok && std::env::var_os("KUBEWRIGHT_LAB_KEEP").is_some() {
+            break;
+        }
+    }
+    if failed == 0 || std::env::var_os("KUBEWRIGHT_LAB_KEEP").is_none() {
+        world.down();
+    }
+    let verdict = if failed == 0 { "ok" } else { "FAILED" };
+    println!("test result: {verdict}. {passed} passed; {failed} failed; 0 ignored");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
