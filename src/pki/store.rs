@@ -64,7 +64,7 @@ impl Store {
             let Some(file) = cache.get(&name) else { continue };
             let path = self.directory.join(&name);
             match read(&path)? {
-                Some(content) if content == file.content => {}
+                Some(content) if content == file.content => set_mode(&path, 0o600)?,
                 Some(_) if guarded => return Err(StoreError::Differs { path }),
                 _ => changed.push((name, file.content.as_str())),
             }
@@ -143,7 +143,11 @@ fn exists(path: &Path) -> Result<bool, StoreError> {
 
 fn make_directory(path: &Path) -> Result<(), StoreError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io("make", path))?;
-    fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(io("set the mode of", path))
+    set_mode(path, 0o700)
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<(), StoreError> {
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(io("set the mode of", path))
 }
 
 /// Temporary files of tempfile are 0600 from the start.
@@ -219,11 +223,16 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_open_directory_is_closed() {
+    fn what_was_wide_open_is_closed() {
         let directory = tempfile::tempdir().unwrap();
-        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
-        Store::new(directory.path()).save(&cache(&[])).unwrap();
-        assert_eq!(mode(directory.path()), 0o700);
+        let (store, files) = (Store::new(directory.path()), cache(&[("pki/ca.key", "a")]));
+        store.save(&files).unwrap();
+        let key = directory.path().join("pki/ca.key");
+        for (path, mode) in [(directory.path(), 0o755), (&key, 0o644)] {
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        store.save(&files).unwrap();
+        assert_eq!((mode(directory.path()), mode(&key)), (0o700, 0o600));
     }
 
     #[test]
