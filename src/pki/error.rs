@@ -153,18 +153,62 @@ pub struct NeedsKey {
     pub why: String,
 }
 
+/// Of a thousand hosts that say the same, these are enough to find the rest.
+const LISTED: usize = 12;
+
 fn list(groups: &[(String, Vec<Place>)]) -> String {
     let mut text = String::new();
     for (fingerprint, places) in groups {
-        let places: Vec<String> = places.iter().map(Place::to_string).collect();
-        let _ = write!(text, "\n  {}\n    SHA-256 {fingerprint}", places.join(", "));
+        let listed: Vec<String> = places.iter().take(LISTED).map(Place::to_string).collect();
+        let _ = write!(text, "\n  {}{}\n    SHA-256 {fingerprint}", listed.join(", "), more(places.len(), ", "));
     }
     text
 }
 
 fn needs(leaves: &[NeedsKey]) -> String {
-    leaves.iter().fold(String::new(), |mut text, leaf| {
+    let mut text = String::new();
+    for leaf in leaves.iter().take(LISTED) {
         let _ = write!(text, "\n  {}:{}: {}", leaf.host, leaf.path, leaf.why);
-        text
-    })
+    }
+    text + &more(leaves.len(), "\n  ")
+}
+
+fn more(count: usize, separator: &str) -> String {
+    if count > LISTED { format!("{separator}and {} more", count - LISTED) } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_say_what_where_and_what_to_do() {
+        let host = |name: &str| HostName::parse(name).unwrap();
+        let on = |name: &str| Place::Host(host(name), "/etc/kubernetes/pki/ca.crt");
+        let differ = PkiError::Differ {
+            what: "the certificate of the Kubernetes CA".into(),
+            groups: vec![
+                ("AB:CD".into(), vec![on("m1"), on("m2")]),
+                ("12:34".into(), vec![Place::Cache("pki/ca.crt".into())]),
+                ("56:78".into(), (1..=100).map(|index| on(&format!("n{index}"))).collect()),
+            ],
+        };
+        let leaf = |name, path: &str, why: &str| NeedsKey { host: host(name), path: path.into(), why: why.into() };
+        let no_key = PkiError::NoKey {
+            authority: Authority::Etcd,
+            leaves: vec![
+                leaf("m1", "/etc/etcd/pki/peer.crt", "there is none"),
+                leaf("m2", "/etc/etcd/pki/server.crt", "it expires at 2026-12-01T00:00:00Z"),
+            ],
+        };
+        let lost = PkiError::Lost { what: "the service account key".into(), file: "/etc/kubernetes/pki/sa.key".into() };
+        let mismatch = PkiError::Mismatch { certificate: on("m1"), key: Place::Cache("pki/ca.key".into()) };
+        let unusable = PkiError::Unusable {
+            authority: Authority::Kubernetes,
+            subject: "O=one, O=two, CN=kubernetes".into(),
+            why: "its subject cannot be repeated byte by byte as issuer".into(),
+        };
+        let all = [differ, no_key, lost, mismatch, unusable].map(|error| error.to_string());
+        insta::assert_snapshot!(all.join("\n\n"));
+    }
 }
