@@ -18,6 +18,19 @@ pub struct Keys {
     pub admin: Identity,
     /// What goes into the local state directory, by file name relative to it.
     pub cache: BTreeMap<String, KeyFile>,
+    /// What is to be said about them.
+    pub notes: Vec<Note>,
+}
+
+/// Something that the operator should know: a certificate that is issued anew, and why; a CA that runs out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The host that it is about; none where it is about all.
+    pub host: Option<HostName>,
+    /// The file, or the CA.
+    pub subject: String,
+    /// What and why. Holds no secrets.
+    pub text: String,
 }
 
 /// A certificate with its key.
