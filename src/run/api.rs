@@ -178,14 +178,11 @@ fn flat(result: Result<Vec<String>, Vec<HostFailure>>) -> Vec<String> {
 }
 
 fn marks(nodes: &[desired::NodeMarks]) -> Vec<NodeMarks> {
-    let text = |labels: &crate::cluster::Labels| {
-        labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
-    };
     nodes
         .iter()
         .map(|node| NodeMarks {
             name: node.name.to_string(),
-            labels: text(&node.labels),
+            labels: node.labels.clone(),
             taints: node.taints.clone(),
             pod_cidr: node.pod_cidr,
         })

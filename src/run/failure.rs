@@ -90,15 +90,18 @@ fn findings(findings: &[Finding]) -> String {
 
 /// What the remote side says, as a failure of a step.
 pub(super) fn remote(what: &str, error: RemoteError) -> Failure {
-    match error {
-        RemoteError::Agent { failure, .. } => failure,
-        other => {
-            let text = other.to_string();
-            let (why, hint) = match text.split_once("\nhint: ") {
-                Some((why, hint)) => (why.to_owned(), Some(hint.to_owned())),
-                None => (text, None),
-            };
-            Failure { what: what.to_owned(), why, hint }
+    if let RemoteError::Agent { failure, .. } = error {
+        return failure;
+    }
+    let hint = error.hint().map(str::to_owned);
+    match error.trouble() {
+        Some(trouble) => {
+            let mut why = trouble.came_back.clone();
+            if !trouble.stderr.is_empty() {
+                why.push_str(&format!("; standard error: {}", trouble.stderr));
+            }
+            Failure { what: trouble.tried.clone(), why, hint }
         }
+        None => Failure { what: what.to_owned(), why: error.to_string(), hint },
     }
 }

@@ -14,7 +14,7 @@ use crate::host::protocol::Change;
 use crate::image::OpenImage;
 use crate::remote::Connector;
 use crate::report::{Event, Events};
-use crate::{pki, plan as stages};
+use crate::plan as stages;
 
 /// What a run works on.
 #[derive(Debug)]
@@ -60,6 +60,7 @@ pub(super) async fn connect(subject: &Subject<'_>, events: &Events) -> Result<Fl
 pub async fn plan(subject: &Subject<'_>, events: &Events) -> Result<Vec<(String, Vec<Change>)>, RunError> {
     let fleet = connect(subject, events).await?;
     let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state).await?;
+    tell_notes(&survey, events);
     let hosts = survey.changes.iter().map(|(host, parts)| {
         (host.to_string(), parts.iter().flat_map(|part| part.changes.clone()).collect::<Vec<_>>())
     });
@@ -70,6 +71,14 @@ pub async fn plan(subject: &Subject<'_>, events: &Events) -> Result<Vec<(String,
     Ok(pending)
 }
 
+/// Which certificates are issued anew and why, and what runs out.
+fn tell_notes(survey: &Survey, events: &Events) {
+    for note in &survey.keys.notes {
+        let host = note.host.as_ref().map_or_else(|| "cluster".to_owned(), ToString::to_string);
+        events.note(format!("{host}: {}: {}", note.subject, note.text));
+    }
+}
+
 /// Brings the cluster about.
 pub async fn install(subject: &Subject<'_>, events: &Events) -> Result<Summary, RunError> {
     let began = Instant::now();
@@ -78,10 +87,11 @@ pub async fn install(subject: &Subject<'_>, events: &Events) -> Result<Summary, 
     checkpoint::pass("locked");
     let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state).await?;
     checkpoint::pass("surveyed");
+    tell_notes(&survey, events);
     preflight::run(subject.cluster, subject.image, &survey).await?;
     // The cache is written before any host has a key of ours: whatever happens next, the CAs are not lost.
-    pki::store::save(&subject.state.keys(), &survey.keys.cache)
-        .map_err(|error| HostFailure::cluster("write the local key cache", error))?;
+    let cached = subject.state.keys().save(&survey.keys.cache);
+    cached.map_err(|error| HostFailure::cluster("write the local key cache", error))?;
     checkpoint::pass("keys-cached");
 
     let api = ApiAccess::new(subject.cluster, &fleet, &survey.keys);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cluster::ClusterName;
+use crate::pki::Store;
 
 /// `$KUBEWRIGHT_STATE_DIR`, `$XDG_STATE_HOME/kubewright` or `~/.local/state/kubewright`, and the cluster's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,17 +20,19 @@ impl StateDirectory {
         Self(base.join(cluster.as_str()))
     }
 
-    /// Where keys are cached.
-    pub fn keys(&self) -> PathBuf {
-        self.0.join("pki")
+    /// The cache of the cluster's keys: `pki/` and `admin.conf`.
+    pub fn keys(&self) -> Store {
+        Store::new(&self.0)
     }
 
     /// Removes the cached keys; none there is fine.
     pub fn forget_keys(&self) -> std::io::Result<()> {
-        match std::fs::remove_dir_all(self.keys()) {
+        let absent = |result: std::io::Result<()>| match result {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
-        }
+        };
+        absent(std::fs::remove_file(self.0.join("admin.conf")))?;
+        absent(std::fs::remove_dir_all(self.0.join("pki")))
     }
 
     /// Where logs are.

@@ -111,7 +111,7 @@ fn keys(
     hosts: BTreeMap<HostName, BTreeMap<String, String>>,
     state: &StateDirectory,
 ) -> Result<pki::Keys, RunError> {
-    let cache = pki::store::load(&state.keys()).map_err(|error| HostFailure::cluster("read the local key cache", error))?;
+    let cache = state.keys().load().map_err(|error| HostFailure::cluster("read the local key cache", error))?;
     let existing = pki::Existing { hosts, cache, cluster_exists: cluster_exists(facts) };
     pki::resolve(cluster, image.kubernetes, &existing, jiff::Timestamp::now()).map_err(|errors| {
         let failures = errors.iter().map(|error| HostFailure::cluster("resolve keys and certificates", error));
