@@ -1,6 +1,5 @@
 //! Server-side apply in the order that objects need one another.
 
-use futures::stream::{self, StreamExt};
 use serde_json::Value;
 
 use super::api::Api;
@@ -8,7 +7,7 @@ use super::change::ObjectChange;
 use super::kinds::Resource;
 use super::object::Object;
 use super::operation::Operation;
-use super::{CONCURRENCY, KubeError, crds};
+use super::{KubeError, concurrency, crds};
 
 /// What is applied together. A wave begins when the one before it is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,11 +56,7 @@ impl Api {
         let mut results = Vec::new();
         for wave in Wave::ALL {
             let members = parsed.iter().filter(|object| Wave::of(&object.id.kind) == wave);
-            let done = stream::iter(members)
-                .map(|object| self.apply_one(object, defined))
-                .buffered(CONCURRENCY)
-                .collect::<Vec<_>>()
-                .await;
+            let done = concurrency::all(members.map(|object| self.apply_one(object, defined)).collect()).await;
             let failed = done.iter().any(Result::is_err);
             results.extend(done);
             if failed && wave == Wave::Foundations {

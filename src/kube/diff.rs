@@ -3,7 +3,6 @@
 //! One read per object settles most of them (see [`fields`]). Where it does not, the server is asked for a dry run of
 //! the apply and the two are compared: it alone knows its defaults, and how quantities are written.
 
-use futures::stream::{self, StreamExt};
 use serde_json::Value;
 
 use super::api::Api;
@@ -11,7 +10,7 @@ use super::change::{Action, ObjectChange};
 use super::kinds::Resource;
 use super::object::Object;
 use super::operation::Operation;
-use super::{CONCURRENCY, KubeError, crds, display, fields};
+use super::{KubeError, concurrency, crds, display, fields};
 
 /// An object beside its live self.
 pub(super) struct Inspection {
@@ -33,7 +32,7 @@ impl Api {
         let each = |object: Result<Object, KubeError>| async move {
             Ok(self.inspect(&object?, defined).await?.change.into_iter().collect())
         };
-        let results = stream::iter(parsed).map(each).buffered(CONCURRENCY).collect::<Vec<_>>().await;
+        let results = concurrency::all(parsed.into_iter().map(each).collect()).await;
         KubeError::collect(results)
     }
 

@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use ::kube::api::ListParams;
-use futures::stream::{self, StreamExt};
 use serde_json::Value;
 
 use super::api::Api;
 use super::cordon::Cordon;
 use super::evict::Eviction;
-use super::{CONCURRENCY, KubeError, pods};
+use super::{KubeError, concurrency, pods};
 
 /// What a drain may do, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,15 +87,12 @@ impl Api {
             if left.is_empty() {
                 return Ok(cordon);
             }
-            let asked = stream::iter(left.iter().filter(|pod| !is_ending(pod)))
-                .map(|pod| async move { (pods::name(pod), self.evict(pod, options.grace, version).await) })
-                .buffer_unordered(CONCURRENCY)
-                .collect::<Vec<_>>()
-                .await;
+            let asked: Vec<_> = left.iter().filter(|pod| !is_ending(pod)).collect();
+            let work = asked.iter().map(|pod| self.evict(pod, options.grace, version)).collect();
             let mut holds = HashMap::new();
-            for (pod, answer) in asked {
+            for (pod, answer) in asked.iter().zip(concurrency::all(work).await) {
                 if let Eviction::Refused(reason) = answer? {
-                    holds.insert(pod, reason);
+                    holds.insert(pods::name(pod), reason);
                 }
             }
             if start.elapsed() >= options.deadline {

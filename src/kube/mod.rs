@@ -9,6 +9,7 @@ mod api;
 mod apply;
 mod change;
 mod classify;
+mod concurrency;
 mod control_plane;
 mod cordon;
 mod crds;
@@ -40,7 +41,3 @@ pub use nodes::{NodeView, NodesExpected};
 
 /// The one name under which kubewright owns fields.
 pub const FIELD_MANAGER: &str = "kubewright";
-
-/// Most requests in flight at once: enough to hide a slow link, few enough for a small API server. Each in flight is
-/// a connection of its own, and each of those a channel of the tunnel.
-const CONCURRENCY: usize = 8;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use ::kube::api::ListParams;
-use futures::stream::{self, StreamExt};
 use serde_json::{Map, Value, json};
 
 use super::api::Api;
@@ -11,7 +10,7 @@ use super::change::ObjectChange;
 use super::marks::{self, Marking, NodeMarks};
 use super::nodes::NODES;
 use super::operation::Operation;
-use super::{CONCURRENCY, KubeError};
+use super::{KubeError, concurrency};
 
 /// Kubelets and controllers write to nodes, too; each collision costs one read.
 const ATTEMPTS: u32 = 5;
@@ -32,8 +31,8 @@ impl Api {
     /// wanted go. Nodes that are as wanted are not written.
     pub async fn apply_nodes(&self, marks: &[NodeMarks]) -> Result<Vec<ObjectChange>, KubeError> {
         let live = &self.live_nodes(marks).await?;
-        let each = |marks| async move { self.apply_node(marks, live.get(&marks.name).cloned()).await };
-        let results = stream::iter(marks).map(each).buffered(CONCURRENCY).collect::<Vec<_>>().await;
+        let work = marks.iter().map(|marks| self.apply_node(marks, live.get(&marks.name).cloned()));
+        let results = concurrency::all(work.collect()).await;
         KubeError::collect(results)
     }
 

@@ -1,13 +1,12 @@
 //! The gate that workloads are rolled out: what was applied runs, all of it, and nothing of what was before.
 
 use ::kube::api::ListParams;
-use futures::stream::{self, StreamExt};
 use serde_json::Value;
 
 use super::api::Api;
 use super::object::Object;
 use super::operation::Operation;
-use super::{CONCURRENCY, KubeError, pods};
+use super::{KubeError, concurrency, pods};
 
 /// Most pods named for one workload: on a thousand nodes the first few say it all.
 const PODS_NAMED: usize = 3;
@@ -18,8 +17,7 @@ impl Api {
     pub async fn workloads_missing(&self, objects: &[Value]) -> Result<Vec<String>, KubeError> {
         let workloads: Vec<_> = objects.iter().map(Object::parse).collect::<Result<_, _>>()?;
         let workloads = workloads.iter().filter(|object| object.id.api_version.starts_with("apps/"));
-        let each = |object| async move { self.workload_missing(object).await };
-        let results = stream::iter(workloads).map(each).buffered(CONCURRENCY).collect::<Vec<_>>().await;
+        let results = concurrency::all(workloads.map(|object| self.workload_missing(object)).collect()).await;
         Ok(results.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
