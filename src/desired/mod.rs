@@ -1,3 +1,41 @@
 //! Pure functions from cluster, image, keys and facts to the state of each host and the objects of the API.
+//!
+//! One file per concern. [`host_state`] renders every file of a host before anybody touches that host; [`objects`] are
+//! applied once the API answers, [`nodes`] once the nodes are there.
 
+mod arguments;
+mod binaries;
+
+mod context;
+mod control_plane;
+mod digest;
+mod endpoint;
+mod error;
+mod etcd;
+mod file;
+#[cfg(test)]
+mod fixture;
+mod host_state;
+mod interface;
+mod keepalived;
+mod kernel;
+mod keys;
+mod kubelet;
+mod labels;
+mod network;
+mod objects;
+mod pod_cidrs;
+mod render;
+mod runtime;
+mod size;
+#[cfg(test)]
+mod snapshot_tests;
 pub mod state;
+
+pub use context::Context;
+pub use error::Error;
+pub use host_state::host_state;
+pub use labels::{NodeMarks, nodes};
+pub use objects::objects;
+pub use pod_cidrs::pod_cidrs;
+pub use render::RenderError;

@@ -1,1 +1,14 @@
 //! Tables: what each minor of Kubernetes, etcd and containerd needs.
+//!
+//! Every function here is pure and looks at nothing but versions; [`supported::check`] says which ones the tables know.
+
+pub mod containerd;
+pub mod etcd;
+pub mod flags;
+pub mod gates;
+pub mod groups;
+pub mod kubelet;
+pub mod nodes;
+pub mod pods;
+pub mod proxy;
+pub mod supported;

@@ -1,0 +1,157 @@
+//! What the functions of this module look at.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use super::Error;
+use crate::cluster::{Cluster, Facts, Host, HostName, KubeVersion, Role, Version};
+use crate::image::{ClusterImage, ComponentKind};
+use crate::pki::{KeyFile, Keys};
+use crate::versions::supported;
+
+/// Everything that a desired state follows from.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// What the inventory declares.
+    pub cluster: &'a Cluster,
+    /// What is installed.
+    pub image: &'a ClusterImage,
+    /// Keys and certificates of every host.
+    pub keys: &'a Keys,
+    /// What every host is.
+    pub facts: &'a BTreeMap<HostName, Facts>,
+    /// Pod subnets by host, from [`pod_cidrs`](super::pod_cidrs).
+    pub pod_cidrs: &'a BTreeMap<HostName, IpNet>,
+}
+
+impl<'a> Context<'a> {
+    /// The version of Kubernetes.
+    pub(super) fn version(&self) -> KubeVersion {
+        self.image.kubernetes
+    }
+
+    /// The reference of the container image called `name`: the last element of its path, without tag or digest.
+    pub(super) fn reference(&self, name: &'static str) -> Result<&'a str, Error> {
+        references(self.image).find(|reference| last_element(reference) == name).ok_or_else(|| Error::Reference {
+            image: self.image.name.clone(),
+            name,
+            available: references(self.image).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+fn references(image: &ClusterImage) -> impl Iterator<Item = &str> {
+    image
+        .components
+        .iter()
+        .flat_map(|component| match &component.kind {
+            ComponentKind::Images(references) => references.as_slice(),
+            ComponentKind::Files => &[],
+        })
+        .map(String::as_str)
+}
+
+/// `kube-proxy` of `localhost:5000/mirror/kube-proxy:v1.36.4@sha256:…`.
+fn last_element(reference: &str) -> &str {
+    let plain = reference.split('@').next().unwrap_or(reference);
+    let name = plain.rsplit('/').next().unwrap_or(plain);
+    name.split(':').next().unwrap_or(name)
+}
+
+/// A host, and everything that its state follows from.
+pub(super) struct HostContext<'a> {
+    /// The whole.
+    pub(super) context: &'a Context<'a>,
+    /// The host.
+    pub(super) host: &'a Host,
+    /// What it is.
+    pub(super) facts: &'a Facts,
+    /// Its keys and certificates.
+    pub(super) keys: &'a [KeyFile],
+}
+
+impl<'a> HostContext<'a> {
+    pub(super) fn new(context: &'a Context<'a>, host: &'a Host) -> Result<Self, Error> {
+        supported::check(context.image.kubernetes)?;
+        let name = || host.name.clone();
+        let facts = context.facts.get(&host.name).ok_or_else(|| Error::NoFacts(name()))?;
+        let keys = context.keys.hosts.get(&host.name).ok_or_else(|| Error::NoKeys(name()))?;
+        Ok(Self { context, host, facts, keys })
+    }
+
+    pub(super) fn cluster(&self) -> &'a Cluster {
+        self.context.cluster
+    }
+
+    pub(super) fn version(&self) -> KubeVersion {
+        self.context.version()
+    }
+
+    pub(super) fn is(&self, role: Role) -> bool {
+        self.host.roles.contains(role)
+    }
+
+    pub(super) fn is_node(&self) -> bool {
+        self.host.roles.is_node()
+    }
+
+    /// Where the programs of `component` are: `/opt/kubewright/NAME/VERSION/bin`.
+    pub(super) fn programs(&self, component: &'static str) -> Result<String, Error> {
+        let directory = self.context.image.directory(component).ok_or_else(|| self.missing(component))?;
+        Ok(format!("{directory}/bin"))
+    }
+
+    /// The version of `component`.
+    pub(super) fn component_version(&self, component: &'static str) -> Result<Version, Error> {
+        let found = self.context.image.component(component).ok_or_else(|| self.missing(component))?;
+        found.version.parse().map_err(|source| Error::ComponentVersion { component, source })
+    }
+
+    fn missing(&self, component: &'static str) -> Error {
+        let names = self.context.image.components.iter().map(|component| component.name.as_str());
+        Error::Component {
+            image: self.context.image.name.clone(),
+            component,
+            host: self.host.name.clone(),
+            available: names.collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    /// `PATH` of a daemon: the programs of `components`, then the host's own.
+    pub(super) fn path(&self, components: &[&'static str]) -> Result<String, Error> {
+        let mut directories = components.iter().map(|name| self.programs(name)).collect::<Result<Vec<_>, _>>()?;
+        directories.push("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
+        Ok(directories.join(":"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::fixture::Fixture;
+
+    #[test]
+    fn references_are_found_by_their_last_element() {
+        for reference in [
+            "kube-proxy:v1",
+            "registry.example/kube-proxy:v1.36.4",
+            "localhost:5000/kube-proxy",
+            "localhost:5000/a/kube-proxy:v1@sha256:00",
+        ] {
+            assert_eq!(last_element(reference), "kube-proxy", "{reference}");
+        }
+        assert_ne!(last_element("registry.example/kube-proxy/base:1"), "kube-proxy");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_what_is_there() {
+        let fixture = Fixture::new(36);
+        let context = fixture.context();
+        let error = context.reference("coredns").unwrap_err().to_string();
+        assert!(error.contains("no container image called coredns") && error.contains("/pause:"), "{error}");
+        let host = HostContext::new(&context, fixture.host("n1")).unwrap();
+        let error = host.programs("dropbear").unwrap_err().to_string();
+        assert!(error.contains("no component dropbear, which n1 needs") && error.contains("containerd"), "{error}");
+    }
+}

@@ -1,0 +1,178 @@
+//! Who answers at the endpoint: HAProxy on loopback in front of all API servers, and in the mode `vip` on the virtual
+//! address, too. Where its name points on the hosts.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use minijinja::context;
+
+use super::context::HostContext;
+use super::file::{absent, directory, file};
+use super::render::render;
+use super::state::Resource;
+use super::{Error, digest, keepalived, kubelet};
+use crate::cluster::{Cluster, Endpoint, EndpointMode, Role};
+use crate::versions::pods;
+
+const DIRECTORY: &str = "/etc/kubernetes/haproxy";
+const CA: &str = "/etc/kubernetes/pki/ca.crt";
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// On loopback, without TLS: `/livez` is HAProxy, `/readyz` is HAProxy with an API server behind it.
+pub(super) const HEALTH_PORT: u16 = 10247;
+
+pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Error> {
+    if !host.is_node() {
+        return Ok(None);
+    }
+    let mut resources = match binds(host) {
+        Some(binds) => haproxy(host, &binds)?,
+        None => vec![absent(&manifest("kube-haproxy"))],
+    };
+    resources.extend(match (&host.cluster().endpoint.mode, host.is(Role::ControlPlane)) {
+        (EndpointMode::Vip { vip, interface, router_id }, true) => {
+            keepalived::resources(host, *vip, interface.as_deref(), *router_id)?
+        }
+        _ => vec![absent(&manifest("kube-keepalived"))],
+    });
+    Ok(Some(resources))
+}
+
+/// Path of a static pod's manifest.
+pub(super) fn manifest(pod: &str) -> String {
+    format!("{}/{pod}.yaml", kubelet::MANIFESTS)
+}
+
+/// What HAProxy listens on; none where it does not run.
+fn binds(host: &HostContext<'_>) -> Option<Vec<SocketAddr>> {
+    let endpoint = &host.cluster().endpoint;
+    let on = |address| SocketAddr::new(address, endpoint.port);
+    match endpoint.mode {
+        EndpointMode::Local => Some(vec![on(LOOPBACK)]),
+        EndpointMode::Vip { vip, .. } if host.is(Role::ControlPlane) => Some(vec![on(LOOPBACK), on(vip)]),
+        EndpointMode::Vip { .. } | EndpointMode::External { .. } => None,
+    }
+}
+
+fn haproxy(host: &HostContext<'_>, binds: &[SocketAddr]) -> Result<Vec<Resource>, Error> {
+    let configuration = format!("{DIRECTORY}/haproxy.cfg");
+    let servers = host.cluster().with_role(Role::ControlPlane).map(|master| {
+        let address = SocketAddr::new(master.address, Endpoint::APISERVER_PORT).to_string();
+        context! { name => master.name.as_str(), address }
+    });
+    let content = render(
+        "haproxy.cfg.j2",
+        context! {
+            binds => binds.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            servers => servers.collect::<Vec<_>>(),
+            health_port => HEALTH_PORT,
+            ca => CA,
+        },
+    )?;
+    let ca = host.context.keys.ca.as_str();
+    let pod = context! {
+        image => host.context.reference("haproxy")?,
+        annotation => digest::ANNOTATION,
+        digest => digest::of([(configuration.as_str(), content.as_str()), (CA, ca)]),
+        directory => DIRECTORY,
+        configuration => configuration.as_str(),
+        ca => CA,
+        health_port => HEALTH_PORT,
+        seccomp => pods::seccomp_profile(host.version()),
+    };
+    let pod = render("kube-haproxy.yaml.j2", pod)?;
+    Ok(vec![
+        directory(DIRECTORY, 0o755),
+        file(&configuration, 0o644, content, &[]),
+        file(&manifest("kube-haproxy"), 0o600, pod, &[]),
+    ])
+}
+
+/// The line of /etc/hosts by which the endpoint's name is found on the hosts, where that is our business.
+pub(super) fn hosts_line(cluster: &Cluster) -> Option<String> {
+    let name = &cluster.endpoint.host;
+    if name.parse::<IpAddr>().is_ok() {
+        return None;
+    }
+    address(cluster).map(|address| format!("{address} {name}"))
+}
+
+/// The address behind the endpoint's name, as seen from a node.
+fn address(cluster: &Cluster) -> Option<IpAddr> {
+    match cluster.endpoint.mode {
+        EndpointMode::Local => Some(LOOPBACK),
+        EndpointMode::Vip { vip, .. } => Some(vip),
+        EndpointMode::External { address } => address,
+    }
+}
+
+/// The endpoint's URL for pods in the network of their host. By address where it is known, because whether a container
+/// looks into /etc/hosts before it asks a DNS server depends on its image.
+pub(super) fn url_in_pods(cluster: &Cluster) -> String {
+    let Endpoint { host, port, .. } = &cluster.endpoint;
+    match address(cluster).or_else(|| host.parse().ok()) {
+        Some(address) => format!("https://{}", SocketAddr::new(address, *port)),
+        None => format!("https://{host}:{port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::fixture::{self, Fixture};
+    use crate::desired::state::Part;
+
+    fn cluster(mode: EndpointMode, host: &str) -> Cluster {
+        let mut parts = fixture::parts();
+        parts.endpoint = Endpoint { host: host.to_owned(), port: 8443, mode };
+        Cluster::new(parts).unwrap()
+    }
+
+    #[test]
+    fn names_point_where_somebody_answers() {
+        let vip = fixture::vip();
+        let external = |address: Option<&str>| EndpointMode::External { address: address.map(|a| a.parse().unwrap()) };
+        for (mode, host, line, url) in [
+            (EndpointMode::Local, "api", Some("127.0.0.1 api"), "https://127.0.0.1:8443"),
+            (vip, "api", Some("10.1.0.10 api"), "https://10.1.0.10:8443"),
+            (external(Some("10.9.9.9")), "api", Some("10.9.9.9 api"), "https://10.9.9.9:8443"),
+            (external(None), "api", None, "https://api:8443"),
+            (external(None), "10.9.9.9", None, "https://10.9.9.9:8443"),
+            (external(None), "fd00::9", None, "https://[fd00::9]:8443"),
+        ] {
+            let cluster = cluster(mode, host);
+            assert_eq!(hosts_line(&cluster).as_deref(), line, "{host}");
+            assert_eq!(url_in_pods(&cluster), url);
+        }
+    }
+
+    /// Manifests that are written, then those that are taken away.
+    fn manifests(fixture: &Fixture, host: &str) -> (Vec<String>, Vec<String>) {
+        let state = fixture.state(host);
+        let (mut written, mut removed) = (Vec::new(), Vec::new());
+        for resource in &state.part(Part::Endpoint).unwrap().resources {
+            match resource {
+                Resource::File(file) if file.path.starts_with(kubelet::MANIFESTS) => written.push(file.path.clone()),
+                Resource::Absent(absent) => removed.push(absent.path.clone()),
+                _ => {}
+            }
+        }
+        (written, removed)
+    }
+
+    #[test]
+    fn each_mode_takes_the_pods_of_the_others_away() {
+        let haproxy = manifest("kube-haproxy");
+        let keepalived = manifest("kube-keepalived");
+        let none = Vec::new;
+        for (mode, host, written, removed) in [
+            (EndpointMode::Local, "m1", vec![haproxy.clone()], vec![keepalived.clone()]),
+            (EndpointMode::Local, "n1", vec![haproxy.clone()], vec![keepalived.clone()]),
+            (fixture::vip(), "m1", vec![haproxy.clone(), keepalived.clone()], none()),
+            (fixture::vip(), "n1", none(), vec![haproxy.clone(), keepalived.clone()]),
+            (EndpointMode::External { address: None }, "m1", none(), vec![haproxy.clone(), keepalived.clone()]),
+        ] {
+            let mut fixture = Fixture::new(36);
+            fixture.change(|parts| parts.endpoint.mode = mode);
+            assert_eq!(manifests(&fixture, host), (written, removed), "{host}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Why a desired state could not be worked out. All of these come up before any host is touched.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use thiserror::Error;
+
+use super::RenderError;
+use crate::cluster::{HostName, KubeVersion, VersionError};
+use crate::versions::{containerd, etcd, flags, supported};
+
+/// Why a desired state could not be worked out.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Kubernetes outside of the tables.
+    #[error(transparent)]
+    Kubernetes(#[from] supported::Unsupported),
+    /// etcd outside of the tables.
+    #[error(transparent)]
+    Etcd(#[from] etcd::Unsupported),
+    /// containerd and kubelet do not go together.
+    #[error(transparent)]
+    Containerd(#[from] containerd::Mismatch),
+    /// A flag of the inventory that this version does not know.
+    #[error("spec.controlPlane.extraArgs: {0}")]
+    Flag(#[from] flags::FlagError),
+    /// A feature gate of the inventory that this version does not know.
+    #[error(
+        "spec.controlPlane.extraArgs: {component} {version} refuses to start with the feature gate {gate}: \
+         removed in v1.{removed}; remove it"
+    )]
+    Gate {
+        /// Component.
+        component: String,
+        /// Gate.
+        gate: String,
+        /// Version of Kubernetes.
+        version: KubeVersion,
+        /// First minor without it.
+        removed: u32,
+    },
+    /// A mode of kube-proxy that this version does not have.
+    #[error("kube-proxy {0} has no ipvs mode any more; set spec.network.proxy.mode to iptables")]
+    ProxyMode(KubeVersion),
+    /// A component that is not in the cluster image.
+    #[error("the cluster image {image} has no component {component}, which {host} needs; it has {available}")]
+    Component {
+        /// Name of the image.
+        image: String,
+        /// Name of the component.
+        component: &'static str,
+        /// Host that needs it.
+        host: HostName,
+        /// Components that are there.
+        available: String,
+    },
+    /// A component whose version cannot be read.
+    #[error("component {component} of the cluster image: {source}")]
+    ComponentVersion {
+        /// Name of the component.
+        component: &'static str,
+        /// Why not.
+        source: VersionError,
+    },
+    /// A container image that is not in the cluster image.
+    #[error("the cluster image {image} has no container image called {name}; it has {available}")]
+    Reference {
+        /// Name of the cluster image.
+        image: String,
+        /// Last element of the path, without tag.
+        name: &'static str,
+        /// References that are there.
+        available: String,
+    },
+    /// Facts of a host that were not read.
+    #[error("the facts of {0} are not known; nothing can be decided for the cluster before every host was looked at")]
+    NoFacts(HostName),
+    /// Keys of a host that were not issued.
+    #[error("no keys were issued for {0}; this is a defect of kubewright")]
+    NoKeys(HostName),
+    /// A pod subnet that was not chosen.
+    #[error("no pod subnet was chosen for {0}; this is a defect of kubewright")]
+    NoPodCidr(HostName),
+    /// No interface has the host's address.
+    #[error(
+        "{host}: no interface has the address {address}; it has {found}. \
+         The inventory must name an address of the host itself, not one that is translated on the way"
+    )]
+    NoInterface {
+        /// Host.
+        host: HostName,
+        /// Its address in the inventory.
+        address: IpAddr,
+        /// Interfaces with their addresses.
+        found: String,
+    },
+    /// A pod subnet of a host that is no subnet.
+    #[error(
+        "{host}: the pod subnet {text:?} in /etc/cni/net.d/10-kubewright.conflist is none; \
+         put back what Node.spec.podCIDR says, or remove the file when no pod runs there"
+    )]
+    PodCidrText {
+        /// Host.
+        host: HostName,
+        /// What it has.
+        text: String,
+    },
+    /// A pod subnet outside of the pod network.
+    #[error(
+        "{host} has the pod subnet {subnet}, outside of the pod network {network}; set spec.network.podCidr to the \
+         network that the cluster was made with, or reset the host and install it anew"
+    )]
+    PodCidrOutside {
+        /// Host.
+        host: HostName,
+        /// Its subnet.
+        subnet: IpNet,
+        /// Pod network of the inventory.
+        network: IpNet,
+    },
+    /// Two hosts with overlapping pod subnets.
+    #[error("{first} and {second} both have the pod subnet {subnet}; reset one of them and install it anew")]
+    PodCidrTwice {
+        /// A host.
+        first: HostName,
+        /// Another.
+        second: HostName,
+        /// Subnet of the second.
+        subnet: IpNet,
+    },
+    /// More hosts than subnets.
+    #[error(
+        "no pod subnet is left for {host}: {network} has room for {room} subnets of /{prefix}; \
+         a larger spec.network.podCidr or a longer nodePrefix holds more nodes"
+    )]
+    PodCidrsExhausted {
+        /// Host that goes without.
+        host: HostName,
+        /// Pod network.
+        network: IpNet,
+        /// Prefix length of the nodes' subnets.
+        prefix: u8,
+        /// How many subnets there are.
+        room: u128,
+    },
+    /// A template that could not be rendered.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// A manifest that is no YAML after it was rendered.
+    #[error("{template} is no YAML after it was rendered: {message}; this is a defect of kubewright")]
+    Manifest {
+        /// Name of the template.
+        template: &'static str,
+        /// What the parser says.
+        message: String,
+    },
+    /// Several of them.
+    #[error("{}", lines(.0))]
+    Several(Vec<Error>),
+}
+
+fn lines(errors: &[Error]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+impl Error {
+    /// Nothing, the only one, or several.
+    pub(super) fn collect(mut errors: Vec<Self>) -> Result<(), Self> {
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(Self::Several(errors)),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Objects of the API that every cluster needs, for server-side apply.
+
+use minijinja::context;
+use minijinja::value::Value;
+
+use super::render::render;
+use super::{Context, Error, digest, endpoint};
+use crate::cluster::{KubeVersion, ProxyMode};
+use crate::versions::groups;
+use crate::versions::proxy::{self, ModeSupport};
+use crate::versions::supported;
+
+/// The objects, in the order in which they are applied.
+pub fn objects(context: &Context<'_>) -> Result<Vec<serde_json::Value>, Error> {
+    let version = context.version();
+    supported::check(version)?;
+    let admins = (groups::admin(version) != groups::MASTERS).then_some(groups::CLUSTER_ADMINS);
+    let mut objects = manifest("rbac.yaml.j2", context! { admins => admins.unwrap_or_default() })?;
+    let configuration = render("kube-proxy-config.yaml.j2", proxy_configuration(context, version)?)?;
+    let kubeconfig =
+        render("kube-proxy-kubeconfig.yaml.j2", context! { server => endpoint::url_in_pods(context.cluster) })?;
+    let files = [("config.conf", configuration.as_str()), ("kubeconfig.conf", kubeconfig.as_str())];
+    objects.extend(manifest(
+        "kube-proxy.yaml.j2",
+        context! {
+            image => context.reference("kube-proxy")?,
+            annotation => digest::ANNOTATION,
+            digest => digest::of(files),
+            configuration => configuration.as_str(),
+            kubeconfig => kubeconfig.as_str(),
+        },
+    )?);
+    Ok(objects)
+}
+
+fn proxy_configuration(context: &Context<'_>, version: KubeVersion) -> Result<Value, Error> {
+    let network = &context.cluster.network;
+    let gate = match proxy::mode(network.proxy, version) {
+        ModeSupport::Works => "",
+        ModeSupport::NeedsGate(gate) => gate,
+        ModeSupport::Gone => return Err(Error::ProxyMode(version)),
+    };
+    let ipv6 = network.pod_cidr.addr().is_ipv6();
+    Ok(context! {
+        gate,
+        everywhere => if ipv6 { "::" } else { "0.0.0.0" },
+        health => if ipv6 { "[::]:10256" } else { "0.0.0.0:10256" },
+        cluster_cidr => network.pod_cidr.to_string(),
+        mode => match network.proxy {
+            ProxyMode::Ipvs => "ipvs",
+            ProxyMode::Iptables => "iptables",
+        },
+        ipvs => network.proxy == ProxyMode::Ipvs,
+        scheduler => network.ipvs_scheduler.as_str(),
+    })
+}
+
+fn manifest(template: &'static str, values: Value) -> Result<Vec<serde_json::Value>, Error> {
+    let text = render(template, values)?;
+    serde_yaml::from_multiple(&text).map_err(|error| Error::Manifest { template, message: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::fixture::Fixture;
+
+    fn names(objects: &[serde_json::Value]) -> Vec<String> {
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        objects
+            .iter()
+            .map(|object| format!("{} {}", text(&object["kind"]), text(&object["metadata"]["name"])))
+            .collect()
+    }
+
+    #[test]
+    fn administrators_are_bound_from_1_29_on() {
+        let of = |minor| names(&objects(&Fixture::new(minor).context()).unwrap());
+        let common = [
+            "ClusterRoleBinding kubeadm:node-autoapprove-certificate-rotation",
+            "ServiceAccount kube-proxy",
+            "ClusterRoleBinding kubeadm:node-proxier",
+            "ConfigMap kube-proxy",
+            "DaemonSet kube-proxy",
+        ];
+        assert_eq!(of(28), common);
+        assert_eq!(of(29)[0], "ClusterRoleBinding kubeadm:cluster-admins");
+        assert_eq!(of(29)[1..], common);
+    }
+
+    #[test]
+    fn every_object_says_who_made_it() {
+        for object in objects(&Fixture::new(36).context()).unwrap() {
+            assert_eq!(object["metadata"]["labels"]["app.kubernetes.io/managed-by"], "kubewright", "{object}");
+        }
+    }
+
+    #[test]
+    fn a_changed_configuration_rolls_the_daemons() {
+        let mut fixture = Fixture::new(36);
+        let digest = |fixture: &Fixture| {
+            let objects = objects(&fixture.context()).unwrap();
+            let pod = &objects.last().unwrap()["spec"]["template"]["metadata"];
+            pod["annotations"][digest::ANNOTATION].as_str().unwrap().to_owned()
+        };
+        let before = digest(&fixture);
+        assert_eq!(digest(&fixture), before);
+        fixture.change(|parts| parts.network.proxy = ProxyMode::Iptables);
+        assert_ne!(digest(&fixture), before);
+    }
+}

@@ -1,0 +1,44 @@
+//! Who administers the cluster, and which API evicts pods.
+
+use crate::cluster::KubeVersion;
+
+/// The group of kubeadm's administrators from 1.29 on; the installer binds it to `cluster-admin`.
+pub const CLUSTER_ADMINS: &str = "kubeadm:cluster-admins";
+/// The group that no authorizer can refuse.
+pub const MASTERS: &str = "system:masters";
+
+/// The group (`O`) in the certificates of admin.conf and of the API servers towards the kubelets.
+pub fn admin(version: KubeVersion) -> &'static str {
+    if version.minor >= 29 { CLUSTER_ADMINS } else { MASTERS }
+}
+
+/// API version of `PodDisruptionBudget`.
+pub fn disruption_budget_api(version: KubeVersion) -> &'static str {
+    if version.minor >= 21 { "policy/v1" } else { "policy/v1beta1" }
+}
+
+/// API version of the `Eviction` that a drain posts.
+pub fn eviction_api(version: KubeVersion) -> &'static str {
+    if version.minor >= 22 { "policy/v1" } else { "policy/v1beta1" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_and_apis_follow_the_minor() {
+        let version = |minor| KubeVersion::new(1, minor, 0);
+        assert_eq!(admin(version(28)), "system:masters");
+        assert_eq!(admin(version(29)), "kubeadm:cluster-admins");
+        for (minor, budget, eviction) in [
+            (20, "policy/v1beta1", "policy/v1beta1"),
+            (21, "policy/v1", "policy/v1beta1"),
+            (22, "policy/v1", "policy/v1"),
+            (37, "policy/v1", "policy/v1"),
+        ] {
+            assert_eq!(disruption_budget_api(version(minor)), budget, "1.{minor}");
+            assert_eq!(eviction_api(version(minor)), eviction, "1.{minor}");
+        }
+    }
+}
