@@ -9,7 +9,7 @@ mkdir -p "$out"
 done_mark="$out/.kubernetes-$stamp"
 [ -e "$done_mark" ] && exit 0
 
-work=$(mktemp -d "$out/kubernetes.XXXXXX")
+work=$(mktemp -d "$out/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 "$here/apt.sh" bookworm "$out/apt" source --download-only kubernetes

@@ -1,13 +1,60 @@
 //! `kubewright image`.
 
+mod build;
+mod inspect;
+
 use super::{Exit, Failure};
 
 /// Build and inspect cluster images
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Build(build::Args),
+    Inspect(inspect::Args),
+}
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        Ok(Exit::Done)
+        match self.verb {
+            Verb::Build(args) => args.run(),
+            Verb::Inspect(args) => args.run(),
+        }
+    }
+}
+
+/// A table with two spaces between columns and nothing else around them.
+fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// A size for people: `23.4 MB`.
+fn megabytes(bytes: u64) -> String {
+    // Sizes of images are far below the 2^53 bytes to which this is exact.
+    #[allow(clippy::cast_precision_loss)]
+    let megabytes = bytes as f64 / 1e6;
+    format!("{megabytes:.1} MB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_plain() {
+        let rows = [["etcd".to_owned(), megabytes(17_140_000)], ["a".to_owned(), megabytes(999)]];
+        assert_eq!(table(["NAME", "SIZE"], rows), "NAME  SIZE\netcd  17.1 MB\na     0.0 MB");
     }
 }

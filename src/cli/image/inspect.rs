@@ -1,0 +1,74 @@
+//! `kubewright image inspect`.
+
+use super::super::{Exit, Failure};
+use super::{megabytes, table};
+use crate::cluster::{ImageReference, Role};
+use crate::image::{self, ComponentKind, OpenImage};
+use crate::report;
+
+/// Show what a cluster image contains
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The image: oci:DIR[:TAG] or oci-archive:FILE
+    #[arg(value_name = "IMAGE")]
+    reference: String,
+    /// How to show it
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+    /// Also read every layer and compare its digest
+    #[arg(long)]
+    verify: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Output {
+    #[default]
+    Table,
+    Json,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let image = image::open(&ImageReference(self.reference))?;
+        if self.verify {
+            verify(&image)?;
+        }
+        match self.output {
+            Output::Table => report::print(&as_table(&image)),
+            Output::Json => report::print(&serde_json::to_string_pretty(&as_json(&image))?),
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Every damaged layer is told, not only the first.
+fn verify(image: &OpenImage) -> Result<(), Failure> {
+    let failures: Vec<_> = image
+        .manifest
+        .components
+        .iter()
+        .filter_map(|component| image.verify(&component.blob).err())
+        .map(|error| error.to_string())
+        .collect();
+    if failures.is_empty() { Ok(()) } else { Err(Failure::new(failures.join("\nerror: "))) }
+}
+
+fn as_table(image: &OpenImage) -> String {
+    let rows = image.manifest.components.iter().map(|component| {
+        let roles: Vec<_> = component.roles.iter().map(Role::as_str).collect();
+        let kind = match &component.kind {
+            ComponentKind::Files => "files".to_owned(),
+            ComponentKind::Images(references) => references.join("\n"),
+        };
+        let (name, version) = (component.name.clone(), component.version.clone());
+        [name, version, megabytes(component.blob.size), roles.join(", "), kind]
+    });
+    let table = table(["COMPONENT", "VERSION", "SIZE", "ROLES", "CONTENT"], rows);
+    let total: u64 = image.manifest.components.iter().map(|component| component.blob.size).sum();
+    let (name, kubernetes) = (&image.manifest.name, image.manifest.kubernetes);
+    format!("{name}: Kubernetes {kubernetes}, {}\n{}\n\n{table}", megabytes(total), image.digest)
+}
+
+fn as_json(image: &OpenImage) -> serde_json::Value {
+    serde_json::json!({ "reference": image.reference(), "digest": image.digest, "image": image.manifest })
+}
