@@ -215,6 +215,11 @@ pub struct Component {
 }
 
 impl Component {
+    /// How changes of it are named.
+    pub fn title(&self) -> String {
+        format!("component {} {}", self.name, self.version)
+    }
+
     /// Where the files are.
     pub fn directory(&self) -> String {
         format!("/opt/kubewright/{}/{}", self.name, self.version)
@@ -232,6 +237,13 @@ pub struct Images {
     pub references: Vec<String>,
     /// Path of the `ctr` that imports them.
     pub ctr: String,
+}
+
+impl Images {
+    /// How changes of it are named.
+    pub fn title(&self) -> String {
+        format!("images {}", self.name)
+    }
 }
 
 /// A systemd unit whose file is a [`File`] before it, or comes with the host.

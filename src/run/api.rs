@@ -116,7 +116,8 @@ impl<'a> ApiAccess<'a> {
         let deadline = Instant::now() + REGISTRATION;
         loop {
             let known: BTreeSet<String> = self.nodes().await?.into_iter().map(|node| node.name).collect();
-            let missing: Vec<_> = nodes.iter().filter(|node| !known.contains(&node.name)).map(|node| node.name.clone()).collect();
+            let names = nodes.iter().map(|node| node.name.to_string());
+            let missing: Vec<_> = names.filter(|name| !known.contains(name)).collect();
             if missing.is_empty() {
                 break;
             }

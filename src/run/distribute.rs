@@ -17,15 +17,12 @@ pub(super) fn needed(state: &HostState, changes: &[PartChanges]) -> BTreeSet<Blo
     let pending: BTreeSet<&str> =
         changes.iter().flat_map(|part| &part.changes).map(|change| change.resource.as_str()).collect();
     let resources = state.parts.iter().flat_map(|part| &part.resources);
-    resources
-        .filter_map(|resource| match resource {
-            Resource::Component(component) => Some((resource, &component.blob)),
-            Resource::Images(images) => Some((resource, &images.blob)),
-            _ => None,
-        })
-        .filter(|(resource, _)| pending.contains(resource.id().as_str()))
-        .map(|(_, blob)| blob.clone())
-        .collect()
+    let carried = resources.filter_map(|resource| match resource {
+        Resource::Component(component) => Some((component.title(), &component.blob)),
+        Resource::Images(images) => Some((images.title(), &images.blob)),
+        _ => None,
+    });
+    carried.filter(|(title, _)| pending.contains(title.as_str())).map(|(_, blob)| blob.clone()).collect()
 }
 
 /// Sends `blobs` to a host; those already there cost nothing.
