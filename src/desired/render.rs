@@ -189,6 +189,16 @@ mod tests {
     }
 
     #[test]
+    fn every_file_of_the_directory_is_a_template() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests");
+        let names =
+            std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort_unstable();
+        assert_eq!(names, TEMPLATES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn every_template_compiles_and_an_unknown_one_is_an_error() {
         for (name, text) in TEMPLATES {
             let mut environment = Environment::new();
