@@ -1,0 +1,86 @@
+//! Everything that is ever asked of an API server, as data: one list to read, one place that builds requests.
+
+use ::kube::api::{ListParams, Patch, PatchParams, PostParams, ValidationDirective};
+use serde_json::Value;
+
+use super::FIELD_MANAGER;
+
+/// A request to the resource at some path.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Operation<'a> {
+    /// One object.
+    Read {
+        /// Its name.
+        name: &'a str,
+    },
+    /// A document that is no object: `/version`.
+    Document,
+    /// A page of a list.
+    List(&'a ListParams),
+    /// What a server-side apply would result in.
+    Compare {
+        /// Name of the object.
+        name: &'a str,
+        /// All that we want of it.
+        object: &'a Value,
+    },
+    /// A server-side apply. Conflicts are decided in our favour: what the manifests say holds.
+    Apply {
+        /// Name of the object.
+        name: &'a str,
+        /// All that we want of it.
+        object: &'a Value,
+    },
+    /// A JSON merge patch; never creates the object.
+    Merge {
+        /// Name of the object.
+        name: &'a str,
+        /// The fields to change.
+        patch: &'a Value,
+    },
+    /// The eviction of a pod.
+    Evict {
+        /// Name of the pod.
+        name: &'a str,
+        /// The Eviction object.
+        eviction: &'a Value,
+    },
+}
+
+impl Operation<'_> {
+    /// The verb that errors name.
+    pub(super) fn verb(&self) -> &'static str {
+        match self {
+            Self::Read { .. } | Self::Document => "read",
+            Self::List(_) => "list",
+            Self::Compare { .. } => "compare",
+            Self::Apply { .. } => "apply",
+            Self::Merge { .. } => "patch",
+            Self::Evict { .. } => "evict",
+        }
+    }
+
+    /// Asks for it, once.
+    pub(super) async fn send(&self, client: &::kube::Client, path: &str) -> Result<String, ::kube::Error> {
+        let resource = ::kube::core::Request::new(path);
+        let request = match self {
+            Self::Read { name } => resource.get(name, &Default::default()),
+            Self::Document => resource.list(&ListParams::default()),
+            Self::List(params) => resource.list(params),
+            Self::Compare { name, object } => resource.patch(name, &apply().dry_run(), &Patch::Apply(object)),
+            Self::Apply { name, object } => resource.patch(name, &apply(), &Patch::Apply(object)),
+            Self::Merge { name, patch } => {
+                let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+                resource.patch(name, &params, &Patch::Merge(patch))
+            }
+            Self::Evict { name, eviction } => serde_json::to_vec(eviction)
+                .map_err(::kube::core::request::Error::SerializeBody)
+                .and_then(|body| resource.create_subresource("eviction", name, &PostParams::default(), body)),
+        };
+        client.request_text(request.map_err(::kube::Error::BuildRequest)?).await
+    }
+}
+
+fn apply() -> PatchParams {
+    PatchParams::apply(FIELD_MANAGER).force().validation(ValidationDirective::Strict)
+}

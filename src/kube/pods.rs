@@ -1,0 +1,88 @@
+//! What a pod says about itself.
+
+use serde_json::Value;
+
+/// `namespace/name`.
+pub(super) fn name(pod: &Value) -> String {
+    let text = |key: &str| pod["metadata"][key].as_str().unwrap_or_default();
+    format!("{}/{}", text("namespace"), text("name"))
+}
+
+/// Whether its Ready condition is true.
+pub(super) fn is_ready(pod: &Value) -> bool {
+    condition(pod, "Ready").is_some_and(|ready| ready["status"] == "True")
+}
+
+/// Why a pod is not ready, in the words of whoever knows best: the container, the scheduler, the kubelet.
+pub(super) fn problem(pod: &Value) -> Option<String> {
+    if is_ready(pod) || pod["status"]["phase"] == "Succeeded" {
+        return None;
+    }
+    let statuses = ["initContainerStatuses", "containerStatuses"]
+        .into_iter()
+        .flat_map(|key| pod["status"][key].as_array().into_iter().flatten());
+    for status in statuses {
+        let container = status["name"].as_str().unwrap_or_default();
+        let detail = |state: &Value| match state["message"].as_str() {
+            Some(message) => format!(": {}", message.trim()),
+            None => String::new(),
+        };
+        let (waiting, ended) = (&status["state"]["waiting"], &status["state"]["terminated"]);
+        if let Some(reason) = waiting["reason"].as_str() {
+            // "back-off restarting" says less than how the container ended before.
+            let last = &status["lastState"]["terminated"];
+            let last = last["exitCode"].as_i64().map(|code| format!(" (last exit code {code}{})", detail(last)));
+            return Some(format!("container {container}: {reason}{}{}", detail(waiting), last.unwrap_or_default()));
+        }
+        if let Some(code) = ended["exitCode"].as_i64().filter(|code| *code != 0) {
+            return Some(format!("container {container}: exit code {code}{}", detail(ended)));
+        }
+    }
+    for kind in ["PodScheduled", "ContainersReady", "Ready"] {
+        if let Some(message) = condition(pod, kind)
+            .filter(|condition| condition["status"] == "False")
+            .and_then(|condition| condition["message"].as_str())
+        {
+            return Some(message.trim().to_owned());
+        }
+    }
+    Some(format!("it is {}", pod["status"]["phase"].as_str().unwrap_or("in no known phase")))
+}
+
+fn condition<'a>(pod: &'a Value, kind: &str) -> Option<&'a Value> {
+    pod["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_best_informed_speaks() {
+        let cases = [
+            (json!({"conditions": [{"type": "Ready", "status": "True"}]}), None),
+            (json!({"phase": "Succeeded"}), None),
+            (json!({"phase": "Pending"}), Some("it is Pending")),
+            (
+                json!({"containerStatuses": [{"name": "a", "state": {"waiting":
+                    {"reason": "ErrImageNeverPull", "message": "image is not present"}}}]}),
+                Some("container a: ErrImageNeverPull: image is not present"),
+            ),
+            (
+                json!({"containerStatuses": [{"name": "a", "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                    "lastState": {"terminated": {"exitCode": 2, "message": "bad flag\n"}}}]}),
+                Some("container a: CrashLoopBackOff (last exit code 2: bad flag)"),
+            ),
+            (
+                json!({"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes"},
+                    {"type": "Ready", "status": "False"}]}),
+                Some("0/3 nodes"),
+            ),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(problem(&json!({"status": status})).as_deref(), expected, "{status}");
+        }
+    }
+}
