@@ -1,0 +1,117 @@
+//! The gates, with states written by hand as a kubelet or a controller would.
+
+use kubewright::cluster::KubeVersion;
+use kubewright::kube::{ControlPlaneExpected, NodesExpected};
+use serde_json::{Value, json};
+
+use super::nodes::{NODES, register};
+use super::other::Other;
+use super::server::Server;
+
+const VERSION: KubeVersion = KubeVersion::new(1, 20, 2);
+
+pub(crate) async fn nodes_are_ready_or_named(server: &Server) {
+    let (api, kubelet) = (server.api().await, Other::new(server, "kubelet"));
+    assert_eq!(api.version().await.unwrap(), VERSION);
+    register(&kubelet, "gate").await;
+    let expected = |names: &[&str]| NodesExpected {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        version: Some(VERSION),
+    };
+    assert_eq!(
+        api.readiness(&expected(&["gate", "no-gate"])).await.unwrap(),
+        ["node gate is not Ready: its kubelet has not reported its state yet", "node no-gate has not registered"]
+    );
+    let status = |ready: &str| {
+        json!({"status": {
+            "nodeInfo": {"kubeletVersion": "v1.20.2"}, "addresses": [{"type": "InternalIP", "address": "10.1.0.11"}],
+            "conditions": [{"type": "Ready", "status": ready, "reason": "KubeletNotReady", "message": "no network"}]}})
+    };
+    kubelet.merge_status(NODES, "gate", &status("False")).await;
+    assert_eq!(
+        api.readiness(&expected(&["gate"])).await.unwrap(),
+        ["node gate is not Ready: KubeletNotReady: no network"]
+    );
+    kubelet.merge_status(NODES, "gate", &status("True")).await;
+    assert_eq!(api.readiness(&expected(&["gate"])).await.unwrap(), Vec::<String>::new());
+
+    let nodes = api.nodes().await.unwrap();
+    let node = nodes.iter().find(|node| node.name == "gate").unwrap();
+    assert!(node.ready && !node.unschedulable);
+    assert_eq!(node.internal_ip, Some("10.1.0.11".parse().unwrap()));
+    assert_eq!(node.labels["kubernetes.io/hostname"], "gate");
+}
+
+pub(crate) async fn workloads_are_rolled_out_or_named(server: &Server) {
+    let (api, controller) = (server.api().await, Other::new(server, "kube-controller-manager"));
+    let objects = [
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "gates"}}),
+        json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "proxy", "namespace": "gates"},
+            "spec": {"selector": {"matchLabels": {"app": "proxy"}}, "template": {"metadata": {"labels": {"app": "proxy"}},
+                "spec": {"containers": [{"name": "proxy", "image": "proxy:1"}]}}}}),
+    ];
+    assert_eq!(api.workloads_missing(&objects).await.unwrap(), ["DaemonSet gates/proxy does not exist"]);
+    api.apply(&objects).await.unwrap();
+    assert_eq!(
+        api.workloads_missing(&objects).await.unwrap(),
+        ["DaemonSet gates/proxy: its controller has not seen the change yet (is the controller-manager running?)"]
+    );
+    let status = |available: u32| {
+        json!({"status": {"observedGeneration": 1, "desiredNumberScheduled": 2, "currentNumberScheduled": 2,
+            "numberMisscheduled": 0, "updatedNumberScheduled": 2, "numberReady": available,
+            "numberAvailable": available}})
+    };
+    let daemon_sets = "/apis/apps/v1/namespaces/gates/daemonsets";
+    controller.merge_status(daemon_sets, "proxy", &status(1)).await;
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "proxy-1", "labels": {"app": "proxy"}},
+        "spec": {"nodeName": "m1", "containers": [{"name": "proxy", "image": "proxy:1"}]}});
+    let pods = "/api/v1/namespaces/gates/pods";
+    controller.create(pods, &pod).await;
+    let waiting = json!({"reason": "ErrImageNeverPull", "message": "not present"});
+    let pod_status = json!({"status": {"containerStatuses": [{"name": "proxy", "image": "proxy:1", "imageID": "",
+        "ready": false, "restartCount": 0, "state": {"waiting": waiting}}]}});
+    controller.merge_status(pods, "proxy-1", &pod_status).await;
+    assert_eq!(
+        api.workloads_missing(&objects).await.unwrap(),
+        ["DaemonSet gates/proxy: 1 of 2 pods are available; \
+          pod gates/proxy-1 on m1: container proxy: ErrImageNeverPull: not present"]
+    );
+    controller.merge_status(daemon_sets, "proxy", &status(2)).await;
+    assert_eq!(api.workloads_missing(&objects).await.unwrap(), Vec::<String>::new());
+    // What the controller writes into the status is no difference.
+    assert!(api.diff(&objects).await.unwrap().is_empty());
+}
+
+pub(crate) async fn the_control_plane_runs_or_is_named(server: &Server) {
+    let (api, kubelet) = (server.api().await, Other::new(server, "kubelet"));
+    let pods = "/api/v1/namespaces/kube-system/pods";
+    let mirror = |component: &str, hash: &str| -> Value {
+        json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": format!("{component}-master"), "labels": {"tier": "control-plane"},
+                "annotations": {"kubernetes.io/config.hash": hash, "kubernetes.io/config.mirror": hash}},
+            "spec": {"nodeName": "master", "hostNetwork": true,
+                "containers": [{"name": component, "image": format!("k8s.gcr.io/{component}:v1.20.2")}]}})
+    };
+    let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+    for component in ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
+        kubelet.create(pods, &mirror(component, "one")).await;
+        if component != "kube-scheduler" {
+            kubelet.merge_status(pods, &format!("{component}-master"), &ready).await;
+        }
+    }
+    let mut expected =
+        ControlPlaneExpected { nodes: vec!["master".into()], version: VERSION, replaced: Default::default() };
+    assert_eq!(api.control_plane(&expected).await.unwrap(), ["kube-scheduler on master: it is Pending"]);
+    kubelet.merge_status(pods, "kube-scheduler-master", &ready).await;
+    assert_eq!(api.control_plane(&expected).await.unwrap(), Vec::<String>::new());
+
+    expected.replaced = api.static_pod_hashes().await.unwrap();
+    assert_eq!(expected.replaced["kube-apiserver-master"], "one");
+    assert_eq!(api.control_plane(&expected).await.unwrap().len(), 3);
+    expected.version = KubeVersion::new(1, 21, 0);
+    expected.replaced.clear();
+    assert_eq!(
+        api.control_plane(&expected).await.unwrap()[0],
+        "kube-apiserver on master: its image is k8s.gcr.io/kube-apiserver:v1.20.2, not of v1.21.0"
+    );
+}
