@@ -39,8 +39,12 @@ fn entries(live: &Value) -> impl Iterator<Item = &Value> {
 
 /// Whether we own exactly the fields of `wanted`, and `live` has them as wanted.
 pub(super) fn in_sync(wanted: &Value, live: &Value) -> bool {
-    let Some((api_version, fields)) = ours(live) else { return false };
-    wanted["apiVersion"] == api_version && covers(fields, &body(wanted), live)
+    let body = body(wanted);
+    match ours(live) {
+        Some((api_version, fields)) => wanted["apiVersion"] == api_version && covers(fields, &body, live),
+        // A namespace that is wanted as such and no more: there is nothing to own.
+        None => is_hollow(&body),
+    }
 }
 
 /// An object without the fields that nobody owns: they say which object it is.
@@ -69,11 +73,13 @@ fn covers(fields: &Value, wanted: &Value, live: &Value) -> bool {
     }
     match wanted {
         Value::Object(wanted) => {
-            children.len() == wanted.len()
-                && children.iter().all(|(key, child)| {
-                    key.strip_prefix("f:").is_some_and(|key| {
-                        wanted.get(key).zip(live.get(key)).is_some_and(|(wanted, live)| covers(child, wanted, live))
-                    })
+            let is_wanted = |key: &str| key.strip_prefix("f:").is_some_and(|key| wanted.contains_key(key));
+            children.iter().all(|(key, _)| is_wanted(key))
+                && wanted.iter().all(|(key, wanted)| match (fields.get(format!("f:{key}")), live.get(key)) {
+                    (Some(child), Some(live)) => covers(child, wanted, live),
+                    // `emptyDir: {}` owns nothing in some versions; that it is there is all that was asked for.
+                    (None, Some(live)) => is_hollow(wanted) && live.is_object(),
+                    _ => false,
                 })
         }
         Value::Array(wanted) => {
@@ -90,12 +96,14 @@ fn covers_item(key: &str, fields: &Value, wanted: &[Value], live: &[Value]) -> b
     let Ok(selector) = serde_json::from_str::<Value>(selector) else { return false };
     match (kind, selector) {
         ("k:", Value::Object(selector)) => {
-            // A key that we leave out has the server's default, such as TCP; one that is ambiguous for it is unclear.
-            let selects = |item: &&Value| {
-                selector.iter().all(|(key, value)| item.get(key).is_none_or(|own| own == value)) && item.is_object()
-            };
             let is = |item: &&Value| selector.iter().all(|(key, value)| item.get(key) == Some(value));
-            match (wanted.iter().filter(selects).collect::<Vec<_>>().as_slice(), live.iter().find(is)) {
+            // A key that we leave out has the server's default, such as TCP.
+            let may_be = |item: &&Value| {
+                item.is_object() && selector.iter().all(|(key, value)| item.get(key).is_none_or(|own| own == value))
+            };
+            let exact: Vec<_> = wanted.iter().filter(is).collect();
+            let selected = if exact.is_empty() { wanted.iter().filter(may_be).collect() } else { exact };
+            match (selected.as_slice(), live.iter().find(is)) {
                 ([wanted], Some(live)) => covers(fields, wanted, live),
                 _ => false,
             }
@@ -103,6 +111,11 @@ fn covers_item(key: &str, fields: &Value, wanted: &[Value], live: &[Value]) -> b
         ("v:", value) => wanted.contains(&value) && live.contains(&value),
         _ => false,
     }
+}
+
+/// Whether there is no value in it anywhere.
+fn is_hollow(value: &Value) -> bool {
+    value.as_object().is_some_and(|fields| fields.values().all(is_hollow))
 }
 
 /// Whether a field that is owned as a whole is as wanted. The server may have added defaults inside; had anybody else
@@ -246,6 +259,30 @@ mod tests {
         let mut wanted = wanted();
         wanted["apiVersion"] = json!("apps/v1beta2");
         assert!(!in_sync(&wanted, &live()));
+    }
+
+    #[test]
+    fn what_owns_nothing_only_has_to_be_there() {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}});
+        assert!(in_sync(&namespace, &json!({"metadata": {"name": "a"}})));
+        let labelled =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "labels": {"b": "c"}}});
+        assert!(!in_sync(&labelled, &json!({"metadata": {"name": "a", "labels": {"b": "c"}}})));
+
+        let fields = json!({"f:volumes": {"k:{\"name\":\"a\"}": {".": {}, "f:name": {}}}});
+        let wanted = json!({"volumes": [{"name": "a", "emptyDir": {}}]});
+        assert!(covers(&fields, &wanted, &wanted));
+        assert!(!covers(&fields, &wanted, &json!({"volumes": [{"name": "a"}]})));
+    }
+
+    #[test]
+    fn keys_left_to_their_default_do_not_confuse() {
+        let (tcp, udp) = ("k:{\"port\":53,\"protocol\":\"TCP\"}", "k:{\"port\":53,\"protocol\":\"UDP\"}");
+        let fields = json!({"f:ports": {tcp: {".": {}, "f:port": {}}, udp: {".": {}, "f:port": {}, "f:protocol": {}}}});
+        let live = json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]});
+        let wanted = json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53}]});
+        assert!(covers(&fields, &wanted, &live));
+        assert!(!covers(&fields, &json!({"ports": [{"port": 53}, {"port": 53}]}), &live));
     }
 
     #[test]

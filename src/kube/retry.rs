@@ -35,6 +35,9 @@ pub(super) fn is_worthwhile(error: &KubeError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use super::super::Attempt;
     use super::*;
 
     #[test]
@@ -48,5 +51,37 @@ mod tests {
         assert_eq!(delay(1, Some(Duration::from_secs(1))), Some(Duration::from_secs(1)));
         assert_eq!(delay(1, Some(Duration::from_secs(600))), Some(LONGEST_ADVISED));
         assert_eq!(delay(4, Some(Duration::ZERO)), Some(Duration::from_millis(1600)));
+    }
+
+    #[test]
+    fn only_what_passes_by_itself_is_tried_again() {
+        let attempt = || Attempt { verb: "apply", object: "ConfigMap ns/a".into() };
+        let address = SocketAddr::from(([127, 0, 0, 1], 6443));
+        let rejected = |code, reason: &str, message: &str| KubeError::Rejected {
+            attempt: attempt(),
+            code,
+            reason: reason.into(),
+            message: message.into(),
+            hint: "",
+        };
+        for error in [
+            KubeError::Unreachable { attempt: attempt(), address, message: "connection reset".into() },
+            rejected(429, "TooManyRequests", "too many requests"),
+            rejected(503, "ServiceUnavailable", "not ready"),
+            rejected(504, "Timeout", "timeout"),
+            rejected(500, "ServerTimeout", "try again"),
+            rejected(500, "InternalError", "etcdserver: leader changed"),
+        ] {
+            assert!(is_worthwhile(&error), "{error}");
+        }
+        for error in [
+            KubeError::TimedOut { attempt: attempt(), address, message: "timed out".into() },
+            KubeError::Unauthorized { attempt: attempt(), message: "no".into() },
+            KubeError::Conflict { attempt: attempt(), message: "no".into() },
+            rejected(422, "Invalid", "no"),
+            rejected(500, "InternalError", "no"),
+        ] {
+            assert!(!is_worthwhile(&error), "{error}");
+        }
     }
 }

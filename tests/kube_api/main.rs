@@ -3,6 +3,9 @@
 //! One server serves all scenarios, each in a namespace and with nodes of its own; so they are one test, which names
 //! every scenario that failed.
 
+// The lint's exception for tests ends at the functions that they call.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod certificates;
 mod command;
 mod drain;

@@ -110,6 +110,8 @@ pub(crate) async fn a_run_without_changes_only_reads(server: &Server) {
     // A new connection knows nothing of the one before.
     assert_eq!(words(&server.api().await.diff(&objects).await.unwrap()), Vec::<String>::new());
     assert_eq!(version(other.read(daemon_sets, "dns").await), first);
+    // The kind of a lone custom resource is for the server to say.
+    assert_eq!(words(&server.api().await.diff(&objects[..1]).await.unwrap()), Vec::<String>::new());
     // Not even a dry run was needed: what the server says of ownership is understood for every kind above.
     assert_eq!(applies(other.text("/metrics").await), before);
 }
