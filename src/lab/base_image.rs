@@ -1,0 +1,73 @@
+//! The disk that all hosts of a release start from: made once, kept in the cache, never changed.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use super::recipe::{self, Recipe};
+use super::{LabError, Places, Progress, command, files, mirror, mounts};
+
+/// The image of `release`, made now unless it is there.
+pub(super) fn ensure(places: &Places, release: &str, progress: Progress<'_>) -> Result<PathBuf, LabError> {
+    let recipe = Recipe::new(release)?;
+    let directory = places.base_images();
+    let image = directory.join(recipe.file_name());
+    if image.is_file() {
+        return Ok(image);
+    }
+    files::make_directory(&directory)?;
+    // Labs that start at the same time need the same image: one makes it, the others wait.
+    let _lock = files::lock(&directory.join("lock"))?;
+    if !image.is_file() {
+        progress(&format!("making the base image {} (once; about a minute)", image.display()));
+        mounts::in_own_namespace(|| build(&recipe, &image))??;
+    }
+    Ok(image)
+}
+
+/// Mounts that mmdebstrap makes in the new root go with the mount namespace, even if it is killed; so removing a root
+/// that an earlier attempt has left behind can never reach into this machine's /dev or /proc.
+fn build(recipe: &Recipe, image: &Path) -> Result<(), LabError> {
+    let work = image.with_extension("part");
+    if work.exists() {
+        fs::remove_dir_all(&work).map_err(LabError::file("remove", &work))?;
+    }
+    files::make_directory(&work)?;
+    recipe.write_scripts(&work)?;
+    let root = work.join("root");
+    let log = image.with_extension("log");
+    let mut bootstrap = command::new("mmdebstrap");
+    bootstrap
+        .args(["--variant=minbase", &format!("--include={}", recipe::PACKAGES)])
+        .args(["doc", "man", "info", "locale"].map(|part| format!("--dpkgopt=path-exclude=/usr/share/{part}/*")))
+        .arg(format!("--customize-hook={}", work.join("customize.sh").display()))
+        .arg(&recipe.release)
+        .arg(&root)
+        .args(mirror::find(&recipe.release));
+    logged(&mut bootstrap, &log)?;
+
+    let disk = work.join("disk");
+    let mut make = command::new("mke2fs");
+    // Everything is initialised now: done later, each host would do it for itself.
+    make.args(["-q", "-t", "ext4", "-m", "1", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-d"]);
+    make.arg(&root).arg(&disk).arg(recipe::DISK);
+    logged(&mut make, &log)?;
+    fs::rename(&disk, image).map_err(LabError::file("move into place", image))?;
+    fs::remove_dir_all(&work).map_err(LabError::file("remove", &work))
+}
+
+/// Runs a command that talks much: its words go to a log, whose end is shown when it fails.
+fn logged(command: &mut std::process::Command, log: &Path) -> Result<(), LabError> {
+    let file = File::create(log).map_err(LabError::file("write", log))?;
+    let both = file.try_clone().map_err(LabError::file("write", log))?;
+    let argv = command::argv(command);
+    let status = command.stdin(std::process::Stdio::null()).stdout(file).stderr(both).status();
+    match status {
+        Err(source) => Err(LabError::Start { argv, source }),
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(LabError::Failed {
+            argv,
+            status: status.to_string(),
+            stderr: format!("{}\n(all of it is in {})", command::tail(&files::end_of(log, 0), 20), log.display()),
+        }),
+    }
+}
