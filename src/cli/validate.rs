@@ -1,13 +1,76 @@
 //! `kubewright validate`.
 
-use super::{Exit, Failure};
+use clap::ValueEnum;
+
+use super::inventory::failure;
+use super::{Exit, Failure, InventoryArgs};
+use crate::cluster::{Cluster, EndpointMode, Role};
+use crate::{inventory, report};
 
 /// Check an inventory and report every error
+///
+/// Exits with 0 when the inventory is valid, and with 65 when it is not. Nothing is contacted.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    inventory: InventoryArgs,
+    /// How to print: a table or a report, or one JSON object per error
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
+        match (inventory::load(&self.inventory.inventory), self.output) {
+            (Ok(cluster), Output::Text) => report::print(&summary(&cluster)),
+            (Ok(_), Output::Json) => {}
+            (Err(inventory::Error::Invalid(report)), Output::Json) => {
+                for finding in report.findings() {
+                    report::print(&serde_json::to_string(finding)?);
+                }
+                return Ok(Exit::Code(65));
+            }
+            (Err(error), _) => return Err(failure(error)),
+        }
         Ok(Exit::Done)
     }
+}
+
+/// The cluster at a glance.
+fn summary(cluster: &Cluster) -> String {
+    let endpoint = &cluster.endpoint;
+    let mode = match &endpoint.mode {
+        EndpointMode::Local => "local".to_owned(),
+        EndpointMode::Vip { vip, .. } => format!("vip {vip}"),
+        EndpointMode::External { .. } => "external".to_owned(),
+    };
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.add_row(["cluster", cluster.name.as_str()]);
+    table.add_row(["image", &cluster.image.0]);
+    table.add_row(["endpoint", &format!("{}:{} ({mode})", endpoint.host, endpoint.port)]);
+    table.add_row([
+        "networks",
+        &format!("pods {}, services {}", cluster.network.pod_cidr, cluster.network.service_cidr),
+    ]);
+    for role in Role::ALL {
+        table.add_row([role.as_str(), &hosts(cluster, role)]);
+    }
+    table.trim_fmt()
+}
+
+/// How many hosts have a role, and which: all of a few, the ends of many.
+fn hosts(cluster: &Cluster, role: Role) -> String {
+    let names: Vec<&str> = cluster.with_role(role).map(|host| host.name.as_str()).collect();
+    let list = match names.as_slice() {
+        [first, second, .., last] if names.len() > 7 => format!("{first}, {second}, …, {last}"),
+        few => few.join(", "),
+    };
+    format!("{} ({list})", names.len())
 }

@@ -18,7 +18,7 @@ pub use host::{Host, Role, Roles};
 pub use labels::{LabelKey, LabelValue, Labels, Taint, TaintEffect};
 pub use names::{ClusterName, HostName, NameError};
 pub use network::{IpvsScheduler, Network, NetworkPlugin, ProxyMode};
-pub use rules::Violation;
+pub use rules::{Place, Violation};
 pub use settings::{ControlPlane, Etcd, ImageReference, Kernel, KeyAlgorithm, Kubelet, Pki, QualityOfService};
 pub use ssh::{Become, Jump, SecretSource, SshTarget};
 pub use version::{KubeVersion, Version, VersionError};

@@ -1,0 +1,92 @@
+//! The rules that span several nouns. Each returns all of its violations; none stops at the first.
+
+mod arguments;
+mod endpoint;
+mod hosts;
+mod labels;
+mod networks;
+mod settings;
+
+use super::Parts;
+
+/// A broken rule, at a place of the inventory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Where to point.
+    pub place: Place,
+    /// What else the rule looked at: the other of two that collide.
+    pub related: Vec<Place>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// A field of a host or of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Index in [`Parts::hosts`] when one host is at fault.
+    pub host: Option<usize>,
+    /// Field below that host, or below `spec`: `address`, `network.podCidr`, `hosts`, ….
+    pub field: &'static str,
+    /// Key in that field, where it is a mapping with keys of the user's choice.
+    pub key: Option<String>,
+}
+
+impl Place {
+    /// A field of the cluster.
+    fn spec(field: &'static str) -> Self {
+        Self { host: None, field, key: None }
+    }
+
+    /// A field of a host.
+    fn host(index: usize, field: &'static str) -> Self {
+        Self { host: Some(index), field, key: None }
+    }
+
+    /// An entry of a field that is a mapping.
+    fn with_key(self, key: impl Into<String>) -> Self {
+        Self { key: Some(key.into()), ..self }
+    }
+}
+
+impl Violation {
+    fn new(place: Place, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { place, related: Vec::new(), message: message.into(), hint: hint.into() }
+    }
+
+    fn with(mut self, related: Place) -> Self {
+        self.related.push(related);
+        self
+    }
+}
+
+pub(super) fn check(parts: &Parts) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for rule in [
+        hosts::names_are_unique,
+        hosts::addresses_are_unique,
+        hosts::logins_are_unique,
+        hosts::every_role_is_filled,
+        hosts::etcd_can_have_a_majority,
+        hosts::taints_are_on_nodes,
+        labels::no_label_is_reserved,
+        networks::one_address_family,
+        networks::networks_are_apart,
+        networks::services_fit,
+        networks::every_node_gets_pod_addresses,
+        endpoint::the_vip_is_free,
+        endpoint::the_name_is_nobody_elses,
+        endpoint::the_port_is_free,
+        settings::elections_are_slower_than_heartbeats,
+        settings::the_database_has_room,
+        settings::certificates_end_before_their_ca,
+        arguments::no_argument_identifies_the_cluster,
+    ] {
+        violations.extend(rule(parts));
+    }
+    violations
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,284 @@
+//! The tree against the schema: every unknown key, missing field and wrong type at once. What remains is sure to
+//! deserialise.
+
+use serde_json::{Map, Value};
+
+use super::problems::{Fault, Problems};
+use super::scalar::{self, Wanted};
+use super::source::names_secret;
+use super::suggest;
+use super::tree::{Content, Entry, Node, Path, Step};
+
+/// Checks `node` against `schema` and returns what is right of it.
+pub(super) fn check(root: &Value, node: &Node, problems: &mut Problems) -> Option<Value> {
+    Checker { root, problems }.value(root, node, &Path::default())
+}
+
+struct Checker<'s> {
+    root: &'s Value,
+    problems: &'s mut Problems,
+}
+
+impl<'s> Checker<'s> {
+    fn value(&mut self, schema: &'s Value, node: &Node, path: &Path) -> Option<Value> {
+        if self.problems.is_spoiled(path) {
+            return None;
+        }
+        let candidates = self.alternatives(schema);
+        let fits = candidates.iter().find(|candidate| fits(candidate, &node.content));
+        let Some(schema) = fits else {
+            self.wrong_type(&candidates, node, path);
+            return None;
+        };
+        match &node.content {
+            Content::Map(entries) => Some(self.mapping(schema, entries, node, path)),
+            Content::List(items) => self.list(schema, items, path),
+            Content::Scalar(_) => self.scalar(schema, node, path),
+        }
+    }
+
+    /// The schemas that `schema` stands for, references followed.
+    fn alternatives(&self, schema: &'s Value) -> Vec<&'s Value> {
+        if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+            let target = self.root.pointer(reference.trim_start_matches('#'));
+            return target.map_or_else(Vec::new, |target| self.alternatives(target));
+        }
+        match schema.get("anyOf").and_then(Value::as_array) {
+            Some(options) => options.iter().flat_map(|option| self.alternatives(option)).collect(),
+            None => vec![schema],
+        }
+    }
+
+    fn wrong_type(&mut self, candidates: &[&Value], node: &Node, path: &Path) {
+        let expected: Vec<&str> = candidates.iter().map(|candidate| describe(candidate)).collect();
+        let expected = expected.join(" or ");
+        let fault = match &node.content {
+            Content::Scalar(scalar) if scalar.is_null() => Fault::new(
+                format!("{} has no value: {expected} is expected", name(path)),
+                "give it a value, or remove the key",
+            ),
+            content => Fault::new(
+                format!("{} must be {expected}, not {}", name(path), content.kind()),
+                format!("write {expected}; `kubewright schema` describes every field"),
+            ),
+        };
+        self.problems.report(node.span.clone(), path, fault);
+    }
+
+    fn mapping(&mut self, schema: &'s Value, entries: &[Entry], node: &Node, path: &Path) -> Value {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let other = schema.get("additionalProperties").filter(|other| other.is_object());
+        let mut checked = Map::new();
+        for entry in entries {
+            let path = path.key(&entry.key);
+            match properties.and_then(|properties| properties.get(&entry.key)).or(other) {
+                Some(schema) => {
+                    if let Some(value) = self.value(schema, &entry.value, &path) {
+                        checked.insert(entry.key.clone(), value);
+                    }
+                }
+                None => {
+                    let known: Vec<&str> = properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+                    self.unknown(entry, &path, &known, entries);
+                }
+            }
+        }
+        for required in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        {
+            let path = path.key(required);
+            if entries.iter().all(|entry| entry.key != required) {
+                let what = properties.and_then(|properties| properties.get(required)).and_then(summary);
+                let hint = what.map_or_else(|| format!("add `{required}`"), |what| format!("add `{required}`: {what}"));
+                self.problems.report(node.span.clone(), &path, Fault::new(format!("missing field `{required}`"), hint));
+            }
+        }
+        Value::Object(checked)
+    }
+
+    fn unknown(&mut self, entry: &Entry, path: &Path, known: &[&str], entries: &[Entry]) {
+        let missing = known.iter().copied().filter(|known| entries.iter().all(|entry| entry.key != *known));
+        let meant = suggest::nearest(&entry.key, missing);
+        let hint = match meant {
+            _ if entry.key == "<<" => {
+                "merge keys are not supported: repeat the keys, or alias the whole mapping".to_owned()
+            }
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("known here: {}", known.join(", ")),
+        };
+        if let Some((above, meant)) = path.steps().split_last().map(|(_, above)| above).zip(meant) {
+            // The field that was meant is neither missing nor left to its default.
+            self.problems.spoil(&Path::from(above).key(meant));
+        }
+        self.problems.push(entry.span.clone(), path, Fault::new(format!("unknown field `{}`", entry.key), hint));
+    }
+
+    /// A list with a wrong element is as good as absent: what remains would mean something else.
+    fn list(&mut self, schema: &'s Value, items: &[Node], path: &Path) -> Option<Value> {
+        let each = schema.get("items")?;
+        let mut checked = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            // A host that is wrong must not take the others with it; an empty one is left out when converted.
+            let value = self.value(each, item, &path.index(index));
+            checked.push(value.or_else(|| self.of_mappings(each).then(|| Value::Object(Map::new()))));
+        }
+        checked.into_iter().collect::<Option<Vec<_>>>().map(Value::Array)
+    }
+
+    fn of_mappings(&self, schema: &'s Value) -> bool {
+        self.alternatives(schema).iter().all(|schema| types(schema).contains(&"object"))
+    }
+
+    fn scalar(&mut self, schema: &'s Value, node: &Node, path: &Path) -> Option<Value> {
+        let Content::Scalar(scalar) = &node.content else { return None };
+        let types = types(schema);
+        let wanted = Wanted {
+            text: types.contains(&"string"),
+            integer: types.contains(&"integer"),
+            boolean: types.contains(&"boolean"),
+        };
+        match scalar::read(scalar, wanted).and_then(|value| allowed(schema, value)) {
+            Ok(value) => Some(value),
+            Err(mut fault) => {
+                fault.message = format!("{}: {}", name(path), fault.message);
+                if is_secret(path) && !scalar.text.is_empty() {
+                    fault.message = fault.message.replace(&scalar.text, "(secret)");
+                    fault.hint = fault.hint.replace(&scalar.text, "(secret)");
+                }
+                self.problems.report(node.span.clone(), path, fault);
+                None
+            }
+        }
+    }
+}
+
+/// Whether the value at `path` is not to be shown.
+fn is_secret(path: &Path) -> bool {
+    path.steps().iter().any(|step| matches!(step, Step::Key(key) if names_secret(key)))
+}
+
+/// What to call the field at `path`.
+fn name(path: &Path) -> String {
+    path.last_key().map_or_else(|| "the inventory".to_owned(), |key| format!("`{key}`"))
+}
+
+/// The types of a schema without alternatives.
+fn types(schema: &Value) -> Vec<&str> {
+    match schema.get("type") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
+        // Enums of texts with a description each are generated without a type.
+        _ if schema.get("oneOf").is_some() || schema.get("enum").is_some() => vec!["string"],
+        _ => Vec::new(),
+    }
+}
+
+fn fits(schema: &Value, content: &Content) -> bool {
+    let types = types(schema);
+    match content {
+        Content::Map(_) => types.contains(&"object"),
+        Content::List(_) => types.contains(&"array"),
+        Content::Scalar(scalar) => !scalar.is_null() && types.iter().any(|kind| !matches!(*kind, "object" | "array")),
+    }
+}
+
+fn describe(schema: &Value) -> &'static str {
+    match types(schema).first() {
+        Some(&"object") => "a mapping",
+        Some(&"array") => "a list",
+        Some(&"integer") => "a whole number",
+        Some(&"boolean") => "`true` or `false`",
+        _ if !choices(schema).is_empty() => "one of its values",
+        _ => "text",
+    }
+}
+
+/// The first sentence of a description.
+fn summary(schema: &Value) -> Option<&str> {
+    let text = schema.get("description")?.as_str()?;
+    text.split(['\n', ':', ';']).next()?.split(". ").next().map(|text| text.trim_end_matches('.'))
+}
+
+/// The values that an enum allows.
+fn choices(schema: &Value) -> Vec<&str> {
+    let listed = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
+    let described = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+    let nested = described.flat_map(|option| {
+        let many = option.get("enum").and_then(Value::as_array).into_iter().flatten();
+        option.get("const").into_iter().chain(many)
+    });
+    schema.get("const").into_iter().chain(listed).chain(nested).filter_map(Value::as_str).collect()
+}
+
+/// Whether the schema's enum and bounds allow `value`.
+fn allowed(schema: &Value, value: Value) -> Result<Value, Fault> {
+    if let Some(number) = value.as_i64() {
+        let bound = |key: &str| schema.get(key).and_then(Value::as_i64);
+        let (minimum, maximum) = (bound("minimum"), bound("maximum"));
+        if minimum.is_some_and(|minimum| number < minimum) || maximum.is_some_and(|maximum| number > maximum) {
+            let range = match (minimum, maximum) {
+                (Some(minimum), Some(maximum)) => format!("between {minimum} and {maximum}"),
+                (Some(minimum), None) => format!("of at least {minimum}"),
+                (None, Some(maximum)) => format!("of at most {maximum}"),
+                (None, None) => String::new(),
+            };
+            return Err(Fault::new(format!("{number} is out of range"), format!("write a number {range}")));
+        }
+    }
+    let choices = choices(schema);
+    match value.as_str() {
+        Some(text) if !choices.is_empty() && !choices.contains(&text) => {
+            let meant = suggest::nearest(text, choices.iter().copied());
+            let meant = meant.map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));
+            let list = choices.iter().map(|choice| format!("`{choice}`")).collect::<Vec<_>>().join(", ");
+            Err(Fault::new(format!("unknown value {text:?}"), format!("{meant}allowed: {list}")))
+        }
+        _ => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words of JSON Schema that the checker understands, or may leave alone.
+    const KNOWN: [&str; 17] = [
+        "$defs",
+        "$ref",
+        "$schema",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "default",
+        "description",
+        "enum",
+        "format",
+        "items",
+        "maximum",
+        "minimum",
+        "oneOf",
+        "properties",
+        "required",
+        "type",
+    ];
+
+    fn words(schema: &Value, unknown: &mut Vec<String>) {
+        let Some(object) = schema.as_object() else { return };
+        for (word, below) in object {
+            match word.as_str() {
+                "properties" | "$defs" => below.as_object().into_iter().flatten().for_each(|(_, s)| words(s, unknown)),
+                "anyOf" | "oneOf" => below.as_array().into_iter().flatten().for_each(|s| words(s, unknown)),
+                "items" | "additionalProperties" => words(below, unknown),
+                "title" | "examples" => {}
+                word if KNOWN.contains(&word) => {}
+                word => unknown.push(word.to_owned()),
+            }
+        }
+    }
+
+    #[test]
+    fn the_schema_says_nothing_that_is_not_checked() {
+        let mut unknown = Vec::new();
+        words(&crate::inventory::schema(), &mut unknown);
+        assert_eq!(unknown, Vec::<String>::new());
+    }
+}

@@ -1,0 +1,91 @@
+//! Paths: relative ones start at the directory of the inventory, `~` is the home directory.
+
+use std::path::PathBuf;
+
+use crate::inventory::problems::Fault;
+
+use super::Context;
+
+/// The path that `text` means.
+pub(super) fn resolve(text: &str, context: &Context<'_>) -> Result<PathBuf, Fault> {
+    if text.trim().is_empty() {
+        return Err(Fault::new("the path is empty", "write the path of a file"));
+    }
+    let Some(below) = text.strip_prefix('~') else { return Ok(context.base.join(text)) };
+    match (below.strip_prefix('/'), &context.home) {
+        (Some(below), Some(home)) => Ok(home.join(below)),
+        (None, Some(home)) if below.is_empty() => Ok(home.clone()),
+        (None, _) if !below.is_empty() => Err(Fault::new(
+            format!("the home directory of another user, {text:?}, is not looked up"),
+            "write the whole path",
+        )),
+        _ => {
+            Err(Fault::new(format!("the home directory in {text:?} is not known"), "set HOME, or write the whole path"))
+        }
+    }
+}
+
+/// The image reference with its path resolved.
+pub(super) fn image(text: &str, context: &Context<'_>) -> Result<String, Fault> {
+    let hint = "write oci:DIR, oci:DIR:TAG or oci-archive:FILE; `kubewright image` builds one";
+    let (kind, rest) = match text.split_once(':') {
+        Some((kind @ ("oci" | "oci-archive"), rest)) => (kind, rest),
+        _ => return Err(Fault::new(format!("{text:?} is not a reference to a cluster image"), hint)),
+    };
+    let (path, tag) = match rest.rsplit_once(':') {
+        Some((path, tag)) if kind == "oci" && !tag.contains('/') => (path, Some(tag)),
+        _ => (rest, None),
+    };
+    if path.is_empty() || tag.is_some_and(str::is_empty) {
+        return Err(Fault::new(format!("{text:?} lacks its path or tag"), hint));
+    }
+    let path = resolve(path, context)?;
+    let tag = tag.map_or_else(String::new, |tag| format!(":{tag}"));
+    Ok(format!("{kind}:{}{tag}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::problems::Problems;
+    use super::super::super::yaml;
+    use super::*;
+
+    fn with<T>(home: Option<&str>, work: impl Fn(&Context<'_>) -> T) -> T {
+        let mut problems = Problems::default();
+        let root = yaml::read("a: b", &mut problems).unwrap();
+        let context =
+            Context { root: &root, problems: &mut problems, base: "/inv".into(), home: home.map(PathBuf::from) };
+        work(&context)
+    }
+
+    #[test]
+    fn paths_start_at_the_inventory() {
+        for (text, path) in [
+            ("key", "/inv/key"),
+            ("../key", "/inv/../key"),
+            ("/key", "/key"),
+            ("~/key", "/home/me/key"),
+            ("~", "/home/me"),
+        ] {
+            assert_eq!(with(Some("/home/me"), |context| resolve(text, context)), Ok(PathBuf::from(path)), "{text}");
+        }
+        assert!(with(Some("/home/me"), |context| resolve("~you/key", context)).is_err());
+        assert!(with(Some("/home/me"), |context| resolve(" ", context)).is_err());
+        assert!(with(None, |context| resolve("~/key", context)).is_err());
+    }
+
+    #[test]
+    fn images_are_layouts_or_archives() {
+        for (text, image_text) in [
+            ("oci:images/k8s", "oci:/inv/images/k8s"),
+            ("oci:/images/k8s:v1.36.4", "oci:/images/k8s:v1.36.4"),
+            ("oci:../k8s:v1", "oci:/inv/../k8s:v1"),
+            ("oci-archive:~/k8s.tar", "oci-archive:/home/me/k8s.tar"),
+        ] {
+            assert_eq!(with(Some("/home/me"), |context| image(text, context)), Ok(image_text.to_owned()), "{text}");
+        }
+        for bad in ["", "k8s", "oci:", "oci::v1", "oci:k8s:", "registry.example/k8s:v1", "oci-archive:"] {
+            assert!(with(Some("/home/me"), |context| image(bad, context)).is_err(), "{bad}");
+        }
+    }
+}

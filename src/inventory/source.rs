@@ -1,0 +1,137 @@
+//! The file as reports show it: line by line, secrets struck out.
+
+use std::ops::Range;
+
+use super::tree::{Content, Node};
+
+/// The text of an inventory, fit to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    text: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
+}
+
+/// A line of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Line<'t> {
+    /// Its number, from 1.
+    pub(super) number: usize,
+    /// Where it begins.
+    pub(super) start: usize,
+    /// What it says.
+    pub(super) text: &'t str,
+}
+
+impl Source {
+    /// Strikes out what stands under a key that names a secret. Without a tree, which a file that is no YAML does not
+    /// have, that is the rest of every line with such a key.
+    pub(super) fn new(text: &str, root: Option<&Node>) -> Self {
+        let mut bytes = text.as_bytes().to_vec();
+        match root {
+            Some(root) => strike(root, text, false, &mut bytes),
+            None => strike_lines(text, &mut bytes),
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
+        Self { text, lines }
+    }
+
+    /// The line in which `offset` is.
+    pub(super) fn line(&self, offset: usize) -> Line<'_> {
+        let number = self.lines.partition_point(|start| *start <= offset).max(1);
+        let start = self.lines.get(number - 1).copied().unwrap_or_default();
+        let text = self.text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+        Line { number, start, text }
+    }
+
+    /// The column of `offset` in its line, in characters from 1.
+    pub(super) fn column(&self, offset: usize) -> usize {
+        let line = self.line(offset);
+        let inside = offset.saturating_sub(line.start).min(line.text.len());
+        1 + line.text.char_indices().filter(|(index, _)| *index < inside).count()
+    }
+}
+
+/// Whether what stands under `key` is a secret, or might have been meant as one.
+pub(super) fn names_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["password", "passwd", "passphrase", "secret", "token"].iter().any(|word| key.contains(word))
+}
+
+fn strike(node: &Node, text: &str, secret: bool, bytes: &mut [u8]) {
+    match &node.content {
+        Content::Map(entries) => {
+            for entry in entries {
+                strike(&entry.value, text, secret || names_secret(&entry.key), bytes);
+            }
+        }
+        Content::List(items) => items.iter().for_each(|item| strike(item, text, secret, bytes)),
+        Content::Scalar(scalar) if secret && !scalar.is_null() => strike_bytes(node.span.clone(), bytes),
+        Content::Scalar(_) => {}
+    }
+}
+
+fn strike_lines(text: &str, bytes: &mut [u8]) {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let mut end_of_key = None;
+        for (colon, _) in line.match_indices([':', '=']) {
+            let key = line[..colon].trim_end_matches(['"', '\'', ' ']);
+            let word = key.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).next().unwrap_or_default();
+            if names_secret(word) {
+                end_of_key = Some(colon + 1);
+                break;
+            }
+        }
+        if let Some(end_of_key) = end_of_key {
+            strike_bytes(start + end_of_key..start + line.len(), bytes);
+        }
+        start += line.len();
+    }
+}
+
+/// Every character by stars, so that offsets stay as they are.
+fn strike_bytes(span: Range<usize>, bytes: &mut [u8]) {
+    for byte in bytes.get_mut(span).unwrap_or_default() {
+        if !matches!(*byte, b'\n' | b'\r' | b' ') {
+            *byte = b'*';
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::problems::Problems;
+    use super::super::yaml;
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        let root = yaml::read(text, &mut Problems::default()).ok();
+        Source::new(text, root.as_ref()).text
+    }
+
+    #[test]
+    fn secrets_are_struck_out() {
+        assert_eq!(shown("a: {becomePassword: hunter2, b: c}"), "a: {becomePassword: *******, b: c}");
+        assert_eq!(shown("token:\n  x: [abc, 'd']\ny: z\n"), "token:\n  x: [***, ***]\ny: z\n");
+        assert_eq!(shown("PASSWORD: ü\nlabel: ok\n"), "PASSWORD: **\nlabel: ok\n");
+    }
+
+    #[test]
+    fn secrets_are_struck_out_of_what_is_no_yaml() {
+        assert_eq!(shown("a: [\nx: {becomePassword: hunter2\nb: c"), "a: [\nx: {becomePassword: *******\nb: c");
+        assert_eq!(shown("{\"secret\": \"x\", ["), "{\"secret\": **** *");
+    }
+
+    #[test]
+    fn lines_and_columns_count_from_one() {
+        let source = Source::new("ä: b\r\nc: d", None);
+        assert_eq!((source.line(0).number, source.column(0)), (1, 1));
+        assert_eq!(source.column("ä: ".len()), 4);
+        let line = source.line("ä: b\r\nc: ".len());
+        assert_eq!((line.number, line.text), (2, "c: d"));
+        assert_eq!(source.line(99).number, 2);
+        assert_eq!(Source::new("", None).line(0), Line { number: 1, start: 0, text: "" });
+    }
+}

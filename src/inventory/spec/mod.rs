@@ -1,0 +1,96 @@
+//! The inventory as written. These structs make the JSON Schema, and the checker takes every rule about keys and types
+//! from there; so a field that must be there is an `Option` that the schema calls required.
+
+mod host;
+mod network;
+mod settings;
+mod ssh;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(super) use host::{SpecHost, SpecTaint};
+pub(super) use network::{Mode, SpecEndpoint, SpecNetwork};
+pub(super) use settings::{SpecControlPlane, SpecEtcd, SpecKernel, SpecKubelet, SpecPki, Text};
+pub(super) use ssh::{BecomeMethod, SpecBastion, SpecBecomePassword, SpecHop, SpecSsh};
+
+/// A cluster and the hosts it runs on.
+///
+/// In every value `${NAME}` and `${NAME:-default}` stand for variables of the environment; `$${` is a literal `${`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(title = "kubewright inventory")]
+pub(super) struct Document {
+    /// Version of this format: `kubewright.dev/v1alpha1`.
+    #[schemars(required)]
+    #[expect(dead_code, reason = "the checker allows no other")]
+    pub(super) api_version: Option<ApiVersion>,
+    /// What the file describes: `Cluster`.
+    #[schemars(required)]
+    #[expect(dead_code, reason = "the checker allows no other")]
+    pub(super) kind: Option<Kind>,
+    /// What identifies the cluster.
+    #[schemars(required)]
+    pub(super) metadata: Option<Metadata>,
+    /// The cluster.
+    #[schemars(required)]
+    pub(super) spec: Option<SpecCluster>,
+}
+
+/// Version of the format.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) enum ApiVersion {
+    /// The first version; it may still change.
+    #[serde(rename = "kubewright.dev/v1alpha1")]
+    V1alpha1,
+}
+
+/// What a file describes.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) enum Kind {
+    /// A Kubernetes cluster.
+    Cluster,
+}
+
+/// What identifies the cluster.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Metadata {
+    /// Name of the cluster, unique among yours: a DNS name of at most 63 characters. It also names the local directory
+    /// with the cluster's keys, so do not change it later.
+    #[schemars(required)]
+    pub(super) name: Option<String>,
+}
+
+/// The cluster.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct SpecCluster {
+    /// The cluster image, which holds every program of one Kubernetes version: `oci:DIR[:TAG]` or `oci-archive:FILE`.
+    /// Relative paths start at the directory of the inventory.
+    #[schemars(required)]
+    pub(super) image: Option<String>,
+    /// How to log in to the hosts; a host may override each field.
+    pub(super) ssh: Option<SpecSsh>,
+    /// How clients reach the API servers.
+    pub(super) endpoint: Option<SpecEndpoint>,
+    /// Pod and service networks.
+    pub(super) network: Option<SpecNetwork>,
+    /// The etcd members; they run beside Kubernetes, not in it.
+    pub(super) etcd: Option<SpecEtcd>,
+    /// The static pods: API server, controller manager and scheduler.
+    pub(super) control_plane: Option<SpecControlPlane>,
+    /// The kubelets.
+    pub(super) kubelet: Option<SpecKubelet>,
+    /// Keys and certificates.
+    pub(super) pki: Option<SpecPki>,
+    /// Kernel settings of all hosts.
+    pub(super) kernel: Option<SpecKernel>,
+    /// Labels of all nodes; a host's own labels override them.
+    pub(super) labels: Option<BTreeMap<String, String>>,
+    /// The hosts. One entry can stand for many by ranges in its name and address.
+    #[schemars(required)]
+    pub(super) hosts: Option<Vec<SpecHost>>,
+}

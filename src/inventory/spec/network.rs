@@ -1,0 +1,76 @@
+//! Endpoint and networks as written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::cluster::{IpvsScheduler, NetworkPlugin, ProxyMode};
+
+/// How clients reach the API servers.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::inventory) struct SpecEndpoint {
+    /// DNS name of the API, by default `api.NAME.kubewright.internal`. The hosts get it in /etc/hosts.
+    pub(in crate::inventory) host: Option<String>,
+    /// Port that clients dial.
+    #[schemars(range(min = 1), extend("default" = 6443))]
+    pub(in crate::inventory) port: Option<u16>,
+    /// Who answers there.
+    #[schemars(extend("default" = "local"))]
+    pub(in crate::inventory) mode: Option<Mode>,
+    /// Mode `vip`: the virtual address, in the same layer-2 network as the masters and used by nobody.
+    pub(in crate::inventory) vip: Option<String>,
+    /// Mode `vip`: the interface that carries it; found by the host's address when left out.
+    pub(in crate::inventory) interface: Option<String>,
+    /// Mode `vip`: the VRRP router id, 1 to 255, unique in the layer-2 network.
+    #[schemars(range(min = 1))]
+    pub(in crate::inventory) router_id: Option<u8>,
+    /// Mode `external`: the load balancer's address, when /etc/hosts should name it.
+    pub(in crate::inventory) address: Option<String>,
+}
+
+/// Who answers at the endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::inventory) enum Mode {
+    /// HAProxy on every host's loopback, in front of all API servers.
+    Local,
+    /// A virtual address that keepalived keeps on one of the masters.
+    Vip,
+    /// A load balancer that somebody else runs.
+    External,
+}
+
+/// Pod and service networks.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::inventory) struct SpecNetwork {
+    /// Who connects the pods.
+    #[schemars(extend("default" = "bridge"))]
+    pub(in crate::inventory) plugin: Option<NetworkPlugin>,
+    /// Addresses of pods.
+    #[schemars(extend("default" = "10.244.0.0/16"))]
+    pub(in crate::inventory) pod_cidr: Option<String>,
+    /// Addresses of services.
+    #[schemars(extend("default" = "10.96.0.0/16"))]
+    pub(in crate::inventory) service_cidr: Option<String>,
+    /// Prefix length of each node's part of `podCidr`; 24 by default, 64 for IPv6.
+    #[schemars(range(min = 1, max = 128))]
+    pub(in crate::inventory) node_prefix: Option<u8>,
+    /// DNS domain of services.
+    #[schemars(extend("default" = "cluster.local"))]
+    pub(in crate::inventory) domain: Option<String>,
+    /// kube-proxy.
+    pub(in crate::inventory) proxy: Option<SpecProxy>,
+}
+
+/// kube-proxy.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::inventory) struct SpecProxy {
+    /// How service addresses are routed.
+    #[schemars(extend("default" = "ipvs"))]
+    pub(in crate::inventory) mode: Option<ProxyMode>,
+    /// How IPVS chooses among the pods of a service.
+    #[schemars(extend("default" = "rr"))]
+    pub(in crate::inventory) scheduler: Option<IpvsScheduler>,
+}

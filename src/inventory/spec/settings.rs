@@ -1,0 +1,101 @@
+//! Settings of the parts as written.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+use crate::cluster::{KeyAlgorithm, QualityOfService};
+
+/// The etcd members.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::inventory) struct SpecEtcd {
+    /// Time between heartbeats of the leader: about the round trip between members.
+    #[schemars(extend("default" = "100ms"))]
+    pub(in crate::inventory) heartbeat: Option<String>,
+    /// Time without heartbeat after which a member stands for election: at least five heartbeats.
+    #[schemars(extend("default" = "1000ms"))]
+    pub(in crate::inventory) election: Option<String>,
+    /// Size limit of the database; etcd suggests at most 8GiB.
+    #[schemars(extend("default" = "8GiB"))]
+    pub(in crate::inventory) quota: Option<String>,
+}
+
+/// The static pods.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::inventory) struct SpecControlPlane {
+    /// Flags beside those that kubewright sets. Flags that identify the cluster are refused.
+    pub(in crate::inventory) extra_args: Option<SpecExtraArgs>,
+    /// Names and addresses to add to the API servers' certificates.
+    pub(in crate::inventory) cert_sans: Option<Vec<String>>,
+    /// Quality of service of the pods.
+    #[schemars(extend("default" = "burstable"))]
+    pub(in crate::inventory) quality_of_service: Option<QualityOfService>,
+}
+
+/// Flags by component, without the leading dashes.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(in crate::inventory) struct SpecExtraArgs {
+    /// Flags of the API servers.
+    pub(in crate::inventory) kube_apiserver: Option<BTreeMap<String, Text>>,
+    /// Flags of the controller managers.
+    pub(in crate::inventory) kube_controller_manager: Option<BTreeMap<String, Text>>,
+    /// Flags of the schedulers.
+    pub(in crate::inventory) kube_scheduler: Option<BTreeMap<String, Text>>,
+}
+
+/// The kubelets.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::inventory) struct SpecKubelet {
+    /// Most pods on one node.
+    #[schemars(range(min = 1, max = 65535), extend("default" = 110))]
+    pub(in crate::inventory) max_pods: Option<u32>,
+}
+
+/// Keys and certificates.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::inventory) struct SpecPki {
+    /// Algorithm of new keys.
+    #[schemars(extend("default" = "ecdsa-p256"))]
+    pub(in crate::inventory) algorithm: Option<KeyAlgorithm>,
+    /// Lifetime of new CAs.
+    #[schemars(extend("default" = "3650d"))]
+    pub(in crate::inventory) ca_lifetime: Option<String>,
+    /// Lifetime of every other certificate.
+    #[schemars(extend("default" = "365d"))]
+    pub(in crate::inventory) leaf_lifetime: Option<String>,
+}
+
+/// Kernel settings of all hosts.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::inventory) struct SpecKernel {
+    /// Sysctls beside, or instead of, those that kubewright sets: `net.core.somaxconn: 65535`.
+    pub(in crate::inventory) sysctls: Option<BTreeMap<String, Text>>,
+    /// Modules beside those that kubewright loads.
+    pub(in crate::inventory) modules: Option<Vec<String>>,
+}
+
+/// Text that may be written as a whole number or a boolean, too, because it cannot be mistaken.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(in crate::inventory) struct Text(pub(in crate::inventory) String);
+
+impl JsonSchema for Text {
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer", "boolean"] })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}

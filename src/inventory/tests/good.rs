@@ -1,0 +1,248 @@
+//! What good inventories mean.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{environment, load, single, with_hosts};
+use crate::cluster::{
+    Become, EndpointMode, IpvsScheduler, KeyAlgorithm, LabelValue, NetworkPlugin, ProxyMode, QualityOfService, Role,
+    SecretSource, TaintEffect,
+};
+use crate::inventory::{Error, parse, schema, starter};
+
+#[test]
+fn the_shortest_inventory_gets_every_default() {
+    let cluster = load(&single("")).unwrap();
+    assert_eq!(cluster.image.0, "oci:/inv/k8s");
+    assert_eq!((cluster.endpoint.host.as_str(), cluster.endpoint.port), ("api.test.kubewright.internal", 6443));
+    assert_eq!(cluster.endpoint.mode, EndpointMode::Local);
+    let network = &cluster.network;
+    assert_eq!(
+        (network.plugin, network.node_prefix, network.domain.as_str()),
+        (NetworkPlugin::Bridge, 24, "cluster.local")
+    );
+    assert_eq!(network.pod_cidr.to_string(), "10.244.0.0/16");
+    assert_eq!(network.service_cidr.to_string(), "10.96.0.0/16");
+    assert_eq!((network.proxy, network.ipvs_scheduler), (ProxyMode::Ipvs, IpvsScheduler::Rr));
+    assert_eq!(cluster.etcd.heartbeat, Duration::from_millis(100));
+    assert_eq!(cluster.etcd.election, Duration::from_millis(1000));
+    assert_eq!(cluster.etcd.quota_bytes, 8 << 30);
+    assert_eq!(cluster.control_plane.quality_of_service, QualityOfService::Burstable);
+    assert_eq!(cluster.kubelet.max_pods, 110);
+    assert_eq!(cluster.pki.algorithm, KeyAlgorithm::EcdsaP256);
+    assert_eq!(cluster.pki.ca_lifetime, Duration::from_secs(3650 * 86_400));
+    assert_eq!(cluster.pki.leaf_lifetime, Duration::from_secs(365 * 86_400));
+    let ssh = &cluster.hosts[0].ssh;
+    assert_eq!((ssh.host.as_str(), ssh.port, ssh.user.as_str()), ("10.1.0.11", 22, "root"));
+    assert_eq!((&ssh.become_root, ssh.identities_only), (&Become::Root, false));
+    assert!(ssh.identity_files.is_empty() && ssh.jumps.is_empty() && ssh.host_keys.is_empty());
+}
+
+/// The defaults that the schema tells the user are those that hold.
+#[test]
+fn every_default_of_the_schema_may_be_written_out() {
+    let expected = load(&single("")).unwrap();
+    let schema = schema();
+    let mut sections = String::new();
+    for (section, definition) in [
+        ("ssh", "SpecSsh"),
+        ("endpoint", "SpecEndpoint"),
+        ("network", "SpecNetwork"),
+        ("etcd", "SpecEtcd"),
+        ("controlPlane", "SpecControlPlane"),
+        ("kubelet", "SpecKubelet"),
+        ("pki", "SpecPki"),
+    ] {
+        sections.push_str(&format!("  {section}:\n"));
+        let mut count = 0;
+        for (key, field) in schema["$defs"][definition]["properties"].as_object().unwrap() {
+            if let Some(default) = field.get("default") {
+                sections.push_str(&format!("    {key}: {default}\n"));
+                count += 1;
+            }
+        }
+        assert!(count > 0, "{definition} tells no default");
+    }
+    assert_eq!(load(&single(&sections)).unwrap(), expected);
+}
+
+#[test]
+fn ranges_become_hosts() {
+    let hosts = "    - {name: \"m[1-3]\", address: \"10.1.0.[11-13]\", roles: [control-plane, etcd], idc: bj1, rack: \"r[1-3]\"}\n\
+                 \x20   - name: n[08-10,12]\n      address: 10.1.1.[1-4]\n      roles: [worker]\n      ssh: {host: \"jump-[1-4]\"}\n";
+    let cluster = load(&with_hosts("", hosts)).unwrap();
+    let names: Vec<&str> = cluster.hosts.iter().map(|host| host.name.as_str()).collect();
+    assert_eq!(names, ["m1", "m2", "m3", "n08", "n09", "n10", "n12"]);
+    assert_eq!(cluster.hosts[6].address.to_string(), "10.1.1.4");
+    assert_eq!((cluster.hosts[2].idc.as_deref(), cluster.hosts[2].rack.as_deref()), (Some("bj1"), Some("r3")));
+    assert_eq!((cluster.hosts[1].ssh.host.as_str(), cluster.hosts[6].ssh.host.as_str()), ("10.1.0.12", "jump-4"));
+    assert_eq!(cluster.with_role(Role::Worker).count(), 4);
+}
+
+#[test]
+fn every_field_arrives() {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFKB1zD4ZQoPzxLh6cd3Qm0eM1nVz2JTlAmhIuUGHTqC";
+    let sections = format!(
+        "  ssh:
+    user: ${{SSH_USER}}
+    port: ${{PORT}}
+    identityFiles: [~/.ssh/id, keys/id]
+    identitiesOnly: true
+    becomePassword: {{file: secrets/sudo}}
+    bastion:
+      - jump1.example:2200
+      - {{host: \"fd00::2\", user: hop, hostKeys: [\"{key} comment\"]}}
+  endpoint: {{host: api.example, port: 8443, mode: vip, vip: 10.1.0.10, interface: bond0, routerId: 51}}
+  network: {{plugin: none, podCidr: 172.16.0.0/14, serviceCidr: 172.20.0.0/20, nodePrefix: 25, domain: k8s.example, proxy: {{mode: ipvs, scheduler: wrr}}}}
+  etcd: {{heartbeat: 250ms, election: 5s, quota: 4GiB}}
+  controlPlane:
+    qualityOfService: guaranteed
+    certSans: [\"*.api.example\", 192.0.2.1]
+    extraArgs:
+      kube-apiserver: {{v: 2, profiling: false, event-ttl: 2h}}
+  kubelet: {{maxPods: 60}}
+  pki: {{algorithm: rsa-4096, caLifetime: 87600h, leafLifetime: 30d}}
+  kernel: {{sysctls: {{net.core.somaxconn: 65535, net.ipv4.tcp_rmem: 4096 131072 16777216}}, modules: [dummy]}}
+  labels: {{topology.kubernetes.io/region: bj, team: infra}}
+"
+    );
+    let hosts = format!(
+        "    - name: m1
+      address: 10.1.0.11
+      roles: [control-plane, etcd, worker]
+      labels: {{team: \"7\"}}
+      taints: [{{key: dedicated, value: db, effect: NoExecute}}, {{key: a, effect: NoSchedule}}]
+      ssh: {{user: root, bastion: [], identityFile: /key, hostKeys: [\"{key}\"]}}
+    - {{name: w1, address: 10.1.0.12, roles: [worker]}}
+"
+    );
+    let cluster = load(&with_hosts(&sections, &hosts)).unwrap();
+    let (master, worker) = (&cluster.hosts[0], &cluster.hosts[1]);
+    assert_eq!((worker.ssh.user.as_str(), worker.ssh.port, worker.ssh.identities_only), ("ops", 2222, true));
+    assert_eq!(worker.ssh.identity_files, [PathBuf::from("/home/me/.ssh/id"), PathBuf::from("/inv/keys/id")]);
+    let file = SecretSource::File("/inv/secrets/sudo".into());
+    assert_eq!(worker.ssh.become_root, Become::Sudo { password: Some(file) });
+    let jumps: Vec<_> =
+        worker.ssh.jumps.iter().map(|jump| (jump.user.as_str(), jump.host.as_str(), jump.port)).collect();
+    assert_eq!(jumps, [("ops", "jump1.example", 2200), ("hop", "fd00::2", 22)]);
+    assert_eq!(worker.ssh.jumps[1].host_keys, [key]);
+    assert_eq!((master.ssh.user.as_str(), master.ssh.port), ("root", 2222));
+    assert!(master.ssh.jumps.is_empty());
+    assert_eq!(master.ssh.identity_files, [PathBuf::from("/key")]);
+    assert_eq!(master.ssh.host_keys, [key]);
+    let vip = EndpointMode::Vip { vip: "10.1.0.10".parse().unwrap(), interface: Some("bond0".into()), router_id: 51 };
+    assert_eq!((&cluster.endpoint.mode, cluster.endpoint.port), (&vip, 8443));
+    assert_eq!((cluster.network.plugin, cluster.network.node_prefix), (NetworkPlugin::None, 25));
+    assert_eq!(cluster.network.ipvs_scheduler, IpvsScheduler::Wrr);
+    assert_eq!(cluster.network.domain, "k8s.example");
+    assert_eq!((cluster.etcd.election, cluster.etcd.quota_bytes), (Duration::from_secs(5), 4 << 30));
+    let args = &cluster.control_plane.extra_args["kube-apiserver"];
+    assert_eq!((args["v"].as_str(), args["profiling"].as_str(), args["event-ttl"].as_str()), ("2", "false", "2h"));
+    assert_eq!(cluster.control_plane.cert_sans, ["*.api.example", "192.0.2.1"]);
+    assert_eq!(cluster.control_plane.quality_of_service, QualityOfService::Guaranteed);
+    assert_eq!((cluster.kubelet.max_pods, cluster.pki.algorithm), (60, KeyAlgorithm::Rsa4096));
+    assert_eq!(cluster.kernel.sysctls["net.core.somaxconn"], "65535");
+    assert_eq!(cluster.kernel.sysctls["net.ipv4.tcp_rmem"], "4096 131072 16777216");
+    assert_eq!(cluster.kernel.modules, ["dummy"]);
+    let label = |value| LabelValue::parse(value).unwrap();
+    let team = |index: usize| {
+        cluster.hosts[index].labels.iter().find(|(key, _)| key.as_str() == "team").map(|(_, value)| value.clone())
+    };
+    assert_eq!((team(0), team(1)), (Some(label("7")), Some(label("infra"))));
+    assert_eq!((master.taints.len(), master.taints[0].effect), (2, TaintEffect::NoExecute));
+}
+
+#[test]
+fn sudo_is_for_any_user_but_root() {
+    let become_of = |ssh: &str| load(&single(&format!("  ssh: {ssh}\n"))).unwrap().hosts[0].ssh.become_root.clone();
+    assert_eq!(become_of("{user: root}"), Become::Root);
+    assert_eq!(become_of("{user: ops}"), Become::Sudo { password: None });
+    assert_eq!(become_of("{user: root, become: sudo}"), Become::Sudo { password: None });
+    let prompt = Become::Sudo { password: Some(SecretSource::Prompt) };
+    assert_eq!(become_of("{user: ops, becomePassword: {prompt: true}}"), prompt);
+    let variable = Become::Sudo { password: Some(SecretSource::Environment("SUDO".into())) };
+    assert_eq!(become_of("{user: ops, becomePassword: {env: SUDO}}"), variable);
+}
+
+#[test]
+fn a_variable_is_one_value_and_never_yaml() {
+    let cluster = load(&single("  kernel: {sysctls: {kernel.a: \"${TRICKY:-}\"}}\n")).map(|_| ());
+    // The line break is refused, not read.
+    assert!(cluster.unwrap_err().to_string().contains("control character"));
+    let quoted = single("  labels: {a: \"${PORT}\", b: '$${PORT', c: x}\n  # ${NOT_SET} in a comment\n");
+    let report = load(&quoted).unwrap_err().to_string();
+    assert!(report.contains("\"${PORT\"") && report.contains("1 error in"), "{report}");
+}
+
+#[test]
+fn byte_order_mark_and_crlf_do_not_matter() {
+    let text = format!("\u{feff}{}", single("").replace('\n', "\r\n"));
+    assert_eq!(load(&text).unwrap(), load(&single("")).unwrap());
+}
+
+#[test]
+fn anchors_share_what_is_the_same() {
+    let hosts = "    - {name: m1, address: 10.1.0.11, roles: &all [control-plane, etcd, worker]}\n\
+                 \x20   - {name: m2, address: 10.1.0.12, roles: [worker], labels: &l {a: b}}\n\
+                 \x20   - {name: m3, address: 10.1.0.13, roles: [worker], labels: *l}\n";
+    assert_eq!(load(&with_hosts("", hosts)).unwrap().hosts[2].labels.len(), 1);
+}
+
+#[test]
+fn the_starter_is_valid_and_tells_defaults_that_hold() {
+    assert!(parse("starter.yaml", starter(), &environment).is_ok());
+    // With every comment that is YAML made YAML, it is still valid.
+    let mut text = String::new();
+    for line in starter().lines() {
+        let bare = line.trim_start();
+        let indent = &line[..line.len() - bare.len()];
+        match bare.strip_prefix("# ") {
+            Some(below)
+                if indent.len() >= 2 && below.trim_start().split(' ').next().is_some_and(|key| key.ends_with(':')) =>
+            {
+                text.push_str(&format!("{indent}{below}\n"));
+            }
+            _ => text.push_str(&format!("{line}\n")),
+        }
+    }
+    assert!(text.contains("\n    become: sudo") && text.contains("\n  endpoint:\n    host:"), "{text}");
+    let text = text.replace("user: root", "user: ops");
+    let cluster = parse("starter.yaml", &text, &environment).unwrap_or_else(|report| panic!("{report}"));
+    assert!(matches!(cluster.endpoint.mode, EndpointMode::Vip { router_id: 51, .. }));
+    assert_eq!(cluster.hosts[4].taints.len(), 1);
+}
+
+#[test]
+fn every_example_is_valid() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("inventories");
+    let mut count = 0;
+    for entry in std::fs::read_dir(&directory).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let cluster = parse(&path.display().to_string(), &text, &environment);
+        let cluster = cluster.unwrap_or_else(|report| panic!("{report}"));
+        assert_eq!(Some(cluster.name.as_str()), path.file_stem().and_then(|stem| stem.to_str()));
+        count += 1;
+    }
+    assert!(count >= 5, "{count}");
+}
+
+#[test]
+fn files_are_loaded_and_missing_ones_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("c.yaml");
+    std::fs::write(&path, single("")).unwrap();
+    let cluster = crate::inventory::load(&path).unwrap();
+    assert_eq!(cluster.image.0, format!("oci:{}/k8s", directory.path().display()));
+
+    std::fs::write(&path, b"apiVersion: x\nkind: \xff\xfe\n").unwrap();
+    let Err(Error::Invalid(report)) = crate::inventory::load(&path) else { panic!("not refused") };
+    assert_eq!(report.findings().next().map(|finding| (finding.line, finding.column)), Some((2, 7)));
+    assert!(report.to_string().contains("not UTF-8"));
+
+    for missing in [directory.path().join("none.yaml"), directory.path().to_owned()] {
+        let error = crate::inventory::load(&missing).unwrap_err();
+        assert!(matches!(error, Error::Read { .. }));
+        assert!(error.to_string().contains(&missing.display().to_string()), "{error}");
+    }
+}
