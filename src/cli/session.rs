@@ -37,7 +37,7 @@ pub(super) struct Session {
 impl SessionArgs {
     /// Loads the inventory and opens the cluster image.
     pub(super) fn load(&self) -> Result<Session, Failure> {
-        let cluster = inventory::load(&self.inventory.inventory).map_err(super::validate::failure)?;
+        let cluster = inventory::load(&self.inventory.inventory).map_err(super::inventory::failure)?;
         let image = image::open(&cluster.image)?;
         let policy = if self.accept_new_host_keys { HostKeyPolicy::AcceptNew } else { HostKeyPolicy::Strict };
         let connector = Connector::new(Options { host_keys: policy, ..Options::default() });

@@ -63,7 +63,7 @@ impl<'a> ApiAccess<'a> {
         let tunnel = Tunnel::open(member.connection.clone(), &address, Endpoint::APISERVER_PORT).await;
         let tunnel = tunnel.map_err(|error| error.to_string())?;
         let Keys { ca, admin, .. } = self.keys;
-        let api = Api::connect(tunnel.local_address(), "kubernetes", ca, &admin.certificate, &admin.key).await;
+        let api = Api::connect(tunnel.local_address, "kubernetes", ca, &admin.certificate, &admin.key).await;
         Ok(OpenApi { api: api.map_err(|error| error.to_string())?, _tunnel: tunnel })
     }
 

@@ -17,7 +17,6 @@ use crate::report::{Event, Events};
 use crate::plan as stages;
 
 /// What a run works on.
-#[derive(Debug)]
 pub struct Subject<'a> {
     /// The cluster.
     pub cluster: &'a Cluster,
