@@ -1,0 +1,69 @@
+//! What a former run has left: components, etcd data, the pod subnet.
+
+use serde_json::Value;
+
+use super::super::machine::Machine;
+use super::super::protocol::Failure;
+use super::super::resource::MARKER;
+use crate::cluster::Facts;
+
+const CNI: &str = "/etc/cni/net.d/10-kubewright.conflist";
+const COMPONENTS: &str = "/opt/kubewright";
+
+pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure> {
+    facts.has_etcd_data = machine.exists("/var/lib/etcd/member")?;
+    // A file that somebody broke tells nothing; converging writes it anew.
+    facts.pod_cidr = machine.text(CNI)?.and_then(|text| subnet(&serde_json::from_str(&text).ok()?));
+    for name in machine.names(COMPONENTS)? {
+        for version in machine.names(&format!("{COMPONENTS}/{name}"))? {
+            if version.starts_with('.') {
+                continue;
+            }
+            if let Some(digest) = machine.text(&format!("{COMPONENTS}/{name}/{version}/{MARKER}"))? {
+                facts.components.insert(format!("{name}/{version}"), digest.trim().to_owned());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first subnet that host-local hands addresses from, wherever it stands: `subnet`, or the first of `ranges`.
+fn subnet(json: &Value) -> Option<String> {
+    match json {
+        Value::Object(map) => {
+            if map.get("type").and_then(Value::as_str) == Some("host-local") {
+                return first_subnet(json);
+            }
+            map.values().find_map(subnet)
+        }
+        Value::Array(list) => list.iter().find_map(subnet),
+        _ => None,
+    }
+}
+
+fn first_subnet(json: &Value) -> Option<String> {
+    match json {
+        Value::Object(map) => {
+            map.get("subnet").and_then(Value::as_str).map(str::to_owned).or_else(|| map.values().find_map(first_subnet))
+        }
+        Value::Array(list) => list.iter().find_map(first_subnet),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_subnet_is_found_in_either_form() {
+        let ranges = json!({"plugins": [{"type": "bridge", "ipam": {
+            "type": "host-local", "ranges": [[{"subnet": "10.244.1.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]});
+        assert_eq!(subnet(&ranges).as_deref(), Some("10.244.1.0/24"));
+        let plain = json!({"plugins": [{"type": "bridge", "ipam": {"type": "host-local", "subnet": "10.1.0.0/24"}}]});
+        assert_eq!(subnet(&plain).as_deref(), Some("10.1.0.0/24"));
+        assert_eq!(subnet(&json!({"plugins": [{"ipam": {"type": "calico-ipam", "subnet": "usePodCidr"}}]})), None);
+    }
+}

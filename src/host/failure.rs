@@ -1,0 +1,67 @@
+//! How failures are made: each names what was tried, what came back and, where it is known, what to do next.
+
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+
+use nix::sys::statvfs::statvfs;
+
+use super::command::CommandError;
+use super::protocol::Failure;
+
+impl Failure {
+    /// `what` was tried and `why` came back.
+    pub fn new(what: impl Into<String>, why: impl Display) -> Self {
+        Self { what: what.into(), why: why.to_string(), hint: None }
+    }
+
+    /// The same with what to do next.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A command that `what` needed.
+    pub(super) fn command(what: &str, error: &CommandError) -> Self {
+        let hint = error.hint();
+        Self { what: format!("{what}: {}", error.argv()), why: error.reason(), hint }
+    }
+
+    /// Writing below `path` failed; a full disk is told with what is left of it.
+    pub(super) fn writing(what: impl Into<String>, error: &io::Error, path: &Path) -> Self {
+        let failure = Self::new(what, error);
+        if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            return failure;
+        }
+        let free = statvfs(path).map(|stat| stat.blocks_available() * stat.fragment_size()).unwrap_or(0);
+        let path = path.display();
+        failure.hint(format!("free some space on the file system of {path}: {} MiB are left there", free >> 20))
+    }
+
+    /// Several failures as one: an operator gets all of them at once.
+    pub(super) fn all(mut failures: Vec<Self>) -> Option<Self> {
+        if failures.len() < 2 {
+            return failures.pop();
+        }
+        let why = failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let mut hints: Vec<String> = failures.iter().filter_map(|failure| failure.hint.clone()).collect();
+        hints.dedup();
+        let hint = (!hints.is_empty()).then(|| hints.join("\n"));
+        Some(Self { what: format!("{} failures", failures.len()), why, hint })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_failures_become_one_that_names_all() {
+        assert_eq!(Failure::all(vec![]), None);
+        let one = Failure::new("file /a", "denied");
+        assert_eq!(Failure::all(vec![one.clone()]), Some(one.clone()));
+        let all = Failure::all(vec![one, Failure::new("file /b", "gone").hint("mount it")]).unwrap();
+        assert_eq!(all.to_string(), "2 failures: file /a: denied\nfile /b: gone");
+        assert_eq!(all.hint.as_deref(), Some("mount it"));
+    }
+}

@@ -1,0 +1,151 @@
+//! This host's etcd member over its JSON gateway, which etcd 3.4 to 3.7 have alike: numbers are strings in it, what
+//! is zero is left out, and ids are decimal where etcdctl prints them hexadecimal.
+
+use std::collections::BTreeMap;
+
+use reqwest::{Client, Identity};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::super::machine::Machine;
+use super::super::protocol::{EtcdMember, Failure, Probed};
+use super::http::{chain, trusting};
+
+const CA: &str = "/etc/kubernetes/pki/etcd/ca.crt";
+const CERTIFICATE: &str = "/etc/kubernetes/pki/etcd/healthcheck-client.crt";
+const KEY: &str = "/etc/kubernetes/pki/etcd/healthcheck-client.key";
+
+pub(super) async fn probe(machine: &Machine, endpoint: &str) -> Result<Probed, Failure> {
+    let client = client(machine, endpoint)?;
+    let asked = async {
+        let status: Status = ask(&client, endpoint, "/v3/maintenance/status", json!({})).await?;
+        let members: Members = ask(&client, endpoint, "/v3/cluster/member/list", json!({})).await?;
+        // Alarms need a leader; without one the question itself would hang.
+        let alarms = match status.leader {
+            0 => Ok(Alarms::default()),
+            _ => ask(&client, endpoint, "/v3/maintenance/alarm", json!({"action": "GET"})).await,
+        };
+        Ok::<_, String>(member(status, members, alarms))
+    };
+    Ok(asked.await.map_or_else(|why| Probed::Unreachable { why }, Probed::Etcd))
+}
+
+fn client(machine: &Machine, endpoint: &str) -> Result<Client, Failure> {
+    let mut builder = trusting(machine, CA)?;
+    if endpoint.starts_with("https:") {
+        let read = |path: &str| {
+            machine.bytes(path)?.ok_or_else(|| Failure::new(format!("probe: reading {path}"), "no such file"))
+        };
+        let mut pem = read(CERTIFICATE)?;
+        pem.push(b'\n');
+        pem.extend(read(KEY)?);
+        let identity = Identity::from_pem(&pem);
+        let failed = |error| Failure::new(format!("probe: reading {CERTIFICATE} and its key"), chain(&error));
+        builder = builder.identity(identity.map_err(failed)?);
+    }
+    builder.build().map_err(|error| Failure::new(format!("probe {endpoint}"), chain(&error)))
+}
+
+async fn ask<T: DeserializeOwned>(client: &Client, endpoint: &str, path: &str, question: Value) -> Result<T, String> {
+    let url = format!("{}{path}", endpoint.trim_end_matches('/'));
+    let response = client.post(&url).json(&question).send().await.map_err(|error| chain(&error))?;
+    let status = response.status();
+    let body = response.text().await.map_err(|error| chain(&error))?;
+    if !status.is_success() {
+        return Err(format!("{url}: {status}: {}", body.trim()));
+    }
+    serde_json::from_str(&body).map_err(|error| format!("{url}: {error}"))
+}
+
+fn member(status: Status, members: Members, alarms: Result<Alarms, String>) -> EtcdMember {
+    let hexadecimal = |id: u64| format!("{id:x}");
+    let mut errors = status.errors;
+    match alarms {
+        Ok(alarms) => errors.extend(
+            alarms.alarms.into_iter().map(|alarm| format!("alarm {} on member {:x}", alarm.alarm, alarm.member)),
+        ),
+        Err(why) => errors.push(format!("alarms could not be listed: {why}")),
+    }
+    // A member that was added but never started has no name yet.
+    let entry = |member: Member| {
+        let started = !member.name.is_empty();
+        let name = if started { member.name } else { member.peers.into_iter().next().unwrap_or_default() };
+        (name, started && !member.learner)
+    };
+    EtcdMember {
+        member: hexadecimal(status.header.member),
+        leader: (status.leader != 0).then(|| hexadecimal(status.leader)),
+        raft_term: status.raft_term,
+        raft_index: status.raft_index,
+        version: status.version,
+        db_size: status.db_size,
+        members: members.members.into_iter().map(entry).collect::<BTreeMap<_, _>>(),
+        errors,
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Status {
+    header: Header,
+    version: String,
+    #[serde(default, rename = "dbSize", deserialize_with = "number")]
+    db_size: u64,
+    #[serde(default, deserialize_with = "number")]
+    leader: u64,
+    #[serde(default, rename = "raftIndex", deserialize_with = "number")]
+    raft_index: u64,
+    #[serde(default, rename = "raftTerm", deserialize_with = "number")]
+    raft_term: u64,
+    #[serde(default)]
+    errors: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Header {
+    #[serde(rename = "member_id", deserialize_with = "number")]
+    member: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Members {
+    #[serde(default)]
+    members: Vec<Member>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Member {
+    #[serde(default)]
+    name: String,
+    #[serde(default, rename = "peerURLs")]
+    peers: Vec<String>,
+    #[serde(default, rename = "isLearner")]
+    learner: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Alarms {
+    #[serde(default)]
+    alarms: Vec<Alarm>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Alarm {
+    #[serde(default, rename = "memberID", deserialize_with = "number")]
+    member: u64,
+    #[serde(default)]
+    alarm: String,
+}
+
+/// 64-bit numbers are strings in protobuf's JSON.
+fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::String(text) => text.parse().map_err(serde::de::Error::custom),
+        Value::Number(number) => number.as_u64().ok_or_else(|| serde::de::Error::custom("not a whole number")),
+        other => Err(serde::de::Error::custom(format!("{other} is no number"))),
+    }
+}
+
+#[cfg(test)]
+#[path = "etcd_tests.rs"]
+mod tests;

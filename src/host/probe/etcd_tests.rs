@@ -1,0 +1,40 @@
+//! The answers of etcd by example, and a real member on loopback.
+
+use super::*;
+
+fn read<T: DeserializeOwned>(json: &str) -> T {
+    serde_json::from_str(json).unwrap()
+}
+
+#[test]
+fn a_healthy_member_is_read() {
+    let status = read(
+        r#"{"header":{"cluster_id":"14841639068965178418","member_id":"10276657743932975437","revision":"9","raft_term":"2"},
+            "version":"3.4.23","dbSize":"20480","leader":"10276657743932975437","raftIndex":"4","raftTerm":"2",
+            "raftAppliedIndex":"4","dbSizeInUse":"16384"}"#,
+    );
+    let members = read(
+        r#"{"header":{},"members":[{"ID":"10276657743932975437","name":"m1","peerURLs":["https://10.0.0.1:2380"],"clientURLs":["x"]},
+            {"ID":"2","peerURLs":["https://10.0.0.2:2380"]},{"ID":"3","name":"m3","isLearner":true}]}"#,
+    );
+    let member = member(status, members, Ok(Alarms::default()));
+    assert_eq!(member.member, "8e9e05c52164694d");
+    assert_eq!(member.leader.as_deref(), Some("8e9e05c52164694d"));
+    assert_eq!((member.raft_term, member.raft_index, member.db_size), (2, 4, 20480));
+    let members = [("https://10.0.0.2:2380", false), ("m1", true), ("m3", false)];
+    assert_eq!(member.members, members.map(|(name, voter)| (name.to_owned(), voter)).into());
+    assert!(member.errors.is_empty());
+}
+
+#[test]
+fn what_a_sick_member_says_is_kept() {
+    let status: Status = read(
+        r#"{"header":{"member_id":"1"},"version":"3.5.16","dbSize":0,"raftTerm":"7","errors":["etcdserver: no leader"]}"#,
+    );
+    let alarms: Alarms = read(r#"{"alarms":[{"memberID":"31","alarm":"NOSPACE"}]}"#);
+    let sick = member(status, read("{}"), Ok(alarms));
+    assert_eq!((sick.leader, sick.raft_index), (None, 0));
+    assert_eq!(sick.errors, ["etcdserver: no leader", "alarm NOSPACE on member 1f"]);
+    let status: Status = read(r#"{"header":{"member_id":"1"},"version":"3.5.16"}"#);
+    assert!(member(status, read("{}"), Err("timeout".into())).errors[0].contains("timeout"));
+}

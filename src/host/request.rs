@@ -1,0 +1,103 @@
+//! One request at a time, each to the module that answers it. Runs on a thread of its own, because nearly everything
+//! that a host can be asked for blocks.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Receiver, Sender};
+
+use super::lock::{self, Lock, Taken};
+use super::machine::Machine;
+use super::protocol::{Event, Failure, FromAgent, Holder, Reply, ToAgent};
+use super::{blob, converge, facts, probe, read, reset};
+use crate::image::Blob;
+
+/// What came in: pings are answered by nobody and do not get here.
+pub(super) enum Incoming {
+    Request(Box<ToAgent>),
+    Piece(Vec<u8>),
+}
+
+/// The run lock, kept where it survives this thread: it ends with the process and not before.
+pub(super) type HeldLock = Arc<Mutex<Option<Lock>>>;
+
+/// Answers requests until the session ends.
+pub(super) struct Session {
+    pub(super) machine: Machine,
+    pub(super) lock: HeldLock,
+    pub(super) incoming: Receiver<Incoming>,
+    pub(super) outgoing: Sender<FromAgent>,
+    pub(super) runtime: Handle,
+    /// The running binary, which a reset spares to the last.
+    pub(super) binary: PathBuf,
+}
+
+/// The other side is gone, or spoke out of turn.
+struct Over;
+
+impl Session {
+    /// Serves until there is nothing more to serve.
+    pub(super) fn run(mut self) {
+        while let Some(incoming) = self.incoming.blocking_recv() {
+            // Pieces outside of a transfer are those of one that failed and were on their way already.
+            let Incoming::Request(request) = incoming else { continue };
+            let Ok(answer) = self.answer(*request) else { return };
+            let message = match answer {
+                Ok(reply) => FromAgent::Reply(Box::new(reply)),
+                Err(failure) => FromAgent::Failed(failure),
+            };
+            if self.outgoing.blocking_send(message).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn answer(&mut self, request: ToAgent) -> Result<Result<Reply, Failure>, Over> {
+        let machine = &self.machine;
+        let outgoing = self.outgoing.clone();
+        let mut events = |event: Event| drop(outgoing.blocking_send(FromAgent::Event(event)));
+        Ok(match request {
+            ToAgent::Facts => facts::gather(machine).map(|facts| Reply::Facts(Box::new(facts))),
+            ToAgent::Read { paths } => read::read(machine, &paths).map(|files| Reply::Files { files }),
+            ToAgent::Lock { holder } => self.take_lock(&holder),
+            ToAgent::Diff { parts } => converge::diff(machine, &parts).map(|parts| Reply::Changes { parts }),
+            ToAgent::Converge { parts } => {
+                converge::converge(machine, &parts, &mut events).map(|parts| Reply::Changes { parts })
+            }
+            ToAgent::Blobs { blobs } => blob::have(machine, &blobs).map(|have| Reply::Blobs { have }),
+            ToAgent::Put { blob, offset } => return self.receive(&blob, offset),
+            ToAgent::Probe(probe) => self.runtime.block_on(probe::probe(machine, &probe)).map(Reply::Probed),
+            ToAgent::Reset => {
+                reset::reset(machine, &self.binary, &mut events).map(|parts| Reply::Changes { parts })
+            }
+            ToAgent::Ping => return Err(Over),
+        })
+    }
+
+    fn take_lock(&self, holder: &Holder) -> Result<Reply, Failure> {
+        let mut held = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if held.is_none() {
+            match lock::take(&self.machine, holder)? {
+                Taken::Held(by) => return Ok(Reply::Held { by }),
+                Taken::Locked(lock) => *held = Some(lock),
+            }
+        }
+        Ok(Reply::Locked)
+    }
+
+    /// Takes a blob's pieces; a request in between them means that the two sides no longer understand each other.
+    fn receive(&mut self, blob: &Blob, offset: u64) -> Result<Result<Reply, Failure>, Over> {
+        let mut receiver = match blob::Receiver::new(&self.machine, blob, offset) {
+            Ok(receiver) => receiver,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        while !receiver.is_complete() {
+            let Some(Incoming::Piece(piece)) = self.incoming.blocking_recv() else { return Err(Over) };
+            if let Err(failure) = receiver.piece(&piece) {
+                return Ok(Err(failure));
+            }
+        }
+        Ok(receiver.finish().map(|()| Reply::Done))
+    }
+}

@@ -1,0 +1,121 @@
+//! Removes directories and files. Nothing is removed through a mount: what is still mounted below a directory is
+//! somebody's data.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::super::lock;
+use super::super::machine::{STATE, found};
+use super::super::protocol::{Action, Failure};
+use super::{Work, mounts};
+use crate::desired::state::Part;
+
+const PATHS: [(Part, &str); 17] = [
+    (Part::ControlPlane, "/etc/kubernetes"),
+    (Part::Etcd, "/etc/etcd"),
+    (Part::Etcd, "/var/lib/etcd"),
+    (Part::Network, "/etc/cni/net.d/10-kubewright.conflist"),
+    (Part::Network, "/etc/cni/net.d/10-calico.conflist"),
+    (Part::Network, "/etc/cni/net.d/calico-kubeconfig"),
+    (Part::Network, "/var/lib/cni"),
+    (Part::Network, "/var/lib/calico"),
+    (Part::Network, "/run/calico"),
+    (Part::Kubelet, "/var/lib/kubelet"),
+    (Part::Kubelet, "/var/log/pods"),
+    (Part::Kubelet, "/var/log/containers"),
+    (Part::Runtime, "/var/lib/containerd"),
+    (Part::Runtime, "/run/containerd"),
+    (Part::Endpoint, "/etc/kubewright"),
+    (Part::Endpoint, "/run/kubewright"),
+    (Part::Binaries, "/opt/kubewright"),
+];
+/// Removed only when it says that kubewright wrote it: a package may own a file of that name.
+const SHARED: [(Part, &str); 4] = [
+    (Part::Runtime, "/etc/containerd/config.toml"),
+    (Part::Runtime, "/etc/crictl.yaml"),
+    (Part::Endpoint, "/etc/haproxy/haproxy.cfg"),
+    (Part::Endpoint, "/etc/keepalived/keepalived.conf"),
+];
+
+pub(super) fn remove(work: &mut Work) {
+    for (part, path) in SHARED {
+        let ours = work.look(work.machine.text(path)).is_some_and(|text| text.contains("kubewright"));
+        if ours {
+            remove_path(work, part, path);
+        }
+    }
+    for (part, path) in PATHS {
+        remove_path(work, part, path);
+    }
+}
+
+/// Removes whatever is at `path`; a mount point is emptied and stays.
+pub(super) fn remove_path(work: &mut Work, part: Part, path: &str) {
+    let there = work.look(work.machine.exists(path));
+    if !there {
+        return;
+    }
+    let mounted = work.look(mounts::mounted(work.machine));
+    if let Some(below) = mounted.iter().find(|mount| mount.as_str() != path && Path::new(mount).starts_with(path)) {
+        let why = format!("not removed: a file system is mounted at {below}");
+        work.failures.push(Failure::new(format!("removing {path}"), why).hint(format!("unmount {below}, reset again")));
+        return;
+    }
+    let place = work.machine.root.at(path);
+    if mounted.iter().any(|mount| mount == path) {
+        if fs::read_dir(&place).is_ok_and(|mut entries| entries.next().is_none()) {
+            return;
+        }
+        work.step(part, format!("directory {path}"), Action::Remove, "emptied; it is a mount point", |_| {
+            empty(&place).map_err(|error| Failure::new(format!("emptying {path}"), error))
+        });
+        return;
+    }
+    let kind = if place.is_dir() && !place.is_symlink() { "directory" } else { "file" };
+    work.step(part, format!("{kind} {path}"), Action::Remove, "removed", |_| {
+        remove_any(&place).map_err(|error| Failure::new(format!("removing {path}"), error))
+    });
+}
+
+/// Removes the agent's own memory: all but the running binary and the lock first, and those as the very last act.
+pub(super) fn remove_state(work: &mut Work, binary: &Path) {
+    let state = work.machine.root.at(STATE);
+    let lock = work.machine.root.at(lock::path());
+    if !state.exists() {
+        return;
+    }
+    work.step(Part::Binaries, format!("directory {STATE}"), Action::Remove, "removed", |_| {
+        let spare = |path: &Path| path == lock || binary.starts_with(path);
+        let removed = sweep(&state, &spare).and_then(|()| {
+            found(fs::remove_file(&lock))?;
+            remove_any(&state)
+        });
+        removed.map_err(|error| Failure::new(format!("removing {STATE}"), error))
+    });
+}
+
+/// Removes everything below `directory` but what is spared and what leads to it.
+fn sweep(directory: &Path, spare: &dyn Fn(&Path) -> bool) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if !spare(&path) {
+            remove_any(&path)?;
+        } else if path.is_dir() {
+            sweep(&path, spare)?;
+        }
+    }
+    Ok(())
+}
+
+fn empty(directory: &Path) -> io::Result<()> {
+    sweep(directory, &|_| false)
+}
+
+fn remove_any(path: &Path) -> io::Result<()> {
+    match found(fs::symlink_metadata(path))? {
+        None => Ok(()),
+        Some(meta) if meta.is_dir() => found(fs::remove_dir_all(path)).map(drop),
+        Some(_) => found(fs::remove_file(path)).map(drop),
+    }
+}

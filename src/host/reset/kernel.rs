@@ -1,0 +1,79 @@
+//! Undoes the preparation of the kernel: the files of the next boot, the names in /etc/hosts, and swap.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use super::super::atomic::{self, Attributes};
+use super::super::command::Command;
+use super::super::machine::Machine;
+use super::super::protocol::{Action, Failure};
+use super::super::resource::{swap, without_blocks};
+use super::{Work, files};
+use crate::desired::state::Part;
+
+/// Directories of fragments; ours have kubewright in their names.
+const FRAGMENTS: [&str; 9] = [
+    "/etc/sysctl.d",
+    "/etc/modules-load.d",
+    "/etc/modprobe.d",
+    "/etc/sysusers.d",
+    "/etc/tmpfiles.d",
+    "/etc/udev/rules.d",
+    "/etc/logrotate.d",
+    "/etc/NetworkManager/conf.d",
+    "/etc/systemd/system.conf.d",
+];
+const HOSTS: &str = "/etc/hosts";
+
+pub(super) fn restore(work: &mut Work) {
+    for directory in FRAGMENTS {
+        let names = work.look(work.machine.names(directory));
+        for name in names.iter().filter(|name| name.contains("kubewright")) {
+            files::remove_path(work, Part::Kernel, &format!("{directory}/{name}"));
+        }
+    }
+    hosts(work);
+    bring_back_swap(work);
+}
+
+fn hosts(work: &mut Work) {
+    let text = work.look(work.machine.text(HOSTS)).unwrap_or_default();
+    let edited = without_blocks(&text).map_err(|why| {
+        Failure::new(format!("taking our blocks out of {HOSTS}"), why).hint("mend the markers by hand and reset again")
+    });
+    let Some(rest) = work.look(edited) else { return };
+    work.step(Part::Kernel, format!("blocks in {HOSTS}"), Action::Remove, "taken away", |machine| {
+        let path = machine.root.at(HOSTS);
+        let path = fs::canonicalize(&path).unwrap_or(path);
+        let written = fs::metadata(&path).and_then(|meta| {
+            let attributes = Attributes { mode: meta.mode() & 0o7777, owner: Some((meta.uid(), meta.gid())) };
+            atomic::write(&path, rest.as_bytes(), attributes)
+        });
+        written.map_err(|error| Failure::new(format!("writing {HOSTS}"), error))
+    });
+}
+
+fn bring_back_swap(work: &mut Work) {
+    let machine = work.machine;
+    let units = work.look(machine.text(&swap::masked())).unwrap_or_default();
+    if !units.is_empty() {
+        let command = Command::new("systemctl").args(["unmask", "--"]).args(units.lines());
+        work.step(Part::Kernel, "swap units", Action::Update, "unmasked", |machine| {
+            Work::run(machine, "swap units", &command)?;
+            let list = machine.root.at(swap::masked());
+            fs::remove_file(&list).map_err(|error| Failure::new(format!("removing {}", list.display()), error))
+        });
+    }
+    let fstab = work.look(machine.text("/etc/fstab")).unwrap_or_default();
+    let restored = swap::restore(&fstab);
+    if restored != fstab {
+        work.step(Part::Kernel, "swap in /etc/fstab", Action::Update, "brought back", |machine| {
+            swap::rewrite(machine, &restored)?;
+            swap_on(machine)
+        });
+    }
+}
+
+fn swap_on(machine: &Machine) -> Result<(), Failure> {
+    Work::run(machine, "swap", &Command::new("swapon").arg("-a"))
+}

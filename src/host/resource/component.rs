@@ -1,0 +1,210 @@
+//! A component's files, unpacked from its layer. A marker with the layer's digest inside the directory says that all
+//! of it is there; nothing is hashed again while it matches.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use super::super::atomic;
+use super::super::layer;
+use super::super::protocol::{Action, Failure};
+use super::super::unpack::unpack;
+use super::{Context, Observe, Observed, Pending};
+use crate::desired::state::Component;
+
+/// Name of the marker in a component's directory.
+pub(in crate::host) const MARKER: &str = ".kubewright-digest";
+
+impl Observe for Component {
+    fn observe<'a>(&'a self, cx: &Context) -> Observed<'a> {
+        let directory = self.directory();
+        let marker = cx.machine.text(&format!("{directory}/{MARKER}"))?;
+        if marker.as_deref().map(str::trim_end) == Some(self.blob.sha256.as_str()) {
+            return Ok(Vec::new());
+        }
+        let (action, summary) = match marker {
+            Some(_) => (Action::Update, "replaced: another build of the same version".to_owned()),
+            None => (Action::Create, format!("unpacked, {:.1} MiB compressed", self.blob.size as f64 / f64::from(1 << 20))),
+        };
+        Ok(vec![Pending::new(self.title(), action, summary, |cx| self.mend(cx))])
+    }
+}
+
+impl Component {
+    fn title(&self) -> String {
+        format!("component {} {}", self.name, self.version)
+    }
+
+    fn mend(&self, cx: &Context) -> Result<(), Failure> {
+        let title = self.title();
+        let directory = self.directory();
+        let target = cx.machine.root.at(&directory);
+        cx.make_parents(&title, &target)?;
+        let failed = |error| Failure::writing(&title, &error, &target);
+        let beside = atomic::beside(&target).map_err(failed)?;
+        let result = self.fill(cx, &beside).and_then(|()| {
+            let settled = atomic::settle_directory(&beside, &target);
+            settled.map_err(|error| Failure::writing(&title, &error, &target))
+        });
+        if result.is_err() {
+            let _ = fs::remove_dir_all(&beside);
+        }
+        result
+    }
+
+    fn fill(&self, cx: &Context, beside: &Path) -> Result<(), Failure> {
+        let title = self.title();
+        fs::create_dir(beside).map_err(|error| Failure::writing(&title, &error, beside))?;
+        let directory = self.directory();
+        let prefix = Path::new(directory.trim_start_matches('/'));
+        layer::read(&cx.machine, &title, &self.blob, |archive| unpack(&title, archive, prefix, beside))?;
+        let marked = fs::write(beside.join(MARKER), format!("{}\n", self.blob.sha256));
+        // One sync for all of its files, instead of one for each.
+        let synced = marked.and_then(|()| File::open(beside)).and_then(|file| Ok(nix::unistd::syncfs(file)?));
+        synced.map_err(|error| Failure::writing(&title, &error, beside))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+
+    use sha2::{Digest, Sha256};
+
+    use super::super::super::blob::hex;
+    use super::super::super::converge::{converge, diff};
+    use super::super::super::testing::Scripted;
+    use super::*;
+    use crate::desired::state::{Part, PartState, Resource};
+    use crate::image::Blob;
+
+    fn entry(path: &str, kind: tar::EntryType, link: &str, content: &[u8]) -> Vec<u8> {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(0o4755);
+        header.set_size(content.len() as u64);
+        // Not `set_path`, which refuses what a hostile archive would have.
+        header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
+        header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
+        header.set_cksum();
+        let mut bytes = header.as_bytes().to_vec();
+        bytes.extend_from_slice(content);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+        bytes
+    }
+
+    fn install(host: &Scripted, entries: &[Vec<u8>]) -> PartState {
+        let mut tar = entries.concat();
+        tar.resize(tar.len() + 1024, 0);
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.write_all(&tar).unwrap();
+        let bytes = encoder.finish().unwrap();
+        let blob = Blob { sha256: hex(&Sha256::digest(&bytes)), size: bytes.len() as u64 };
+        let path = host.at(&format!("/var/lib/kubewright/blobs/sha256/{}", blob.sha256));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+        let component = Component { name: "etcd".into(), version: "3.4".into(), blob };
+        PartState { part: Part::Binaries, resources: vec![Resource::Component(component)] }
+    }
+
+    const BASE: &str = "opt/kubewright/etcd/3.4";
+
+    fn good(content: &[u8]) -> Vec<Vec<u8>> {
+        use tar::EntryType::{Directory, Link, Regular, Symlink};
+        vec![
+            entry("./opt/", Directory, "", b""),
+            entry("opt/kubewright/etcd/3.4/bin", Directory, "", b""),
+            entry("opt/kubewright/etcd/3.4/bin/etcd", Regular, "", content),
+            entry("opt/kubewright/etcd/3.4/bin/hard", Link, "opt/kubewright/etcd/3.4/bin/etcd", b""),
+            entry("opt/kubewright/etcd/3.4/soft", Symlink, "bin/etcd", b""),
+            entry("opt/kubewright/etcd/3.4/a/b/soft", Symlink, "../../bin/etcd", b""),
+        ]
+    }
+
+    #[test]
+    fn a_component_is_unpacked_once_and_another_build_replaces_it() {
+        let host = Scripted::new();
+        let state = [install(&host, &good(b"one"))];
+        assert_eq!(diff(&host.machine, &state).unwrap()[0].changes[0].action, Action::Create);
+        converge(&host.machine, &state, &mut |_| {}).unwrap();
+        assert!(diff(&host.machine, &state).unwrap().is_empty());
+        for file in ["bin/etcd", "bin/hard", "soft", "a/b/soft"] {
+            assert_eq!(host.get(&format!("/{BASE}/{file}")), "one", "{file}");
+        }
+        let mode = fs::metadata(host.at(&format!("/{BASE}/bin/etcd"))).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o755, "never set-user-id");
+        let state = [install(&host, &good(b"two"))];
+        assert_eq!(diff(&host.machine, &state).unwrap()[0].changes[0].action, Action::Update);
+        converge(&host.machine, &state, &mut |_| {}).unwrap();
+        assert_eq!(host.get(&format!("/{BASE}/soft")), "two");
+        assert_eq!(fs::read_dir(host.at("/opt/kubewright/etcd")).unwrap().count(), 1, "nothing is left beside");
+    }
+
+    #[test]
+    fn what_leads_out_of_the_component_is_refused_by_name() {
+        use tar::EntryType::{Block, Char, Directory, Fifo, Link, Regular, Symlink};
+        let inside = |name: &str| format!("{BASE}/{name}");
+        let link = |name: &str, to: &str| entry(&inside(name), Symlink, to, b"");
+        let file = |name: &str| entry(name, Regular, "", b"x");
+        let table = [
+            vec![file("etc/passwd")],
+            vec![file("/etc/passwd")],
+            vec![file("opt/kubewright/etcd/3.4.1/x")],
+            vec![file("opt/kubewright/kubelet/3.4/x")],
+            vec![file(&inside("../x"))],
+            vec![file(&inside("../../../../../tmp/x"))],
+            vec![file(BASE)],
+            vec![link("out", "/etc")],
+            vec![link("out", "..")],
+            vec![link("a/out", "../..")],
+            vec![link("out", "")],
+            // Each of these links is harmless alone; behind a link, `..` starts from somewhere else.
+            vec![link("d/up", ".."), link("out", "d/up/../..")],
+            vec![link("here", "."), file(&inside("here/x"))],
+            vec![link("bin", "sbin"), entry(&inside("bin"), Directory, "", b"")],
+            vec![entry(&inside("hard"), Link, "etc/shadow", b"")],
+            vec![entry(&inside("hard"), Link, &inside("missing"), b"")],
+            vec![link("soft", "x"), entry(&inside("hard"), Link, &inside("soft"), b"")],
+            vec![entry(&inside("dev"), Char, "", b"")],
+            vec![entry(&inside("dev"), Block, "", b"")],
+            vec![entry(&inside("fifo"), Fifo, "", b"")],
+        ];
+        for entries in table {
+            let host = Scripted::new();
+            let state = [install(&host, &entries)];
+            let failure = converge(&host.machine, &state, &mut |_| {}).unwrap_err();
+            assert!(failure.why.starts_with("refused: the entry \""), "{failure}");
+            let left: Vec<_> = fs::read_dir(host.at("/opt/kubewright/etcd")).unwrap().collect();
+            assert!(left.is_empty(), "{failure}: {left:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_comes_twice_and_a_cut_archive_are_errors() {
+        let host = Scripted::new();
+        let twice = [good(b"one"), good(b"two")].concat();
+        assert!(converge(&host.machine, &[install(&host, &twice)], &mut |_| {}).is_err());
+        let mut cut = good(&[b'x'; 2000]);
+        cut.truncate(3);
+        cut[2].truncate(1024);
+        assert!(converge(&host.machine, &[install(&host, &cut)], &mut |_| {}).is_err());
+        assert!(!host.at(&format!("/{BASE}")).exists());
+    }
+
+    #[test]
+    fn a_damaged_layer_is_removed_and_a_missing_one_named() {
+        let host = Scripted::new();
+        let state = [install(&host, &good(b"one"))];
+        let Resource::Component(component) = &state[0].resources[0] else { unreachable!() };
+        let path = host.at(&format!("/var/lib/kubewright/blobs/sha256/{}", component.blob.sha256));
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let failure = converge(&host.machine, &state, &mut |_| {}).unwrap_err();
+        assert!(failure.why.contains("damaged on the host's disk"), "{failure}");
+        assert!(!path.exists() && !host.at(&format!("/{BASE}")).exists());
+        let failure = converge(&host.machine, &state, &mut |_| {}).unwrap_err();
+        assert!(failure.why.contains("not on the host") && failure.what.contains(&component.blob.sha256));
+    }
+}

@@ -1,0 +1,81 @@
+//! A systemd unit: enabled or not, running or not, and restarted when files that it reads have changed.
+
+use super::super::protocol::{Action, Failure};
+use super::super::systemd::{self, UnitState};
+use super::{Context, Observe, Observed, Pending};
+use crate::desired::state::Unit;
+
+impl Observe for Unit {
+    fn observe<'a>(&'a self, cx: &Context) -> Observed<'a> {
+        if !systemd::is_there(&cx.machine)? {
+            let hint = "kubewright needs hosts whose process 1 is systemd";
+            return Err(Failure::new(self.title(), "systemd does not run here").hint(hint));
+        }
+        let state = cx.units()?.get(&self.name).cloned().unwrap_or_default();
+        let mut pending = Vec::new();
+        pending.extend(self.installed(&state));
+        pending.extend(if self.running { self.up(cx, &state) } else { self.down(&state) });
+        Ok(pending)
+    }
+}
+
+impl Unit {
+    fn title(&self) -> String {
+        format!("unit {}", self.name)
+    }
+
+    /// A `systemctl` verb on this unit that ends by itself.
+    fn verb<'a>(&'a self, action: Action, verb: &'static str, summary: String) -> Pending<'a> {
+        Pending::new(self.title(), action, summary, move |cx| cx.systemctl(&self.title(), &[verb, "--", &self.name]))
+    }
+
+    fn installed<'a>(&'a self, state: &UnitState) -> Vec<Pending<'a>> {
+        let now = if state.file.is_empty() { "not there" } else { &state.file };
+        let wanted = self.enabled || self.running;
+        let mut pending = Vec::new();
+        if wanted && state.file.starts_with("masked") {
+            pending.push(self.verb(Action::Update, "unmask", format!("{now} → unmasked")));
+        }
+        // A static unit has nothing to enable; the others of this list are enabled by whatever made them.
+        let lasting = matches!(state.file.as_str(), "enabled" | "static" | "alias" | "generated" | "indirect");
+        if self.enabled && !lasting {
+            pending.push(self.verb(Action::Update, "enable", format!("{now} → enabled")));
+        }
+        if !self.enabled && matches!(state.file.as_str(), "enabled" | "enabled-runtime" | "linked") {
+            pending.push(self.verb(Action::Update, "disable", format!("{now} → disabled")));
+        }
+        pending
+    }
+
+    fn up<'a>(&'a self, cx: &Context, state: &UnitState) -> Vec<Pending<'a>> {
+        let owed = cx.owes(&self.name);
+        if owed.is_some() {
+            cx.told(&self.name);
+        }
+        if state.is_running() || state.is_starting() {
+            return owed.into_iter().map(|cause| systemd::restart(&self.name, &cause)).collect();
+        }
+        let now = match state.active.as_str() {
+            "" | "inactive" => "stopped",
+            "activating" => "crashing",
+            other => other,
+        };
+        let failed = state.active == "failed";
+        let verb = if state.active == "activating" { "restart" } else { "start" };
+        let title = self.title();
+        vec![Pending::new(title.clone(), Action::Start, format!("{now} → running"), move |cx| {
+            if failed {
+                // A unit that failed too often in a row is not started again without this.
+                cx.systemctl(&title, &["reset-failed", "--", &self.name])?;
+            }
+            systemd::bring_up(cx, &self.name, verb)
+        })]
+    }
+
+    fn down<'a>(&'a self, state: &UnitState) -> Vec<Pending<'a>> {
+        if matches!(state.active.as_str(), "" | "inactive" | "failed") {
+            return Vec::new();
+        }
+        vec![self.verb(Action::Stop, "stop", format!("{} → stopped", state.active))]
+    }
+}

@@ -1,0 +1,161 @@
+//! A host for tests: a directory as its root, and a script in place of its running system. The script is strict:
+//! what it does not expect, or what it expects and does not come, fails the test.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::command::{Command, CommandError, Output};
+use super::machine::Machine;
+use super::root::Root;
+use super::system::System;
+
+/// A scripted host.
+pub(super) struct Scripted {
+    pub(super) machine: Machine,
+    script: Arc<Script>,
+    directory: tempfile::TempDir,
+}
+
+type Effect = Box<dyn FnOnce(&Path) + Send>;
+
+struct Step {
+    argv: String,
+    answer: Result<String, String>,
+    effect: Option<Effect>,
+}
+
+struct Script {
+    root: PathBuf,
+    steps: Mutex<VecDeque<Step>>,
+    clock: Mutex<Duration>,
+    fed: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Scripted {
+    /// An empty host whose root:root is whoever runs the test.
+    pub(super) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let script = Arc::new(Script {
+            root: directory.path().to_owned(),
+            steps: Mutex::default(),
+            clock: Mutex::default(),
+            fed: Mutex::default(),
+        });
+        let machine = Machine { root: Root::new(directory.path()), system: Arc::clone(&script) as Arc<dyn System> };
+        let scripted = Self { machine, script, directory };
+        let (user, group) = (nix::unistd::getuid(), nix::unistd::getgid());
+        scripted.put("/etc/passwd", &format!("root:x:{user}:{group}::/root:/bin/sh\n"));
+        scripted.put("/etc/group", &format!("root:x:{group}:\n"));
+        scripted
+    }
+
+    /// The command line that comes next, and what it prints.
+    pub(super) fn expect(&self, argv: &str, stdout: &str) {
+        self.step(argv, Ok(stdout.to_owned()), None);
+    }
+
+    /// The same, and what it does to the host.
+    pub(super) fn expect_effect(&self, argv: &str, stdout: &str, effect: impl FnOnce(&Path) + Send + 'static) {
+        self.step(argv, Ok(stdout.to_owned()), Some(Box::new(effect)));
+    }
+
+    /// The command line that comes next, and the standard error with which it fails.
+    pub(super) fn expect_failure(&self, argv: &str, stderr: &str) {
+        self.step(argv, Err(stderr.to_owned()), None);
+    }
+
+    fn step(&self, argv: &str, answer: Result<String, String>, effect: Option<Effect>) {
+        self.script.steps.lock().unwrap().push_back(Step { argv: argv.to_owned(), answer, effect });
+    }
+
+    /// What commands were fed, in order.
+    pub(super) fn fed(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.script.fed.lock().unwrap())
+    }
+
+    /// Every expected command has come.
+    #[track_caller]
+    pub(super) fn done(&self) {
+        let left: Vec<String> = self.script.steps.lock().unwrap().iter().map(|step| step.argv.clone()).collect();
+        assert!(left.is_empty(), "never run: {left:#?}");
+    }
+
+    /// Where `path` of the host is.
+    pub(super) fn at(&self, path: &str) -> PathBuf {
+        self.machine.root.at(path)
+    }
+
+    /// Puts a file there, with its parents.
+    pub(super) fn put(&self, path: &str, content: &str) {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// The content of a file.
+    pub(super) fn get(&self, path: &str) -> String {
+        fs::read_to_string(self.at(path)).unwrap()
+    }
+
+    /// The directory that is its root.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+impl Script {
+    fn answer(&self, command: &Command) -> Result<Output, CommandError> {
+        let argv = command.argv();
+        let step = self.steps.lock().unwrap().pop_front();
+        let Some(step) = step else { panic!("not expected: {argv}") };
+        assert_eq!(argv, step.argv, "another command was expected");
+        if let Some(effect) = step.effect {
+            effect(&self.root);
+        }
+        match step.answer {
+            Ok(stdout) => Ok(Output { stdout: stdout.into_bytes(), stderr: String::new() }),
+            Err(stderr) => Err(CommandError::Failed { argv, status: ExitStatus::from_raw(1 << 8), stderr }),
+        }
+    }
+}
+
+impl System for Script {
+    fn run(&self, command: &Command) -> Result<Output, CommandError> {
+        self.answer(command)
+    }
+
+    fn feed(&self, command: &Command, source: &mut dyn Read) -> Result<Output, CommandError> {
+        let mut input = Vec::new();
+        let argv = command.argv();
+        source.read_to_end(&mut input).map_err(|source| CommandError::Input { argv, source })?;
+        self.fed.lock().unwrap().push(input);
+        self.answer(command)
+    }
+
+    fn unmount(&self, path: &Path) -> io::Result<()> {
+        let path = path.strip_prefix(&self.root).unwrap_or(path);
+        self.answer(&Command::new("umount").arg(format!("/{}", path.display()))).map(drop).map_err(io::Error::other)
+    }
+
+    fn kill(&self, pid: i32) -> io::Result<()> {
+        self.answer(&Command::new("kill").arg(pid.to_string())).map(drop).map_err(io::Error::other)
+    }
+
+    fn addresses(&self) -> io::Result<BTreeMap<String, Vec<String>>> {
+        Ok(BTreeMap::from([("eth0".into(), vec!["10.1.0.11/24".into()])]))
+    }
+
+    fn elapsed(&self) -> Duration {
+        *self.clock.lock().unwrap()
+    }
+
+    fn pause(&self, time: Duration) {
+        *self.clock.lock().unwrap() += time;
+    }
+}
