@@ -30,10 +30,6 @@ impl Observe for Component {
 }
 
 impl Component {
-    fn title(&self) -> String {
-        format!("component {} {}", self.name, self.version)
-    }
-
     fn mend(&self, cx: &Context) -> Result<(), Failure> {
         let title = self.title();
         let directory = self.directory();

@@ -42,10 +42,6 @@ impl Observe for Images {
 }
 
 impl Images {
-    fn title(&self) -> String {
-        format!("images {}", self.name)
-    }
-
     fn ctr(&self, cx: &Context) -> Command {
         let socket = cx.machine.root.at(SOCKET).display().to_string();
         Command::new(&self.ctr).args(["-n", "k8s.io", "--address", &socket, "images"])
