@@ -246,3 +246,9 @@ fn files_are_loaded_and_missing_ones_named() {
         assert!(error.to_string().contains(&missing.display().to_string()), "{error}");
     }
 }
+
+/// The contract with editors: a change here changes what users may write.
+#[test]
+fn the_schema_is_stable() {
+    insta::assert_snapshot!(serde_json::to_string_pretty(&schema()).unwrap());
+}
