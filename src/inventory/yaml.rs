@@ -20,7 +20,6 @@ pub(super) fn read(text: &str, problems: &mut Problems) -> Result<Node, (Range<u
     let options = options! {
         emit_comments: false,
         disallow_directives: true,
-        strict_indentation: true,
         flow_nesting_limit: DEPTH,
         block_nesting_limit: DEPTH,
     };
