@@ -69,8 +69,13 @@ impl<'s> Checker<'s> {
         let properties = schema.get("properties").and_then(Value::as_object);
         let other = schema.get("additionalProperties").filter(|other| other.is_object());
         let mut checked = Map::new();
-        for entry in entries {
+        for entry in entries.iter().filter(|entry| !entry.duplicate) {
             let path = path.key(&entry.key);
+            if entry.key == "<<" {
+                let hint = "repeat the keys, or alias the whole mapping";
+                self.problems.push(entry.span.clone(), &path, Fault::new("merge keys are not supported", hint));
+                continue;
+            }
             match properties.and_then(|properties| properties.get(&entry.key)).or(other) {
                 Some(schema) => {
                     if let Some(value) = self.value(schema, &entry.value, &path) {
@@ -99,9 +104,6 @@ impl<'s> Checker<'s> {
         let missing = known.iter().copied().filter(|known| entries.iter().all(|entry| entry.key != *known));
         let meant = suggest::nearest(&entry.key, missing);
         let hint = match meant {
-            _ if entry.key == "<<" => {
-                "merge keys are not supported: repeat the keys, or alias the whole mapping".to_owned()
-            }
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("known here: {}", known.join(", ")),
         };

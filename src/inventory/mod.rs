@@ -1,7 +1,7 @@
 //! The inventory as written: YAML to a validated cluster, or to a report of everything that is wrong with it.
 //!
-//! Text → [`yaml`] (a tree with positions) → [`substitute`] (`${NAME}`) → [`check`] (against the JSON Schema) →
-//! [`spec`] (as written) → [`convert`] (as meant) → [`relations`] (the rules of the cluster).
+//! Text → `yaml` (a tree with positions) → `substitute` (`${NAME}`) → `check` (against the JSON Schema) →
+//! `spec` (as written) → `convert` (as meant) → `relations` (the rules of the cluster).
 
 mod check;
 mod convert;

@@ -1,5 +1,7 @@
 //! The rules of the cluster, with their places found in the file.
 
+use std::ops::Range;
+
 use crate::cluster::{Cluster, Place, Violation};
 
 use super::convert::Converted;
@@ -16,10 +18,18 @@ pub(super) fn cluster(converted: Converted, root: &Node, problems: &mut Problems
             for violation in violations {
                 // A rule that weighs a value which is wrong by itself says nothing: what was meant is not known.
                 if !finder.doubtful(&violation, problems) {
-                    let related = violation.related.iter().filter_map(|place| finder.related(place)).collect();
                     let path = finder.path(&violation.place);
-                    let span =
-                        if violation.place.key.is_some() { root.nearest_key(&path) } else { root.nearest(&path) };
+                    let mut related: Vec<_> =
+                        violation.related.iter().filter_map(|place| finder.place(place)).collect();
+                    let span = if violation.place.key.is_some() {
+                        root.nearest_key(&path)
+                    } else if root.find(&path).is_none() && !related.is_empty() {
+                        // The field has its default; what was written is the other one.
+                        related.remove(0)
+                    } else {
+                        root.nearest(&path)
+                    };
+                    let related = related.into_iter().map(|span| (span, "see also here".to_owned())).collect();
                     problems.note(span, &path, Fault::new(violation.message, violation.hint), related);
                 }
             }
@@ -48,10 +58,9 @@ impl Finder<'_> {
         if self.root.find(&own).is_none() && self.root.find(&common).is_some() { common } else { own }
     }
 
-    fn related(&self, place: &Place) -> Option<(std::ops::Range<usize>, String)> {
-        let path = self.path(place);
-        // A default has no place.
-        self.root.find(&path).map(|node| (node.span.clone(), "see also here".to_owned()))
+    /// Where `place` is in the file; a default is nowhere.
+    fn place(&self, place: &Place) -> Option<Range<usize>> {
+        self.root.find(&self.path(place)).map(|node| node.span.clone())
     }
 
     fn doubtful(&self, violation: &Violation, problems: &Problems) -> bool {

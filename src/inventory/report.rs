@@ -72,6 +72,9 @@ impl Report {
                 None => findings.push(Marked::new(file, &source, problem)),
             }
         }
+        for marked in findings.iter_mut().filter(|marked| marked.more > 0) {
+            marked.finding.message.push_str(&format!(" (and {} more like it)", marked.more));
+        }
         Self { file: file.to_owned(), source, findings }
     }
 
@@ -97,12 +100,11 @@ impl Report {
     }
 
     fn group<'a>(&'a self, marked: &'a Marked) -> Group<'a> {
-        let mut message = marked.finding.message.clone();
-        if marked.more > 0 {
-            message.push_str(&format!(" (and {} more like it)", marked.more));
-        }
-        let mut group =
-            Level::ERROR.primary_title(message).element(self.snippet(&marked.span, AnnotationKind::Primary, None));
+        let mut group = Level::ERROR.primary_title(marked.finding.message.as_str()).element(self.snippet(
+            &marked.span,
+            AnnotationKind::Primary,
+            None,
+        ));
         for (span, label) in &marked.related {
             group = group.element(self.snippet(span, AnnotationKind::Context, Some(label)));
         }

@@ -75,6 +75,10 @@ fn plain_text(text: &str, integer: bool, boolean: bool) -> Result<String, Fault>
         "true" | "false" if boolean => Ok(text.to_owned()),
         "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => Err(quote("a boolean")),
         _ if integer && is_decimal(text) => Ok(text.to_owned()),
+        _ if integer && looks_like_number(text) => Err(Fault::new(
+            format!("{text} can be read in more than one way"),
+            format!("write it in quotes, \"{text}\", or as a plain decimal number"),
+        )),
         _ if looks_like_number(text) => Err(quote("a number")),
         _ => Ok(text.to_owned()),
     }

@@ -23,6 +23,7 @@ fn generate() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let mut schema = generator.into_root_schema_for::<Document>().to_value();
     without_null(&mut schema);
+    unwrapped(&mut schema);
     schema
 }
 
@@ -48,6 +49,22 @@ fn without_null(schema: &mut Value) {
                 }
             }
             object.values_mut().for_each(without_null);
+        }
+        _ => {}
+    }
+}
+
+/// Descriptions come from comments, whose lines end where the source's do; a reader's lines end elsewhere.
+fn unwrapped(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(unwrapped),
+        Value::Object(object) => {
+            if let Some(Value::String(text)) = object.get_mut("description") {
+                let paragraphs: Vec<String> =
+                    text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
+                *text = paragraphs.join("\n\n");
+            }
+            object.values_mut().for_each(unwrapped);
         }
         _ => {}
     }

@@ -29,7 +29,7 @@ impl Source {
     pub(super) fn new(text: &str, root: Option<&Node>) -> Self {
         let mut bytes = text.as_bytes().to_vec();
         match root {
-            Some(root) => strike(root, text, false, &mut bytes),
+            Some(root) => strike(root, false, &mut bytes),
             None => strike_lines(text, &mut bytes),
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -56,17 +56,17 @@ impl Source {
 /// Whether what stands under `key` is a secret, or might have been meant as one.
 pub(super) fn names_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["password", "passwd", "passphrase", "secret", "token"].iter().any(|word| key.contains(word))
+    ["pass", "secret", "token", "credential"].iter().any(|word| key.contains(word))
 }
 
-fn strike(node: &Node, text: &str, secret: bool, bytes: &mut [u8]) {
+fn strike(node: &Node, secret: bool, bytes: &mut [u8]) {
     match &node.content {
         Content::Map(entries) => {
             for entry in entries {
-                strike(&entry.value, text, secret || names_secret(&entry.key), bytes);
+                strike(&entry.value, secret || names_secret(&entry.key), bytes);
             }
         }
-        Content::List(items) => items.iter().for_each(|item| strike(item, text, secret, bytes)),
+        Content::List(items) => items.iter().for_each(|item| strike(item, secret, bytes)),
         Content::Scalar(scalar) if secret && !scalar.is_null() => strike_bytes(node.span.clone(), bytes),
         Content::Scalar(_) => {}
     }
@@ -74,21 +74,33 @@ fn strike(node: &Node, text: &str, secret: bool, bytes: &mut [u8]) {
 
 fn strike_lines(text: &str, bytes: &mut [u8]) {
     let mut start = 0;
+    // The indentation of the key whose value goes on below.
+    let mut above: Option<usize> = None;
     for line in text.split_inclusive('\n') {
-        let mut end_of_key = None;
-        for (colon, _) in line.match_indices([':', '=']) {
-            let key = line[..colon].trim_end_matches(['"', '\'', ' ']);
-            let word = key.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).next().unwrap_or_default();
-            if names_secret(word) {
-                end_of_key = Some(colon + 1);
-                break;
-            }
-        }
-        if let Some(end_of_key) = end_of_key {
-            strike_bytes(start + end_of_key..start + line.len(), bytes);
+        let indent = line.len() - line.trim_start().len();
+        let from = match above {
+            Some(above) if indent > above || line.trim().is_empty() => Some(0),
+            _ => secret_value(line),
+        };
+        above = match from {
+            Some(0) => above,
+            Some(_) => Some(indent),
+            None => None,
+        };
+        if let Some(from) = from {
+            strike_bytes(start + from..start + line.len(), bytes);
         }
         start += line.len();
     }
+}
+
+/// Where the value of the first key of `line` that names a secret begins.
+fn secret_value(line: &str) -> Option<usize> {
+    let keys =
+        line.match_indices([':', '=']).map(|(colon, _)| (colon, line[..colon].trim_end_matches(['"', '\'', ' '])));
+    let word =
+        |key: &str| key.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).next().map(names_secret);
+    keys.filter(|(_, key)| word(key) == Some(true)).map(|(colon, _)| colon + 1).next()
 }
 
 /// Every character by stars, so that offsets stay as they are.
@@ -121,6 +133,10 @@ mod tests {
     #[test]
     fn secrets_are_struck_out_of_what_is_no_yaml() {
         assert_eq!(shown("a: [\nx: {becomePassword: hunter2\nb: c"), "a: [\nx: {becomePassword: *******\nb: c");
+        assert_eq!(
+            shown("x:\n  password:\n    hunter2\n\n    b\ny: [\n"),
+            "x:\n  password:\n    *******\n\n    *\ny: [\n"
+        );
         assert_eq!(shown("{\"secret\": \"x\", ["), "{\"secret\": **** *");
     }
 

@@ -34,15 +34,41 @@ pub(super) fn explain(error: &ScanError, before: &str, after: &str) -> Fault {
         Kind::UnexpectedCharacter { character } => {
             Fault::new(format!("a value cannot begin with {character:?}"), "put the value in quotes")
         }
-        kind => Fault::new(format!("not valid YAML: {kind}"), hint(kind, &line)),
+        kind => match unclosed(before) {
+            Some(what) => Fault::new(
+                format!("not valid YAML: a {what} before this line is not closed"),
+                format!("close the {what}, or put the value in quotes"),
+            ),
+            None => Fault::new(format!("not valid YAML: {kind}"), hint(kind, &line)),
+        },
     }
+}
+
+/// What the last line of `before` that ends there opens and does not close.
+fn unclosed(before: &str) -> Option<&'static str> {
+    let (lines, _) = before.rsplit_once('\n')?;
+    let line = lines.lines().rev().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))?;
+    let count = |c| line.matches(c).count();
+    if count('"') % 2 == 1 {
+        Some("quote")
+    } else if count('{') > count('}') || count('[') > count(']') {
+        Some("bracket")
+    } else {
+        None
+    }
+}
+
+/// Whether a bracket follows a word, as in `m[1-3]` and `10.1.0.[11-13]`.
+fn has_range(line: &str) -> bool {
+    let before = line.match_indices('[').map(|(bracket, _)| line[..bracket].chars().last());
+    before.flatten().any(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | ']'))
 }
 
 fn hint(kind: &ErrorKind, line: &str) -> &'static str {
     let flow = line.contains('{') && line.contains(':');
     if flow && line.contains("${") {
         "between { } or [ ], a value with `${…}` must be in quotes"
-    } else if flow && line.contains('[') {
+    } else if flow && has_range(line) {
         "between { } or [ ], a value with a range such as m[1-3] must be in quotes"
     } else if line.contains(": [") && line.contains(']') {
         "a value that begins with `[` must be in quotes unless it is a list"

@@ -19,7 +19,7 @@ pub(super) enum Content {
     Scalar(Scalar),
     /// A list.
     List(Vec<Node>),
-    /// A mapping, in the order of the file, without duplicate keys.
+    /// A mapping, in the order of the file.
     Map(Vec<Entry>),
 }
 
@@ -45,6 +45,8 @@ pub(super) struct Entry {
     pub(super) span: Range<usize>,
     /// Its value.
     pub(super) value: Node,
+    /// Whether the key has been there before, so that this one counts for nothing.
+    pub(super) duplicate: bool,
 }
 
 impl Content {

@@ -20,7 +20,6 @@ pub(super) fn read(text: &str, problems: &mut Problems) -> Result<Node, (Range<u
     let options = options! {
         emit_comments: false,
         disallow_directives: true,
-        strict_indentation: true,
         flow_nesting_limit: DEPTH,
         block_nesting_limit: DEPTH,
     };
@@ -183,21 +182,17 @@ impl Builder<'_> {
                     if node.span.is_empty() {
                         node.span = span.clone();
                     }
-                    match entries.iter().find(|entry| entry.key == key) {
-                        Some(first) => {
-                            let related = vec![(first.span.clone(), "first here".to_owned())];
-                            let fault = Fault::new(format!("duplicate key `{key}`"), "keep one of the two");
-                            // The first value stands, and is checked like any other.
-                            duplicate = Some((span, key, fault, related));
-                        }
-                        None => entries.push(Entry { key, span, value: node.clone() }),
-                    }
+                    let first = entries.iter().find(|entry| entry.key == key).map(|first| first.span.clone());
+                    duplicate = first.clone().map(|first| (span.clone(), key.clone(), first));
+                    entries.push(Entry { key, span, value: node.clone(), duplicate: first.is_some() });
                 }
             },
         }
-        if let Some((span, key, fault, related)) = duplicate {
+        if let Some((span, key, first)) = duplicate {
+            // The first value stands, and is checked like any other.
             let path = self.path().key(&key);
-            self.problems.note(span, &path, fault, related);
+            let fault = Fault::new(format!("duplicate key `{key}`"), "keep one of the two");
+            self.problems.note(span, &path, fault, vec![(first, "first here".to_owned())]);
         }
         if anchor != 0 {
             self.anchors.insert(anchor, (node, size));

@@ -246,3 +246,23 @@ fn files_are_loaded_and_missing_ones_named() {
         assert!(error.to_string().contains(&missing.display().to_string()), "{error}");
     }
 }
+
+/// The contract with editors: a change here changes what users may write.
+#[test]
+fn the_schema_is_stable() {
+    insta::assert_snapshot!(serde_json::to_string_pretty(&schema()).unwrap());
+}
+
+#[test]
+fn layout_is_a_matter_of_taste() {
+    let expected = load(&single("")).unwrap();
+    let json = r#"{"apiVersion":"kubewright.dev/v1alpha1","kind":"Cluster","metadata":{"name":"test"},
+"spec":{"image":"oci:k8s","hosts":[
+    {"name":"m1","address":"10.1.0.11","roles":["control-plane","etcd","worker"]}
+]}}"#;
+    let flush = "---\nkind: Cluster\napiVersion: 'kubewright.dev/v1alpha1'\nspec:\n  hosts:\n  - roles: [\n      control-plane, etcd,\n      worker,\n    ]\n    \
+                 name: m1 # the only one\n    address: >-\n      10.1.0.11\n  image: oci:k8s\nmetadata:\n    name: test\n...\n";
+    for text in [json, flush] {
+        assert_eq!(load(text).unwrap_or_else(|report| panic!("{report}")), expected);
+    }
+}

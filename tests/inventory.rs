@@ -1,0 +1,77 @@
+//! The verbs that need no host, as a user runs them.
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::contains;
+
+fn kubewright(arguments: &[&str]) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("kubewright"));
+    command.args(arguments).env_clear().env("HOME", "/home/me");
+    command
+}
+
+fn example(name: &str) -> String {
+    format!("{}/inventories/{name}.yaml", env!("CARGO_MANIFEST_DIR"))
+}
+
+const BAD: &str =
+    "apiVersion: kubewright.dev/v1alpha1\nkind: Cluster\nmetadata: {name: a}\nspec: {imag: oci:x, hosts: []}\n";
+
+#[test]
+fn a_valid_inventory_is_summed_up() {
+    let expected = contains("three-masters")
+        .and(contains("3 (m1, m2, m3)"))
+        .and(contains("40 (n001, n002, …, n040)"))
+        .and(contains("api.three-masters.kubewright.internal:6443 (local)"))
+        .and(contains("pods 10.244.0.0/16, services 10.96.0.0/16"));
+    kubewright(&["validate", "-i", &example("three-masters")]).assert().success().stdout(expected).stderr("");
+    kubewright(&["validate", "-o", "json", "-i", &example("vip")]).assert().success().stdout("").stderr("");
+}
+
+#[test]
+fn an_invalid_inventory_is_reported_on_with_its_exit_code() {
+    let expected = contains("unknown field `imag`")
+        .and(contains("did you mean `image`?"))
+        .and(contains(" --> <stdin>:4:8"))
+        .and(predicate::str::ends_with("errors in <stdin>\n"))
+        .and(contains("\u{1b}").not());
+    kubewright(&["validate", "-i", "-"]).write_stdin(BAD).assert().code(65).stdout("").stderr(expected);
+}
+
+#[test]
+fn every_error_is_one_json_object() {
+    let output = kubewright(&["validate", "-o", "json", "-i", "-"]).write_stdin(BAD).assert().code(65).stderr("");
+    let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    let findings: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(findings.len() > 1);
+    assert_eq!(findings[0]["field"], "spec.imag");
+    assert_eq!((&findings[0]["line"], &findings[0]["column"]), (&4.into(), &8.into()));
+    for finding in findings {
+        for key in ["file", "message", "hint"] {
+            assert!(finding[key].as_str().is_some_and(|text| !text.is_empty()), "{finding}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_inventory_is_named() {
+    let expected = contains("/nowhere/a.yaml").and(contains("No such file"));
+    kubewright(&["validate", "-i", "/nowhere/a.yaml"]).assert().code(65).stderr(expected);
+    kubewright(&["validate"]).assert().code(64).stderr(contains("--inventory"));
+}
+
+#[test]
+fn the_starter_is_valid() {
+    let output = kubewright(&["init", "--name", "prod-bj1"]).assert().success().stderr("");
+    let starter = output.get_output().stdout.clone();
+    kubewright(&["validate", "-i", "-"]).write_stdin(starter).assert().success().stdout(contains("prod-bj1"));
+    kubewright(&["init", "--name", "No Name"]).assert().code(64).stderr(contains("prod-bj1"));
+}
+
+#[test]
+fn the_schema_is_json() {
+    let output = kubewright(&["schema"]).assert().success();
+    let schema: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert_eq!(schema["title"], "kubewright inventory");
+    assert_eq!(schema["additionalProperties"], false);
+}
