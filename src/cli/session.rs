@@ -6,7 +6,6 @@ use crate::image::{self, OpenImage};
 use crate::remote::{Connector, HostKeyPolicy, Options};
 use crate::report::{self, Event, Events, Format, RunLog};
 use crate::run::{RunError, StateDirectory, Subject};
-use crate::inventory;
 
 /// Flags of every verb that talks to hosts.
 #[derive(Debug, clap::Args)]
@@ -37,7 +36,7 @@ pub(super) struct Session {
 impl SessionArgs {
     /// Loads the inventory and opens the cluster image.
     pub(super) fn load(&self) -> Result<Session, Failure> {
-        let cluster = inventory::load(&self.inventory.inventory).map_err(super::inventory::failure)?;
+        let cluster = self.inventory.load()?;
         let image = image::open(&cluster.image)?;
         let policy = if self.accept_new_host_keys { HostKeyPolicy::AcceptNew } else { HostKeyPolicy::Strict };
         let connector = Connector::new(Options { host_keys: policy, ..Options::default() });

@@ -21,7 +21,7 @@ pub const IDLE_LIMIT_SECONDS: u64 = 60;
 
 /// From the installer to the agent. One request at a time; `Ping` may come at any moment and has no answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "request", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum ToAgent {
     /// Tell about the host. → [`Reply::Facts`]
     Facts,
@@ -67,7 +67,7 @@ pub enum ToAgent {
 
 /// From the agent to the installer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "message", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum FromAgent {
     /// First frame of a session: the agent runs.
     Hello {
@@ -84,7 +84,7 @@ pub enum FromAgent {
 
 /// Progress within a request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// A change is about to be made.
     Changing {
@@ -104,7 +104,7 @@ pub enum Event {
 
 /// Answer to a request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "reply", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Reply {
     /// To [`ToAgent::Facts`].
     Facts(Box<Facts>),
@@ -205,7 +205,7 @@ pub struct Failure {
 
 /// Something that runs on the host, looked at from the host itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "probe", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Probe {
     /// This host's etcd member, over its JSON gateway with the healthcheck certificate under /etc/kubernetes/pki/etcd.
     Etcd {
@@ -228,7 +228,7 @@ pub enum Probe {
 
 /// Answer to a [`Probe`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "probed", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Probed {
     /// The member answers.
     Etcd(EtcdMember),
@@ -281,4 +281,19 @@ pub struct CertificateDates {
     pub common_name: String,
     /// End of validity, RFC 3339.
     pub not_after: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_with_numbers_as_keys_survive_the_journey() {
+        // Internally tagged enums would read such keys as text; see the variants' plain tags.
+        let facts = Facts { listening: BTreeMap::from([(22, "sshd".to_owned())]), ..Facts::default() };
+        let sent = FromAgent::Reply(Box::new(Reply::Facts(Box::new(facts.clone()))));
+        let text = serde_json::to_string(&sent).unwrap();
+        let FromAgent::Reply(reply) = serde_json::from_str(&text).unwrap() else { panic!("another message: {text}") };
+        assert!(matches!(*reply, Reply::Facts(read) if *read == facts));
+    }
 }
