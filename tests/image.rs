@@ -1,5 +1,7 @@
 //! `kubewright image`, as it is called: output, exit codes, interruption.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::Path;
 
