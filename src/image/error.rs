@@ -85,7 +85,9 @@ pub enum ImageError {
         expected: u64,
     },
     /// A blob has the wrong content.
-    #[error("{reference}: {what} is damaged: {file} has digest {actual}, not {expected}; copy or build the image again")]
+    #[error(
+        "{reference}: {what} is damaged: {file} has digest {actual}, not {expected}; copy or build the image again"
+    )]
     BlobCorrupt {
         /// The image.
         reference: String,

@@ -27,7 +27,11 @@ impl Location {
     pub fn parse(text: &str) -> Result<Self, ImageError> {
         let bad = |reason: &'static str| ImageError::Reference { reference: text.to_owned(), reason };
         if let Some(file) = text.strip_prefix("oci-archive:") {
-            return if file.is_empty() { Err(bad("the file is missing")) } else { Ok(Self::Archive { file: file.into() }) };
+            return if file.is_empty() {
+                Err(bad("the file is missing"))
+            } else {
+                Ok(Self::Archive { file: file.into() })
+            };
         }
         let rest = text.strip_prefix("oci:").ok_or_else(|| bad("it starts with neither"))?;
         // A tag has no slash, so that "oci:/a:b/c" is a directory as a whole.

@@ -13,10 +13,10 @@ mod manifest;
 mod oci;
 mod open;
 mod spec;
+#[cfg(test)]
+mod testing;
 
-pub use build::{
-    BuildError, BuildOptions, Built, BuiltComponent, ComponentError, DownloadError, SourceError, build,
-};
+pub use build::{BuildError, BuildOptions, Built, BuiltComponent, ComponentError, DownloadError, SourceError, build};
 pub use cache::cache_directory;
 pub use error::ImageError;
 pub use location::Location;

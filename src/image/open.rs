@@ -95,7 +95,9 @@ pub(super) fn index_of(directory: &Path) -> Result<Option<Index>, ImageError> {
     let path = directory.join("index.json");
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(ImageError::io("read", &path)(error)),
     };
     let index = parse(&bytes, "it");
@@ -159,9 +161,7 @@ fn check_present(blobs: &Blobs, reference: &str, what: &str, blob: &Blob) -> Res
     let (reference, what) = (reference.to_owned(), what.to_owned());
     match fs::metadata(&file) {
         Ok(meta) if meta.len() == blob.size => Ok(()),
-        Ok(meta) => {
-            Err(ImageError::BlobSize { reference, what, file, actual: meta.len(), expected: blob.size })
-        }
+        Ok(meta) => Err(ImageError::BlobSize { reference, what, file, actual: meta.len(), expected: blob.size }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ImageError::BlobMissing { reference, what, file }),
         Err(error) => Err(ImageError::io("read", &file)(error)),
     }

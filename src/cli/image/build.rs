@@ -50,9 +50,9 @@ impl Args {
             (_, Location::Layout { directory, tag }) => {
                 Ok((directory, tag.unwrap_or_else(|| spec.kubernetes.to_string())))
             }
-            (_, Location::Archive { .. }) => {
-                Err(Failure::usage("an archive cannot be built directly: build oci:DIR, then run tar -C DIR -cf FILE ."))
-            }
+            (_, Location::Archive { .. }) => Err(Failure::usage(
+                "an archive cannot be built directly: build oci:DIR, then run tar -C DIR -cf FILE .",
+            )),
         }
     }
 }
@@ -61,7 +61,7 @@ fn summary(built: &Built) -> String {
     let rows = built.components.iter().map(|one| {
         let how = if one.reused { "unchanged".to_owned() } else { format!("{:.1} s", one.took.as_secs_f64()) };
         let (name, version) = (one.component.name.clone(), one.component.version.clone());
-        [name, version, megabytes(one.unpacked), megabytes(one.component.blob.size), how]
+        [name, version, megabytes(one.files), megabytes(one.component.blob.size), how]
     });
     let total: u64 = built.components.iter().map(|one| one.component.blob.size).sum();
     let table = table(["COMPONENT", "VERSION", "FILES", "COMPRESSED", "BUILT"], rows);

@@ -42,6 +42,8 @@ pub(super) struct Workshop {
 pub(super) struct Packed {
     pub(super) component: Component,
     pub(super) layer: Layer,
+    /// Size of all files together.
+    pub(super) files: u64,
     pub(super) reused: bool,
     pub(super) took: Duration,
 }
@@ -80,7 +82,9 @@ impl Workshop {
         let known = fs::read(&record).ok().and_then(|bytes| serde_json::from_slice::<Layer>(&bytes).ok());
         let (layer, reused) = match known.filter(|layer| self.blobs.is_intact(&layer.blob)) {
             Some(layer) => (layer, true),
-            None => (self.write(spec, gathered, &record).map_err(SourceError::io("write the layer for", &record))?, false),
+            None => {
+                (self.write(spec, gathered, &record).map_err(SourceError::io("write the layer for", &record))?, false)
+            }
         };
         let kind = match gathered {
             Gathered::Files(_) => ComponentKind::Files,
@@ -95,7 +99,7 @@ impl Workshop {
             kind,
             blob: layer.blob.clone(),
         };
-        Ok(Packed { component, layer, reused, took: started.elapsed() })
+        Ok(Packed { component, layer, files: gathered.size(), reused, took: started.elapsed() })
     }
 
     fn write(&self, spec: &ComponentSpec, gathered: &Gathered, record: &Path) -> io::Result<Layer> {

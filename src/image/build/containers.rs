@@ -7,10 +7,10 @@ use std::io::{self, Write};
 use super::layer::{self, Compression};
 use super::tarball::Tarball;
 use super::tree::Tree;
+use crate::image::Blob;
 use crate::image::blobs::Blobs;
 use crate::image::oci::{self, Config, Descriptor, Execution, Index, Manifest, Platform};
 use crate::image::spec::{Architecture, ContainerImage};
-use crate::image::Blob;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

@@ -38,9 +38,8 @@ pub(super) async fn fetch_all(spec: &Spec, directory: &Path) -> Result<(), Build
 
 /// URL by digest: what several components share is fetched once.
 fn wanted(spec: &Spec) -> BTreeMap<&str, &str> {
-    let sources = spec.components.iter().flat_map(|component| {
-        component.files.iter().chain(component.layers.values().flatten())
-    });
+    let sources =
+        spec.components.iter().flat_map(|component| component.files.iter().chain(component.layers.values().flatten()));
     sources.filter_map(|source| Some((source.sha256.as_deref()?, source.url.as_deref()?))).collect()
 }
 

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
+use crate::image::Blob;
 use crate::image::blobs::Blobs;
 use crate::image::digest::Hashing;
-use crate::image::Blob;
 use serde::{Deserialize, Serialize};
 
 /// How hard to compress.
@@ -38,8 +38,6 @@ pub(super) struct Layer {
     pub(super) blob: Blob,
     /// Digest of the tar.
     pub(super) diff_id: String,
-    /// Size of the tar.
-    pub(super) unpacked: u64,
 }
 
 /// Compresses and stores what `fill` writes.
@@ -60,7 +58,7 @@ pub(super) fn write(
         encoder.finish()?;
         Ok(tar)
     })?;
-    Ok(Layer { blob, diff_id: tar.sha256, unpacked: tar.size })
+    Ok(Layer { blob, diff_id: tar.sha256 })
 }
 
 #[cfg(test)]
@@ -78,7 +76,7 @@ mod tests {
             assert_eq!(digest::of_bytes(&bytes), layer.blob.sha256);
             assert_eq!(bytes.len() as u64, layer.blob.size);
             assert_eq!(zstd::decode_all(&bytes[..]).unwrap(), [7; 100_000]);
-            assert_eq!((layer.diff_id, layer.unpacked), (digest::of_bytes(&[7; 100_000]), 100_000));
+            assert_eq!(layer.diff_id, digest::of_bytes(&[7; 100_000]));
         }
     }
 }

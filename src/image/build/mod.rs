@@ -48,8 +48,8 @@ pub struct Built {
 pub struct BuiltComponent {
     /// As it stands in the image.
     pub component: Component,
-    /// Size of its files.
-    pub unpacked: u64,
+    /// Size of its files before compression; what images share counts once.
+    pub files: u64,
     /// Whether it was there from an earlier build.
     pub reused: bool,
     /// How long it took.
@@ -107,7 +107,7 @@ fn assemble(spec: &Spec, options: &BuildOptions, directory: &Path, blobs: Blobs)
     let digest = write_layout(spec, &packed, &workshop.blobs, options)?;
     let components = packed.into_iter().map(|packed| BuiltComponent {
         component: packed.component,
-        unpacked: packed.layer.unpacked,
+        files: packed.files,
         reused: packed.reused,
         took: packed.took,
     });
@@ -189,12 +189,14 @@ fn write_layout(spec: &Spec, packed: &[Packed], from: &Blobs, options: &BuildOpt
     let layers: Vec<_> = packed.iter().map(|packed| packed.layer.blob.clone()).collect();
     let manifest = serde_json::to_vec(&Manifest::new(&config, &layers)).map_err(json)?;
     let mut descriptor = Descriptor::new(oci::MANIFEST, &blobs.put(&manifest).map_err(failed("write to"))?);
-    descriptor.platform = Some(Platform { architecture: spec.architecture.as_str().to_owned(), os: "linux".to_owned() });
+    descriptor.platform =
+        Some(Platform { architecture: spec.architecture.as_str().to_owned(), os: "linux".to_owned() });
     descriptor.annotations.insert(oci::TAG.to_owned(), options.tag.clone());
     let digest = descriptor.digest.clone();
 
     // Images with other tags stay.
-    let mut manifests = open::index_of(output).map_err(BuildError::Existing)?.map_or(Vec::new(), |index| index.manifests);
+    let mut manifests =
+        open::index_of(output).map_err(BuildError::Existing)?.map_or(Vec::new(), |index| index.manifests);
     manifests.retain(|other| other.annotations.get(oci::TAG) != Some(&options.tag));
     manifests.push(descriptor);
     blobs.finish_layout(&Index::new(manifests)).map_err(failed("write to"))?;

@@ -74,13 +74,7 @@ impl Tree {
         tarball.finish()?.flush()
     }
 
-    fn add_directory(
-        &mut self,
-        from: &Path,
-        to: &str,
-        mode: Option<Mode>,
-        inputs: &Inputs,
-    ) -> Result<(), SourceError> {
+    fn add_directory(&mut self, from: &Path, to: &str, mode: Option<Mode>, inputs: &Inputs) -> Result<(), SourceError> {
         self.insert(from, to, Node::Directory)?;
         for entry in fs::read_dir(from).map_err(SourceError::io("read", from))? {
             let path = entry.map_err(SourceError::io("read", from))?.path();
@@ -90,7 +84,8 @@ impl Tree {
             let meta = fs::symlink_metadata(&path).map_err(SourceError::io("read", &path))?;
             if meta.is_symlink() {
                 let target = fs::read_link(&path).map_err(SourceError::io("read", &path))?;
-                let target = target.to_str().ok_or_else(|| SourceError::unsuitable(&path, "its target is not UTF-8"))?;
+                let target =
+                    target.to_str().ok_or_else(|| SourceError::unsuitable(&path, "its target is not UTF-8"))?;
                 self.insert(&path, &inner, Node::Link(target.to_owned()))?;
             } else if meta.is_dir() {
                 self.add_directory(&path, &inner, mode, inputs)?;

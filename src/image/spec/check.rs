@@ -208,4 +208,15 @@ components:
             assert!(!is_reference(bad), "{bad}");
         }
     }
+
+    #[test]
+    fn the_schema_refuses_unknown_keys_too() {
+        let schema = serde_json::to_value(crate::image::spec_schema()).unwrap();
+        let objects = ["ComponentSpec", "Source", "ContainerImage"].map(|name| &schema["$defs"][name]);
+        for object in objects.into_iter().chain([&schema]) {
+            assert_eq!(object["additionalProperties"], false, "{object}");
+        }
+        assert_eq!(schema["required"], serde_json::json!(["apiVersion", "kind", "name", "kubernetes", "components"]));
+        assert_eq!(schema["$defs"]["Role"]["oneOf"][0]["const"], "control-plane");
+    }
 }

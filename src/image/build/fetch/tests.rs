@@ -30,9 +30,9 @@ async fn serve(content: &'static [u8], answers: &'static [Answer]) -> (String, A
                 request.push(stream.read_u8().await.unwrap());
             }
             let request = String::from_utf8(request).unwrap().to_lowercase();
-            let from = request.split_once("range: bytes=").map(|(_, rest)| {
-                rest.split_once('-').unwrap().0.parse::<usize>().unwrap()
-            });
+            let from = request
+                .split_once("range: bytes=")
+                .map(|(_, rest)| rest.split_once('-').unwrap().0.parse::<usize>().unwrap());
             seen.lock().unwrap().push(from);
             let total = content.len();
             let (head, body) = match (answers[turn.min(answers.len() - 1)], from) {
@@ -126,8 +126,7 @@ async fn a_refusal_ends_it_and_a_server_error_does_not() {
     let error = result.unwrap_err().to_string();
     assert!(error.contains("http://127.0.0.1") && error.contains("404"), "{error}");
     assert_eq!(asked.len(), 1);
-    let (result, asked, _) =
-        run(CONTENT, CONTENT, b"", &[Answer::Status("503 Busy"), Answer::Whole]).await;
+    let (result, asked, _) = run(CONTENT, CONTENT, b"", &[Answer::Status("503 Busy"), Answer::Whole]).await;
     assert_eq!(result.unwrap(), CONTENT);
     assert_eq!(asked.len(), 2);
 }
