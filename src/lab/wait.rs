@@ -60,7 +60,8 @@ fn trouble(host: &LabHost, machine: &Machine, what: &str) -> LabError {
         let text = plain(&command::tail(&files::end_of(&path, 0), lines));
         format!("--- the end of {}\n{text}\n", path.display())
     };
-    let text = format!("{} ({}) {what}\n", host.name, host.address) + &show(machine.console(), 15) + &show(machine.log(), 5);
+    let text =
+        format!("{} ({}) {what}\n", host.name, host.address) + &show(machine.console(), 15) + &show(machine.log(), 5);
     LabError::Hosts { troubles: vec![text] }
 }
 
