@@ -57,6 +57,11 @@ fn on(lab: &Lab, host: &str, command: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// Runs a command after which the host may be gone before it can say how it went.
+fn last(lab: &Lab, host: &str, command: &str) {
+    lab.output(&lab.ssh(host, &words(&[command])).unwrap()).unwrap();
+}
+
 fn state(lab: &Lab, host: &str) -> HostState {
     lab.status().unwrap().hosts.iter().find(|status| status.name == host).unwrap().state
 }
@@ -185,7 +190,7 @@ fn commands_run_inside(lab: &Lab, places: &Places) {
 
 fn a_restart_keeps_the_data(lab: &Lab) {
     let boot = on(lab, "n1", "cat /proc/sys/kernel/random/boot_id");
-    on(lab, "n1", "echo kept >/root/data; systemctl reboot");
+    last(lab, "n1", "echo kept >/root/data; systemctl reboot");
     let again = lab.ssh("n1", &words(&["cat /proc/sys/kernel/random/boot_id /root/data /etc/hostname"])).unwrap();
     until("n1 has restarted", || {
         let output = lab.output(&again).unwrap();
@@ -222,7 +227,7 @@ fn a_cable_can_be_pulled(lab: &Lab) {
 }
 
 fn a_host_that_shuts_down_stays_off(lab: &Lab) {
-    on(lab, "n1", "systemctl poweroff");
+    last(lab, "n1", "systemctl poweroff");
     until("n1 is off", || state(lab, "n1") == HostState::Stopped);
 }
 

@@ -46,7 +46,7 @@ impl Display for Inventory<'_> {
             EndpointChoice::Vip => {
                 writeln!(
                     f,
-                    "  endpoint: {{host: {name}, port: 6443, mode: vip, vip: {}}}",
+                    "  endpoint: {{host: {name}, port: 6443, mode: vip, vip: {}, routerId: 99}}",
                     quoted(&VIRTUAL.to_string())
                 )?;
             }

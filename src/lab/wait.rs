@@ -27,12 +27,15 @@ pub(super) fn until_ssh(
 
 fn wait(host: &LabHost, machine: &Machine, begin: Instant, progress: Progress<'_>) -> Result<(), LabError> {
     let address = SocketAddr::from((host.address, 22));
+    let mut waited = false;
     loop {
-        let answer = banner(address);
-        let Err(why) = answer else {
-            progress(&format!("{} answers ({:.0} s)", host.name, begin.elapsed().as_secs_f32()));
+        let Err(why) = banner(address) else {
+            if waited {
+                progress(&format!("{} answers ({:.0} s)", host.name, begin.elapsed().as_secs_f32()));
+            }
             return Ok(());
         };
+        waited = true;
         if !machine.is_supervised() {
             return Err(trouble(host, machine, "has stopped"));
         }
