@@ -1,6 +1,6 @@
 //! The disk that all hosts of a release start from: made once, kept in the cache, never changed.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use super::recipe::{self, Recipe};
@@ -27,14 +27,14 @@ pub(super) fn ensure(places: &Places, release: &str, progress: Progress<'_>) -> 
 /// Mounts that mmdebstrap makes in the new root go with the mount namespace, even if it is killed; so removing a root
 /// that an earlier attempt has left behind can never reach into this machine's /dev or /proc.
 fn build(recipe: &Recipe, image: &Path) -> Result<(), LabError> {
-    let work = image.with_extension("part");
-    if work.exists() {
-        fs::remove_dir_all(&work).map_err(LabError::file("remove", &work))?;
-    }
+    remove_leftovers(image);
+    // A name of its own: what a killed attempt started may still be writing.
+    let work = image.with_extension(format!("{}.part", std::process::id()));
     files::make_directory(&work)?;
     recipe.write_scripts(&work)?;
     let root = work.join("root");
     let log = image.with_extension("log");
+    files::write(&log, "", 0o644)?;
     let mut bootstrap = command::new("mmdebstrap");
     bootstrap
         .args(["--variant=minbase", &format!("--include={}", recipe::PACKAGES)])
@@ -55,9 +55,21 @@ fn build(recipe: &Recipe, image: &Path) -> Result<(), LabError> {
     fs::remove_dir_all(&work).map_err(LabError::file("remove", &work))
 }
 
+/// Removes what killed attempts have left; whatever cannot be removed only takes space.
+fn remove_leftovers(image: &Path) {
+    let stem = image.file_stem().unwrap_or_default().to_string_lossy();
+    for entry in image.parent().and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(stem.as_ref()) && name.ends_with(".part") {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// Runs a command that talks much: its words go to a log, whose end is shown when it fails.
 fn logged(command: &mut std::process::Command, log: &Path) -> Result<(), LabError> {
-    let file = File::create(log).map_err(LabError::file("write", log))?;
+    let file = OpenOptions::new().append(true).open(log).map_err(LabError::file("write", log))?;
     let both = file.try_clone().map_err(LabError::file("write", log))?;
     let argv = command::argv(command);
     let status = command.stdin(std::process::Stdio::null()).stdout(file).stderr(both).status();
@@ -69,5 +81,32 @@ fn logged(command: &mut std::process::Command, log: &Path) -> Result<(), LabErro
             status: status.to_string(),
             stderr: format!("{}\n(all of it is in {})", command::tail(&files::end_of(log, 0), 20), log.display()),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_of_one_image_are_removed_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        for name in ["base-a-1.77.part", "base-a-2.77.part", "base-a-1.log"] {
+            fs::create_dir_all(path(name).join("root/etc")).unwrap();
+        }
+        remove_leftovers(&path("base-a-1.img"));
+        assert!(!path("base-a-1.77.part").exists());
+        assert!(path("base-a-2.77.part").exists() && path("base-a-1.log").exists());
+    }
+
+    #[test]
+    fn a_failing_command_shows_the_end_of_its_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        files::write(&log, "before\n", 0o600).unwrap();
+        let error = logged(command::new("ls").arg("/nowhere/at/all"), &log).unwrap_err().to_string();
+        assert!(error.contains("No such file") && error.contains(log.to_str().unwrap()), "{error}");
+        assert!(fs::read_to_string(&log).unwrap().starts_with("before\n"));
     }
 }

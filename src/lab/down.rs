@@ -16,7 +16,7 @@ impl Lab {
         let layout = Layout { directory: places.lab(name) };
         let namespace = Namespace::new(name.namespace());
         if !layout.directory.is_dir() {
-            return if namespace.exists() { Err(up::foreign(namespace, layout)) } else { Ok(false) };
+            return if namespace.exists() { Err(up::foreign(&namespace, &layout)) } else { Ok(false) };
         }
         let _lock = lab::lock(&layout, name)?;
         inside::end_all(&layout);

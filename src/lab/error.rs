@@ -88,7 +88,9 @@ pub enum LabError {
         directory: PathBuf,
     },
     /// The lab is there with other options.
-    #[error("the lab {name} is there with other options ({there}); end it with `kubewright lab down --name {name}` first")]
+    #[error(
+        "the lab {name} is there with other options ({there}); end it with `kubewright lab down --name {name}` first"
+    )]
     Different {
         /// Name of the lab.
         name: String,
@@ -150,13 +152,13 @@ fn plural(items: &[&str]) -> &'static str {
 }
 
 /// Runs `work` for each item at once and collects every failure instead of stopping at the first.
-pub(super) fn for_each<T: Sync>(
-    items: &[T],
-    work: impl Fn(&T) -> Result<(), LabError> + Sync,
-) -> Result<(), LabError> {
+pub(super) fn for_each<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<(), LabError> + Sync) -> Result<(), LabError> {
     let results: Vec<Result<(), LabError>> = std::thread::scope(|scope| {
         let running: Vec<_> = items.iter().map(|item| scope.spawn(|| work(item))).collect();
-        running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     });
     let mut errors: Vec<LabError> = results.into_iter().filter_map(Result::err).collect();
     match errors.len() {

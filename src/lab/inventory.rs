@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Write};
 
 use super::keys::{Keys, public_key};
-use super::topology::{VIRTUAL, LabHost};
+use super::topology::{LabHost, VIRTUAL};
 use super::{EndpointChoice, LabError, LabName};
 
 /// Everything that the inventory says.
@@ -31,7 +31,10 @@ pub(super) fn known_hosts(hosts: &[(&LabHost, String)]) -> String {
 
 impl Display for Inventory<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# Made by `kubewright lab up`. The addresses exist only inside the lab: use it through `lab exec`.")?;
+        writeln!(
+            f,
+            "# Made by `kubewright lab up`. The addresses exist only inside the lab: use it through `lab exec`."
+        )?;
         writeln!(f, "apiVersion: kubewright.dev/v1alpha1\nkind: Cluster")?;
         writeln!(f, "metadata: {{name: {}}}", quoted(self.name.as_str()))?;
         writeln!(f, "spec:")?;
@@ -41,7 +44,11 @@ impl Display for Inventory<'_> {
         match self.endpoint {
             EndpointChoice::Local => writeln!(f, "  endpoint: {{host: {name}, port: 6443, mode: local}}")?,
             EndpointChoice::Vip => {
-                writeln!(f, "  endpoint: {{host: {name}, port: 6443, mode: vip, vip: {}}}", quoted(&VIRTUAL.to_string()))?;
+                writeln!(
+                    f,
+                    "  endpoint: {{host: {name}, port: 6443, mode: vip, vip: {}, routerId: 99}}",
+                    quoted(&VIRTUAL.to_string())
+                )?;
             }
             EndpointChoice::External => {
                 let first = self.hosts.first().map(|(host, _)| host.address.to_string()).unwrap_or_default();
@@ -49,7 +56,10 @@ impl Display for Inventory<'_> {
             }
         }
         writeln!(f, "  network:")?;
-        writeln!(f, "    {{plugin: bridge, podCidr: 10.244.0.0/16, serviceCidr: 10.96.0.0/16, proxy: {{mode: ipvs}}}}")?;
+        writeln!(
+            f,
+            "    {{plugin: bridge, podCidr: 10.244.0.0/16, serviceCidr: 10.96.0.0/16, proxy: {{mode: ipvs}}}}"
+        )?;
         // The hosts share a disk and few processors: members must not take a slow answer for a lost leader.
         writeln!(f, "  etcd: {{heartbeat: 500ms, election: 5000ms}}")?;
         writeln!(f, "  hosts:")?;

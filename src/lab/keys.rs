@@ -67,7 +67,10 @@ fn generate(path: &Path, comment: &str) -> Result<(), LabError> {
             fs::remove_file(old).map_err(LabError::file("remove", old))?;
         }
     }
-    command::run(command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f"]).arg(&beside), "")?;
+    command::run(
+        command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f"]).arg(&beside),
+        "",
+    )?;
     let target = path.with_added_extension("pub");
     fs::rename(&public, &target).map_err(LabError::file("move into place", &target))?;
     fs::rename(&beside, path).map_err(LabError::file("move into place", path))

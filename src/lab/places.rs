@@ -27,9 +27,8 @@ impl Places {
     fn from(variable: &dyn Fn(&str) -> Option<OsString>, program: PathBuf) -> Result<Self, LabError> {
         let path = |name| variable(name).map(PathBuf::from);
         let home = path("HOME").unwrap_or_else(|| PathBuf::from("/root"));
-        let cache = path("KUBEWRIGHT_CACHE").unwrap_or_else(|| {
-            path("XDG_CACHE_HOME").unwrap_or_else(|| home.join(".cache")).join("kubewright")
-        });
+        let cache = path("KUBEWRIGHT_CACHE")
+            .unwrap_or_else(|| path("XDG_CACHE_HOME").unwrap_or_else(|| home.join(".cache")).join("kubewright"));
         let state = path("KUBEWRIGHT_LAB_DIR").unwrap_or_else(|| {
             path("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state")).join("kubewright/lab")
         });
@@ -60,7 +59,8 @@ impl Places {
 /// An absolute path that the kernel's command line, ssh's options and the inventory can carry as it is.
 fn usable(path: PathBuf) -> Result<PathBuf, LabError> {
     let path = std::path::absolute(&path).map_err(LabError::file("find", &path))?;
-    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, ',' | ':' | '"' | '\'' | '$' | '%' | '\\');
+    let plain =
+        |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, ',' | ':' | '"' | '\'' | '$' | '%' | '\\');
     if Path::to_str(&path).is_some_and(|text| text.chars().all(plain)) {
         return Ok(path);
     }

@@ -32,7 +32,8 @@ impl Recipe {
     /// The recipe for `release` with the kernels that are installed here.
     pub(super) fn new(release: &str) -> Result<Self, LabError> {
         let entries = fs::read_dir(MODULES).map_err(LabError::file("list", MODULES))?;
-        let mut kernels: Vec<String> = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+        let mut kernels: Vec<String> =
+            entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
         kernels.sort();
         Ok(Self { release: release.to_owned(), kernels })
     }
@@ -71,7 +72,8 @@ mod tests {
         let name = recipe("bookworm", &["6.1.1"]).file_name();
         assert!(name.starts_with("base-bookworm-") && name.ends_with(".img"), "{name}");
         assert_eq!(name, recipe("bookworm", &["6.1.1"]).file_name());
-        for other in [recipe("trixie", &["6.1.1"]), recipe("bookworm", &["6.1.2"]), recipe("bookworm", &["6", ".1.1"])] {
+        for other in [recipe("trixie", &["6.1.1"]), recipe("bookworm", &["6.1.2"]), recipe("bookworm", &["6", ".1.1"])]
+        {
             assert_ne!(name, other.file_name());
         }
     }

@@ -4,9 +4,9 @@
 use std::fs;
 use std::io::{self, Write};
 
+use super::LabError;
 use super::keys::{Keys, public_key, random_hex};
 use super::topology::{GATEWAY, LabHost, PREFIX};
-use super::LabError;
 
 /// Logins beside root: name and user id, as customize.sh makes them.
 const USERS: [(&str, u64); 2] = [("ops", 1000), ("opspw", 1001)];
@@ -113,7 +113,13 @@ mod tests {
             let line = (header.mode().unwrap(), header.uid().unwrap(), entry.path().unwrap().display().to_string());
             let mut text = String::new();
             entry.read_to_string(&mut text).unwrap();
-            listing.push_str(&format!("{:04o} {} {}: {}\n", line.0, line.1, line.2, text.trim_end().replace('\n', " | ")));
+            listing.push_str(&format!(
+                "{:04o} {} {}: {}\n",
+                line.0,
+                line.1,
+                line.2,
+                text.trim_end().replace('\n', " | ")
+            ));
         }
         insta::assert_snapshot!(listing);
     }

@@ -35,8 +35,10 @@ impl Lab {
             Some(record) => {
                 return Err(LabError::Different { name: options.name.to_string(), there: record.options.to_string() });
             }
-            None if namespace.exists() => return Err(foreign(namespace, layout)),
-            None => design(places, &layout, options, progress)?,
+            None => design(places, &layout, &namespace, options, progress).inspect_err(|_| {
+                // Empty, unless it was there before: what has failed leaves nothing behind.
+                let _ = std::fs::remove_dir(&layout.directory);
+            })?,
         };
         if !record.base.is_file() {
             return Err(LabError::Machine {
@@ -60,15 +62,13 @@ impl Lab {
         let hosts: Vec<(LabHost, Machine)> =
             self.hosts().iter().map(|host| (host.clone(), self.machine(&host.name))).collect();
         let off: Vec<_> = hosts.iter().filter(|(_, machine)| !machine.is_supervised()).cloned().collect();
-        if off.is_empty() && connected {
-            return Ok(Up::Already);
-        }
         if !off.is_empty() {
             progress(&format!("starting {} hosts", off.len()));
         }
         for_each(&off, |(_, machine)| machine.start(&self.places.program).map(drop))?;
+        // Also when all of them run: whoever started them may have been interrupted before they answered.
         wait::until_ssh(&self.namespace, &hosts, progress)?;
-        Ok(Up::Started)
+        Ok(if off.is_empty() && connected { Up::Already } else { Up::Started })
     }
 
     /// Keys, seeds, and the files for whoever uses the lab; what is there stays as it is.
@@ -103,7 +103,16 @@ impl Lab {
 }
 
 /// Decides what a new lab is made of, and writes it down before anything of it exists.
-fn design(places: &Places, layout: &Layout, options: &Options, progress: Progress<'_>) -> Result<Record, LabError> {
+fn design(
+    places: &Places,
+    layout: &Layout,
+    namespace: &Namespace,
+    options: &Options,
+    progress: Progress<'_>,
+) -> Result<Record, LabError> {
+    if namespace.exists() {
+        return Err(foreign(namespace, layout));
+    }
     let hosts = topology::hosts(options);
     if let Some(warning) = requirements::space(places, &hosts)? {
         progress(&format!("warning: {warning}"));
@@ -114,6 +123,6 @@ fn design(places: &Places, layout: &Layout, options: &Options, progress: Progres
     Ok(record)
 }
 
-pub(super) fn foreign(namespace: Namespace, layout: Layout) -> LabError {
-    LabError::Foreign { namespace: namespace.name().to_owned(), directory: layout.directory }
+pub(super) fn foreign(namespace: &Namespace, layout: &Layout) -> LabError {
+    LabError::Foreign { namespace: namespace.name().to_owned(), directory: layout.directory.clone() }
 }

@@ -27,12 +27,15 @@ pub(super) fn until_ssh(
 
 fn wait(host: &LabHost, machine: &Machine, begin: Instant, progress: Progress<'_>) -> Result<(), LabError> {
     let address = SocketAddr::from((host.address, 22));
+    let mut waited = false;
     loop {
-        let answer = banner(address);
-        let Err(why) = answer else {
-            progress(&format!("{} answers ({:.0} s)", host.name, begin.elapsed().as_secs_f32()));
+        let Err(why) = banner(address) else {
+            if waited {
+                progress(&format!("{} answers ({:.0} s)", host.name, begin.elapsed().as_secs_f32()));
+            }
             return Ok(());
         };
+        waited = true;
         if !machine.is_supervised() {
             return Err(trouble(host, machine, "has stopped"));
         }
@@ -60,7 +63,8 @@ fn trouble(host: &LabHost, machine: &Machine, what: &str) -> LabError {
         let text = plain(&command::tail(&files::end_of(&path, 0), lines));
         format!("--- the end of {}\n{text}\n", path.display())
     };
-    let text = format!("{} ({}) {what}\n", host.name, host.address) + &show(machine.console(), 15) + &show(machine.log(), 5);
+    let text =
+        format!("{} ({}) {what}\n", host.name, host.address) + &show(machine.console(), 15) + &show(machine.log(), 5);
     LabError::Hosts { troubles: vec![text] }
 }
 

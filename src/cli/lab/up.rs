@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Exit, Failure, Which, progress};
-use crate::lab::{EndpointChoice, Lab, Memory, Options, Places, Up};
+use crate::lab::{EndpointChoice, Lab, LabError, Memory, Options, Places, Up};
 use crate::report;
 
 /// Start hosts and wait until they answer
@@ -51,7 +51,11 @@ impl Args {
             endpoint: self.endpoint,
             image: self.image,
         };
-        let (lab, outcome) = Lab::up(&Places::from_environment()?, &options, &progress)?;
+        let up = Lab::up(&Places::from_environment()?, &options, &progress);
+        let (lab, outcome) = up.map_err(|error| match error {
+            LabError::Option(message) => Failure::usage(message),
+            other => other.into(),
+        })?;
         let (name, count) = (lab.name(), lab.hosts().len());
         progress(&match outcome {
             Up::Already => format!("the lab {name} is up already: {count} hosts"),
