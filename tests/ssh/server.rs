@@ -64,7 +64,8 @@ impl Server {
         accounts(path);
         let host_keys: String = types.iter().map(|kind| format!("HostKey DIR/host_{kind}\n")).collect();
         let port = free_port();
-        let text = format!("{BASE}{host_keys}Port {port}\n{config}\n").replace("DIR", path.to_str().unwrap());
+        // The first value counts.
+        let text = format!("{config}\n{BASE}{host_keys}Port {port}\n").replace("DIR", path.to_str().unwrap());
         fs::write(path.join("sshd_config"), text).unwrap();
         let setup = SETUP.replace("DIR", path.to_str().unwrap());
         let child = command("unshare")

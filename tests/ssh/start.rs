@@ -9,6 +9,7 @@ use kubewright::cluster::Become;
 use kubewright::remote::{Agent, AgentBinary, Connection, Connector, Options, RemoteError};
 
 use crate::agents::{agent, agent_that, ask, big_agent};
+use crate::proxy::Proxy;
 use crate::server::Server;
 use crate::tools::{error, host, known, says};
 
@@ -80,11 +81,16 @@ async fn a_truncated_or_damaged_binary_is_replaced() {
 #[tokio::test]
 async fn a_killed_upload_leaves_nothing_that_is_trusted() {
     let server = Server::start();
-    let binary = big_agent(64 << 20);
-    let connection = connect(&server, known(&server), "root").await;
+    let binary = big_agent(8 << 20);
+    let proxy = Proxy::to(server.port).await;
+    let mut through = host(&server, "root");
+    through.ssh.port = proxy.address.port();
+    through.ssh.host_keys = vec![server.host_key("ed25519")];
+    let connection = Connector::new(known(&server)).connect(&through).await.unwrap_or_else(|error| panic!("{error}"));
     let directory = place(&server, &binary).parent().unwrap().to_owned();
+    proxy.die_after(3 << 20);
     let seen = async {
-        // Some bytes have arrived.
+        // Some bytes have arrived; more than half of them never will.
         loop {
             let partial = fs::read_dir(&directory).into_iter().flatten().flatten().next();
             if partial.is_some_and(|partial| partial.metadata().is_ok_and(|data| data.len() > 0)) {
@@ -94,11 +100,11 @@ async fn a_killed_upload_leaves_nothing_that_is_trusted() {
         }
     };
     tokio::select! {
-        started = connection.agent(&binary) => panic!("it was faster than we could look: {}", started.is_ok()),
+        started = connection.agent(&binary) => panic!("it cannot have ended: {}", started.is_ok()),
         () = seen => {}
     }
-    drop(connection);
-    // And what the worst crash would leave: a file of a process that is gone, and one of ours that still lives.
+    drop((connection, proxy));
+    // And what the worst crash would leave: the file of a process that is gone.
     fs::write(directory.join(".partial.999999"), "half").unwrap();
 
     let mut agent = start(&server, &binary).await.unwrap_or_else(|error| panic!("{error}"));
