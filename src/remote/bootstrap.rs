@@ -95,12 +95,16 @@ impl Start<'_> {
         let prompts = exec.stderr().count(prompt);
         if prompts > 1 {
             let (came_back, hint) = become_root::WRONG_PASSWORD;
-            return Err(self.not_root(exec, came_back.to_owned(), hint));
+            return Err(self.not_root(self.stderr(exec), came_back.to_owned(), hint));
         }
         if prompts == 1 && !*asked {
             *asked = true;
             let password = self.secrets.sudo_password(self.user, password).await.map_err(|why| {
-                self.not_root(exec, format!("sudo asks for the password, and {why}"), become_root::WRONG_PASSWORD.1)
+                self.not_root(
+                    self.stderr(exec),
+                    format!("sudo asks for the password, and {why}"),
+                    become_root::WRONG_PASSWORD.1,
+                )
             })?;
             // A sudo that is gone ends the output too, which the caller sees.
             let _ = exec.send(Bytes::from(format!("{}\n", password.expose()))).await;
@@ -142,7 +146,7 @@ impl Start<'_> {
         if !sent && self.present == Present::Reuse {
             return Err(NotStarted::Unusable);
         }
-        let stderr = exec.stderr().text(LINES, self.way.prompt());
+        let stderr = self.stderr(exec);
         let trouble = self.trouble("starting the agent", came_back).stderr(stderr).hint(hint);
         Err(NotStarted::Failed(RemoteError::Start(Box::new(trouble))))
     }
@@ -151,7 +155,7 @@ impl Start<'_> {
         let (keyword, rest) = why.split_once(' ').unwrap_or((why, ""));
         if keyword == "not-root" {
             let came_back = format!("the login user is {rest}, and the inventory says that it is root already");
-            return self.not_root(exec, came_back, "set `ssh.become: sudo`, or log in as root");
+            return self.not_root(self.stderr(exec), came_back, "set `ssh.become: sudo`, or log in as root");
         }
         let (came_back, hint) = match keyword {
             "machine" => (
@@ -162,7 +166,7 @@ impl Start<'_> {
             "short" => ("the upload was cut short".to_owned(), RUN_AGAIN),
             _ => (format!("cannot write {rest}"), "is the file system read-only or full?"),
         };
-        let stderr = exec.stderr().text(LINES, self.way.prompt());
+        let stderr = self.stderr(exec);
         let trouble = self.trouble("bringing the agent to the host", came_back).stderr(stderr).hint(hint);
         NotStarted::Failed(RemoteError::Start(Box::new(trouble)))
     }
@@ -176,8 +180,9 @@ impl Start<'_> {
                 NotStarted::Failed(RemoteError::Lost(Box::new(trouble)))
             }
             Some(exit) if self.way != Way::Direct => {
-                let (came_back, hint) = become_root::explain(&self.output(exec, markers), Some(&exit));
-                self.not_root(exec, came_back, hint)
+                let output = self.output(exec, markers);
+                let (came_back, hint) = become_root::explain(&output, Some(&exit));
+                self.not_root(output, came_back, hint)
             }
             Some(exit) => self.failed(exec, markers, exit, NO_SHELL),
         }
@@ -197,11 +202,14 @@ impl Start<'_> {
         NotStarted::Failed(RemoteError::Start(Box::new(trouble)))
     }
 
-    fn not_root(&self, exec: &Exec, came_back: String, hint: &str) -> NotStarted {
-        let stderr = exec.stderr().text(LINES, self.way.prompt());
+    fn not_root(&self, output: String, came_back: String, hint: &str) -> NotStarted {
         let tried = format!("becoming root as {}", self.user);
-        let trouble = self.trouble(&tried, came_back).stderr(stderr).hint(hint);
+        let trouble = self.trouble(&tried, came_back).stderr(output).hint(hint);
         NotStarted::Failed(RemoteError::Become(Box::new(trouble)))
+    }
+
+    fn stderr(&self, exec: &Exec) -> String {
+        exec.stderr().text(LINES, self.way.prompt())
     }
 
     fn trouble(&self, tried: &str, came_back: impl Into<String>) -> Trouble {
@@ -210,7 +218,7 @@ impl Start<'_> {
 
     /// All that was printed and is no word of ours: a shell may complain on either stream.
     fn output(&self, exec: &Exec, markers: &Markers) -> String {
-        let texts = [markers.noise.text(LINES, ""), exec.stderr().text(LINES, self.way.prompt())];
+        let texts = [markers.noise.text(LINES, ""), self.stderr(exec)];
         texts.iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join("\n")
     }
 }

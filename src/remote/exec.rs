@@ -128,34 +128,39 @@ impl Shared {
 /// Reads until the channel is no more, whether or not anybody is interested: an unread channel would stop the others
 /// of its connection.
 async fn receive(mut read: ChannelReadHalf, outlet: Outlet, shared: Arc<Shared>, gone: CancellationToken) {
-    let _gone = gone.drop_guard();
+    let _gone = gone.clone().drop_guard();
     let mut outlet = Some(outlet);
-    while let Some(message) = read.wait().await {
+    loop {
+        let message = tokio::select! {
+            message = read.wait() => message,
+            // We have closed it ourselves; russh does not tell.
+            () = gone.cancelled() => return,
+        };
         match message {
-            ChannelMsg::Data { data } => {
+            Some(ChannelMsg::Data { data }) => {
                 if outlet.as_ref().is_some_and(|outlet| outlet.push(data).is_err()) {
-                    outlet = None;
+                    return;
                 }
             }
-            ChannelMsg::ExtendedData { data, .. } => {
+            Some(ChannelMsg::ExtendedData { data, .. }) => {
                 shared.stderr().push(&data);
                 shared.stderr_grew.notify_one();
             }
-            ChannelMsg::Eof => outlet = None,
+            Some(ChannelMsg::Eof) => outlet = None,
             // These come after the end of the output.
-            ChannelMsg::ExitStatus { exit_status } => {
+            Some(ChannelMsg::ExitStatus { exit_status }) => {
                 let _ = shared.exit.set(format!("it ended with status {exit_status}"));
             }
-            ChannelMsg::ExitSignal { signal_name, .. } => {
+            Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
                 let _ = shared.exit.set(format!("it was killed by signal {signal_name:?}"));
             }
             // The only request that wants an answer is the one to run the command.
-            ChannelMsg::Failure => {
+            Some(ChannelMsg::Failure) => {
                 let _ = shared.exit.set("the server refuses to run commands".to_owned());
-                break;
+                return;
             }
-            ChannelMsg::Close => break,
-            _ => {}
+            Some(ChannelMsg::Close) | None => return,
+            Some(_) => {}
         }
     }
 }
@@ -189,10 +194,11 @@ async fn send(write: ChannelWriteHalf<Msg>, mut queue: mpsc::Receiver<Outgoing>,
     };
     tokio::select! {
         () = feed => {}
-        () = gone.cancelled() => return,
+        () = gone.cancelled() => {}
     }
     drop(queue);
     // Nobody needs the command any more. It has its end of file, and some time to finish.
     let _ = tokio::time::timeout(EXIT_GRACE, gone.cancelled()).await;
     let _ = write.close().await;
+    gone.cancel();
 }

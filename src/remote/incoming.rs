@@ -120,9 +120,9 @@ mod tests {
         outlet.push(Bytes::from("1234")).unwrap();
         assert_eq!(outlet.push(Bytes::from("56")), Err(()));
         drop(outlet);
-        let mut text = String::new();
-        let error = incoming.read_to_string(&mut text).await.unwrap_err();
-        assert_eq!((text.as_str(), error.to_string().as_str()), ("1234", "more than 5 bytes wait to be read"));
+        let mut there = Vec::new();
+        let error = incoming.read_to_end(&mut there).await.unwrap_err();
+        assert_eq!((there.as_slice(), error.to_string().as_str()), (&b"1234"[..], "more than 5 bytes wait to be read"));
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg};
+use russh::{Channel, ChannelMsg, ChannelReadHalf};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -21,49 +21,29 @@ pub struct Stream {
     incoming: Incoming,
     writer: Pin<Box<dyn AsyncWrite + Send>>,
     gone: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// Dropping it lets the channel's keeper close the channel.
+    /// Dropping it closes the channel.
     _open: oneshot::Sender<()>,
 }
 
 impl Stream {
     /// Takes over an open channel of a session.
     pub(super) fn new(channel: Channel<Msg>, ended: EndReason) -> Self {
-        let (mut read, write) = channel.split();
+        let (read, write) = channel.split();
         let (outlet, incoming) = queue(QUEUE);
         let (open, closed) = oneshot::channel::<()>();
         let gone = CancellationToken::new();
         let writer = Box::pin(write.make_writer());
-        let gone_here = gone.clone().cancelled_owned();
-        // Reads for as long as the channel lives, whatever our reader does: see `incoming`.
+        let gone_here = Box::pin(gone.clone().cancelled_owned());
         tokio::spawn(async move {
             let _gone = gone.drop_guard();
-            let mut outlet = Some(outlet);
-            let mut end = End::Abrupt;
-            while let Some(message) = read.wait().await {
-                match message {
-                    ChannelMsg::Data { data } => {
-                        if outlet.as_ref().is_some_and(|outlet| outlet.push(data).is_err()) {
-                            outlet = None;
-                        }
-                    }
-                    ChannelMsg::Eof => {
-                        end = End::Orderly;
-                        outlet = None;
-                    }
-                    ChannelMsg::Close => {
-                        end = End::Orderly;
-                        break;
-                    }
-                    _ => {}
-                }
+            tokio::select! {
+                () = receive(read, outlet, ended) => {}
+                _ = closed => {}
             }
-            break_if_abrupt(end, outlet.as_ref(), &ended);
-        });
-        tokio::spawn(async move {
-            let _ = closed.await;
+            // The reader is gone by now; as long as it was there, and full, the session could not have taken this.
             let _ = write.close().await;
         });
-        Self { incoming, writer, gone: Box::pin(gone_here), _open: open }
+        Self { incoming, writer, gone: gone_here, _open: open }
     }
 
     /// A write that waits for the peer's window would never hear that the peer is gone.
@@ -75,15 +55,26 @@ impl Stream {
     }
 }
 
-enum End {
-    Orderly,
-    Abrupt,
-}
-
-fn break_if_abrupt(end: End, outlet: Option<&Outlet>, ended: &EndReason) {
-    if let (End::Abrupt, Some(outlet)) = (end, outlet) {
-        outlet.break_off(ended.get().cloned().unwrap_or_else(|| "the SSH session ended".to_owned()));
+/// Reads for as long as the channel lives, whatever the stream's reader does: see `incoming`.
+async fn receive(mut read: ChannelReadHalf, outlet: Outlet, ended: EndReason) {
+    while let Some(message) = read.wait().await {
+        match message {
+            ChannelMsg::Data { data } => {
+                if outlet.push(data).is_err() {
+                    return;
+                }
+            }
+            // After the peer has said all, it may still listen: the channel is closed by a message of its own.
+            ChannelMsg::Eof => {
+                drop(outlet);
+                while !matches!(read.wait().await, Some(ChannelMsg::Close) | None) {}
+                return;
+            }
+            ChannelMsg::Close => return,
+            _ => {}
+        }
     }
+    outlet.break_off(ended.get().cloned().unwrap_or_else(|| "the SSH session ended".to_owned()));
 }
 
 impl AsyncRead for Stream {

@@ -6,6 +6,7 @@ use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{HashAlg, PublicKeyOrCertificate};
 
 use super::expectation::{Expectation, Verdict};
+use crate::remote::quote::command_line;
 
 /// A refusal: what is wrong, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,8 @@ pub(super) fn explain(
                 .collect();
             let mut files: Vec<String> = lines.iter().map(|line| line.place.file.display().to_string()).collect();
             files.dedup();
-            let remove: Vec<String> = files.iter().map(|file| format!("`ssh-keygen -f {file} -R '{name}'`")).collect();
+            let remove = |file: &String| format!("`{}`", command_line(&["ssh-keygen", "-f", file, "-R", name]));
+            let remove: Vec<String> = files.iter().map(remove).collect();
             (
                 format!("ITS HOST KEY HAS CHANGED{}\n    shown     {key}", recorded.concat()),
                 format!(
