@@ -125,7 +125,9 @@ mod tests {
         host.put("/etc/kubernetes/pki/apiserver.key", "never read");
         host.put("/etc/kubernetes/pki/etcd/ca.crt", &(pem("etcd-ca", 2035) + &pem("old-etcd-ca", 2026)));
         let data = BASE64_STANDARD.encode(pem("kubernetes-admin", 2028));
-        let config = format!("apiVersion: v1\nkind: Config\nusers:\n- name: a\n  user:\n    client-certificate-data: {data}\n    client-key-data: c2VjcmV0\n");
+        let config = format!(
+            "apiVersion: v1\nkind: Config\nusers:\n- name: a\n  user:\n    client-certificate-data: {data}\n    client-key-data: c2VjcmV0\n"
+        );
         host.put("/etc/kubernetes/admin.conf", &config);
         host.put("/etc/kubernetes/other.conf", "[section]\nkey = value\n");
         host.put("/var/lib/kubelet/pki/kubelet-client-current.pem", &pem("system:node:m1", 2027));
@@ -133,7 +135,13 @@ mod tests {
         let list = list(&host.machine).unwrap();
         let lines: Vec<String> =
             list.iter().map(|found| format!("{} {} {}", found.path, found.common_name, found.not_after)).collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @"
+        /etc/kubernetes/admin.conf kubernetes-admin 2028-01-02T00:00:00Z
+        /etc/kubernetes/pki/apiserver.crt kube-apiserver 2027-01-02T00:00:00Z
+        /etc/kubernetes/pki/etcd/ca.crt etcd-ca 2035-01-02T00:00:00Z
+        /etc/kubernetes/pki/etcd/ca.crt old-etcd-ca 2026-01-02T00:00:00Z
+        /var/lib/kubelet/pki/kubelet-client-current.pem system:node:m1 2027-01-02T00:00:00Z
+        ");
     }
 
     #[test]

@@ -13,9 +13,8 @@ const PREFIXES: [&str; 2] = ["kubewright", "cali"];
 
 pub(super) fn delete(work: &mut Work) {
     let links = work.look(work.machine.names("/sys/class/net"));
-    let ours = |name: &&String| {
-        NAMES.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-    };
+    let ours =
+        |name: &&String| NAMES.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     for name in links.iter().filter(ours) {
         let resource = format!("link {name}");
         work.step(Part::Network, &resource, Action::Remove, "deleted", |machine| {

@@ -29,7 +29,8 @@ impl User {
 
     fn make(&self, cx: &Context) -> Result<(), Failure> {
         let file = format!("/etc/sysusers.d/kubewright-{}.conf", self.name);
-        let content = format!("g {name} -\nu {name} - \"kubewright {name}\" {home}\n", name = self.name, home = self.home);
+        let content =
+            format!("g {name} -\nu {name} - \"kubewright {name}\" {home}\n", name = self.name, home = self.home);
         let path = cx.machine.root.at(&file);
         cx.make_parents(&self.title(), &path)?;
         atomic::write(&path, content.as_bytes(), Attributes { mode: 0o644, owner: None })
