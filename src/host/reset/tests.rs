@@ -32,6 +32,8 @@ fn installed() -> Scripted {
         ("/etc/fstab", "# kubewright swap: /dev/sda2 none swap sw 0 0\n"),
         ("/var/lib/kubewright/masked-swap", "dev-sda2.swap\n"),
         ("/etc/kubernetes/pki/ca.key", "secret"),
+        ("/etc/kubernetes/network/routes", "route replace 10.244.1.0/24 via 10.0.0.2\n"),
+        ("/opt/cni/bin/other", ""),
         ("/etc/cni/net.d/10-kubewright.conflist", "{}"),
         ("/etc/cni/net.d/99-other.conflist", "{}"),
         ("/etc/containerd/config.toml", "# the distribution's own\n"),
@@ -50,6 +52,7 @@ fn installed() -> Scripted {
         let path = host.at(&format!("/usr/sbin/{program}"));
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
+    std::os::unix::fs::symlink("/opt/kubewright/cni-plugins/1/bin/bridge", host.at("/opt/cni/bin/bridge")).unwrap();
     host
 }
 
@@ -62,6 +65,8 @@ fn script(host: &Scripted) {
     host.expect_effect("umount /var/lib/kubelet/pods/a/secret", "", |root| {
         fs::write(root.join("proc/mounts"), "/dev/sda / ext4 rw 0 0\n/dev/sdb /var/lib/etcd xfs rw 0 0\n").unwrap();
     });
+    host.expect("ip -4 route show", "default via 10.0.0.1 dev eth0\n10.244.1.0/24 via 10.0.0.2 dev eth0\n");
+    host.expect("ip -4 -batch -", "");
     host.expect_effect("ip link delete dev cni0", "", |root| {
         fs::remove_dir_all(root.join("sys/class/net/cni0")).unwrap()
     });
@@ -83,7 +88,8 @@ fn everything_of_ours_goes_and_everything_else_stays() {
     let binary = host.at("/var/lib/kubewright/bin/new/kubewright");
     let parts = reset(&host.machine, &binary, &mut |_| {}).unwrap();
     host.done();
-    assert_eq!(host.fed(), [b"*nat\n-A OUTPUT -j ACCEPT\nCOMMIT\n"]);
+    let fed: Vec<String> = host.fed().into_iter().map(|input| String::from_utf8(input).unwrap()).collect();
+    assert_eq!(fed, ["route delete 10.244.1.0/24 via 10.0.0.2\n", "*nat\n-A OUTPUT -j ACCEPT\nCOMMIT\n"]);
     let lines: Vec<String> = parts
         .iter()
         .flat_map(|part| {
@@ -101,6 +107,7 @@ fn everything_of_ours_goes_and_everything_else_stays() {
     kubelet Remove file /etc/systemd/system/containerd.service.d/kubewright.conf: removed
     kubelet Update systemd: daemon-reload: units are gone
     kubelet Remove directory /var/lib/kubelet: removed
+    network Remove routes to the pods of other nodes: 1 deleted
     network Remove link cni0: deleted
     network Remove iptables rules: chains of Kubernetes and its networks
     network Remove file /etc/cni/net.d/10-kubewright.conflist: removed
@@ -111,6 +118,7 @@ fn everything_of_ours_goes_and_everything_else_stays() {
     control-plane Remove directory /etc/kubernetes: removed
     etcd Remove directory /var/lib/etcd: emptied; it is a mount point
     binaries Remove directory /opt/kubewright: removed
+    binaries Remove file /opt/cni/bin/bridge: removed
     binaries Remove directory /var/lib/kubewright: removed
     ");
     for path in [
@@ -128,6 +136,7 @@ fn everything_of_ours_goes_and_everything_else_stays() {
         "/etc/systemd/system/ssh.service.d/local.conf",
         "/etc/cni/net.d/99-other.conflist",
         "/etc/containerd/config.toml",
+        "/opt/cni/bin/other",
         "/etc/sysctl.d/10-network.conf",
     ] {
         assert!(host.at(path).exists(), "{path}");
