@@ -76,7 +76,7 @@ where
     let binary = std::env::current_exe().unwrap_or_default();
     let session = Session { machine, lock: Arc::clone(&lock), incoming, outgoing, runtime: Handle::current(), binary };
     let why = tokio::select! {
-        end = listen(stdin, requests) => end,
+        end = listen(stdin, requests, Duration::from_secs(IDLE_LIMIT_SECONDS)) => end,
         end = speak(stdout, sha256, replies) => end,
         _ = tokio::task::spawn_blocking(move || session.run()) => End::Defect,
     };
@@ -84,8 +84,7 @@ where
     Ended { why, lock }
 }
 
-async fn listen<R: AsyncRead + Unpin>(mut stdin: R, requests: mpsc::Sender<Incoming>) -> End {
-    let limit = Duration::from_secs(IDLE_LIMIT_SECONDS);
+async fn listen<R: AsyncRead + Unpin>(mut stdin: R, requests: mpsc::Sender<Incoming>, limit: Duration) -> End {
     loop {
         let frame = match tokio::time::timeout(limit, frame::read(&mut stdin)).await {
             Err(_) => return End::Idle,

@@ -23,7 +23,7 @@ impl Machine {
     /// The host at `root`: the running system for `/`, a directory of files otherwise.
     pub(super) fn at(root: PathBuf) -> Self {
         let root = Root::new(root);
-        let system: Arc<dyn System> = if root.is_live() { Arc::new(Live::new()) } else { Arc::new(Elsewhere) };
+        let system: Arc<dyn System> = if root.is_live() { Arc::new(Live::new()) } else { Arc::new(Elsewhere::new()) };
         Self { root, system }
     }
 

@@ -25,6 +25,7 @@ mod resource;
 pub mod root;
 mod system;
 mod systemd;
+mod tool;
 mod unpack;
 
 #[cfg(test)]

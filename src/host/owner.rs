@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn accounts_are_read_and_rubbish_is_skipped() {
-        let users = parse("root:x:0:0:root:/root:/bin/bash\n#a:x:1:\n+::::::\netcd:x:998:998::/:/x\netcd:x:5:5::/:\n\nbad\n");
+        let users =
+            parse("root:x:0:0:root:/root:/bin/bash\n#a:x:1:\n+::::::\netcd:x:998:998::/:/x\netcd:x:5:5::/:\n\nbad\n");
         assert_eq!(users, BTreeMap::from([("root".into(), 0), ("etcd".into(), 998)]));
         let groups = parse("root:x:0:\netcd:x:998:a,b\n");
         let accounts = Accounts { users, groups, live: false };

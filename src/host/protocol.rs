@@ -222,7 +222,7 @@ pub enum Probe {
         /// The URL.
         url: String,
     },
-    /// Dates of every certificate under /etc/kubernetes and /var/lib/kubelet/pki, kubeconfigs included.
+    /// Dates of every certificate under /etc/kubernetes, /etc/etcd and /var/lib/kubelet/pki, kubeconfigs included.
     Certificates,
 }
 

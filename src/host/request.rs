@@ -68,9 +68,7 @@ impl Session {
             ToAgent::Blobs { blobs } => blob::have(machine, &blobs).map(|have| Reply::Blobs { have }),
             ToAgent::Put { blob, offset } => return self.receive(&blob, offset),
             ToAgent::Probe(probe) => self.runtime.block_on(probe::probe(machine, &probe)).map(Reply::Probed),
-            ToAgent::Reset => {
-                reset::reset(machine, &self.binary, &mut events).map(|parts| Reply::Changes { parts })
-            }
+            ToAgent::Reset => reset::reset(machine, &self.binary, &mut events).map(|parts| Reply::Changes { parts }),
             ToAgent::Ping => return Err(Over),
         })
     }

@@ -90,9 +90,13 @@ impl System for Live {
 
 /// A directory that stands for a root: it has files and nothing that runs. Commands that take a `--root` may run;
 /// anything else would change the machine that holds the directory.
-pub(super) struct Elsewhere;
+pub(super) struct Elsewhere(Live);
 
 impl Elsewhere {
+    pub(super) fn new() -> Self {
+        Self(Live::new())
+    }
+
     fn refuse(command: &Command) -> CommandError {
         let source = io::Error::other("refused: this agent works on a directory and not on the running system");
         CommandError::Io { argv: command.argv(), source }
@@ -121,10 +125,12 @@ impl System for Elsewhere {
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::ZERO
+        self.0.elapsed()
     }
 
-    fn pause(&self, _: Duration) {}
+    fn pause(&self, time: Duration) {
+        self.0.pause(time);
+    }
 }
 
 #[cfg(test)]
@@ -139,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_directory_never_runs_anything_on_the_machine_that_holds_it() {
-        assert!(Elsewhere.run(&Command::new("true")).is_err());
-        assert!(Elsewhere.run(&Command::new("true").arg("--root=/srv")).is_ok());
+        assert!(Elsewhere::new().run(&Command::new("true")).is_err());
+        assert!(Elsewhere::new().run(&Command::new("true").arg("--root=/srv")).is_ok());
     }
 }

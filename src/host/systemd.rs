@@ -105,24 +105,32 @@ impl Context {
     }
 }
 
-/// The reload that changed unit files make necessary, before a unit is looked at.
+/// The reload that unit files make necessary which changed, in this run or behind systemd's back. Comes before a
+/// unit is looked at.
 pub(super) fn reload<'a>(cx: &Context) -> Result<Vec<Pending<'a>>, Failure> {
+    let owed = owed_reload(cx)?;
+    if !owed.is_empty() {
+        return Ok(owed);
+    }
+    let cause = stale(cx)?.map(|name| format!("files of {name} changed"));
+    Ok(cause.map(|cause| reload_because(cx, &cause)).into_iter().collect())
+}
+
+/// The reload that files of this run, or of a killed one, make necessary.
+pub(super) fn owed_reload<'a>(cx: &Context) -> Result<Vec<Pending<'a>>, Failure> {
     if !is_there(&cx.machine)? {
         return Ok(Vec::new());
     }
-    let cause = match cx.owes(RELOAD) {
-        Some(cause) => cause,
-        None => match stale(cx)? {
-            Some(name) => format!("files of {name} changed"),
-            None => return Ok(Vec::new()),
-        },
-    };
+    Ok(cx.owes(RELOAD).map(|cause| reload_because(cx, &cause)).into_iter().collect())
+}
+
+fn reload_because<'a>(cx: &Context, cause: &str) -> Pending<'a> {
     cx.told(RELOAD);
     cx.reload_told.set(true);
-    Ok(vec![Pending::new("systemd", Action::Update, format!("daemon-reload: {cause}"), |cx| {
+    Pending::new("systemd", Action::Update, format!("daemon-reload: {cause}"), |cx| {
         cx.systemctl("systemd", &["daemon-reload"])?;
         cx.settle(RELOAD)
-    })])
+    })
 }
 
 /// A unit whose files changed behind systemd's back; a diff tells so once.

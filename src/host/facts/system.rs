@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn os_release_in_its_spellings() {
-        let text = "NAME=x\nPRETTY_NAME='CentOS Linux 7 (Core)'\nVERSION_ID=\"7\"\nID=\"centos\"\nID_LIKE=\"rhel fedora\"\n";
+        let text =
+            "NAME=x\nPRETTY_NAME='CentOS Linux 7 (Core)'\nVERSION_ID=\"7\"\nID=\"centos\"\nID_LIKE=\"rhel fedora\"\n";
         assert_eq!(setting(text, "PRETTY_NAME").as_deref(), Some("CentOS Linux 7 (Core)"));
         assert_eq!(setting(text, "ID").as_deref(), Some("centos"));
         assert_eq!(setting("ID=debian", "ID").as_deref(), Some("debian"));
@@ -92,7 +93,9 @@ mod tests {
         assert_eq!(processors("processor\t: 0\nmodel name\t: processor\n\nprocessor\t: 1\n"), 2);
         assert_eq!(processors(""), 1);
         assert_eq!(memory("MemTotal:       24663716 kB\nMemFree: 1 kB\n"), 24_663_716 << 10);
-        for (text, expected) in [("systemd 252 (252.39)\n+PAM", 252), ("systemd 219\n", 219), ("systemd 257~rc1 (x)", 257), ("", 0)] {
+        for (text, expected) in
+            [("systemd 252 (252.39)\n+PAM", 252), ("systemd 219\n", 219), ("systemd 257~rc1 (x)", 257), ("", 0)]
+        {
             assert_eq!(systemd(text), expected, "{text}");
         }
     }

@@ -8,14 +8,16 @@ use x509_parser::pem::Pem;
 use super::super::machine::Machine;
 use super::super::protocol::{CertificateDates, Failure};
 
-const KUBERNETES: &str = "/etc/kubernetes";
+const DIRECTORIES: [&str; 2] = ["/etc/kubernetes", "/etc/etcd"];
 /// What the kubelet makes for itself; it keeps every former one beside the current.
 const KUBELET: &str = "/var/lib/kubelet/pki";
 
 /// In order of path; everything unreadable is told at once.
 pub(super) fn list(machine: &Machine) -> Result<Vec<CertificateDates>, Failure> {
     let mut paths = Vec::new();
-    walk(machine, KUBERNETES, &mut paths)?;
+    for directory in DIRECTORIES {
+        walk(machine, directory, &mut paths)?;
+    }
     let kubelet = machine.names(KUBELET)?;
     let current = kubelet.iter().filter(|name| name.ends_with("-current.pem") || name.ends_with(".crt"));
     paths.extend(current.map(|name| format!("{KUBELET}/{name}")));
@@ -122,10 +124,13 @@ mod tests {
     fn certificates_are_listed_with_their_dates() {
         let host = Scripted::new();
         host.put("/etc/kubernetes/pki/apiserver.crt", &pem("kube-apiserver", 2027));
+        host.put("/etc/etcd/pki/server.crt", &pem("m1", 2029));
         host.put("/etc/kubernetes/pki/apiserver.key", "never read");
         host.put("/etc/kubernetes/pki/etcd/ca.crt", &(pem("etcd-ca", 2035) + &pem("old-etcd-ca", 2026)));
         let data = BASE64_STANDARD.encode(pem("kubernetes-admin", 2028));
-        let config = format!("apiVersion: v1\nkind: Config\nusers:\n- name: a\n  user:\n    client-certificate-data: {data}\n    client-key-data: c2VjcmV0\n");
+        let config = format!(
+            "apiVersion: v1\nkind: Config\nusers:\n- name: a\n  user:\n    client-certificate-data: {data}\n    client-key-data: c2VjcmV0\n"
+        );
         host.put("/etc/kubernetes/admin.conf", &config);
         host.put("/etc/kubernetes/other.conf", "[section]\nkey = value\n");
         host.put("/var/lib/kubelet/pki/kubelet-client-current.pem", &pem("system:node:m1", 2027));
@@ -133,7 +138,14 @@ mod tests {
         let list = list(&host.machine).unwrap();
         let lines: Vec<String> =
             list.iter().map(|found| format!("{} {} {}", found.path, found.common_name, found.not_after)).collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @"
+        /etc/etcd/pki/server.crt m1 2029-01-02T00:00:00Z
+        /etc/kubernetes/admin.conf kubernetes-admin 2028-01-02T00:00:00Z
+        /etc/kubernetes/pki/apiserver.crt kube-apiserver 2027-01-02T00:00:00Z
+        /etc/kubernetes/pki/etcd/ca.crt etcd-ca 2035-01-02T00:00:00Z
+        /etc/kubernetes/pki/etcd/ca.crt old-etcd-ca 2026-01-02T00:00:00Z
+        /var/lib/kubelet/pki/kubelet-client-current.pem system:node:m1 2027-01-02T00:00:00Z
+        ");
     }
 
     #[test]

@@ -38,6 +38,11 @@ const SHARED: [(Part, &str); 4] = [
     (Part::Endpoint, "/etc/keepalived/keepalived.conf"),
 ];
 
+const PLUGINS: &str = "/opt/cni/bin";
+/// Go when nothing is left in them.
+const EMPTY: [&str; 6] =
+    ["/opt/cni/bin", "/opt/cni", "/etc/cni/net.d", "/etc/cni", "/etc/containerd/certs.d", "/etc/containerd"];
+
 pub(super) fn remove(work: &mut Work) {
     for (part, path) in SHARED {
         let ours = work.look(work.machine.text(path)).is_some_and(|text| text.contains("kubewright"));
@@ -47,6 +52,22 @@ pub(super) fn remove(work: &mut Work) {
     }
     for (part, path) in PATHS {
         remove_path(work, part, path);
+    }
+    plugins(work);
+    for path in EMPTY {
+        // One with something else in it stays.
+        let _ = fs::remove_dir(work.machine.root.at(path));
+    }
+}
+
+/// CNI plugins stand where their users look for them, as links to ours.
+fn plugins(work: &mut Work) {
+    let names = work.look(work.machine.names(PLUGINS));
+    for name in names {
+        let path = format!("{PLUGINS}/{name}");
+        if fs::read_link(work.machine.root.at(&path)).is_ok_and(|target| target.starts_with("/opt/kubewright")) {
+            remove_path(work, Part::Binaries, &path);
+        }
     }
 }
 

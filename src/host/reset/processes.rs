@@ -97,7 +97,12 @@ mod tests {
         for (pid, parent, program, cgroup) in [
             (1, 0, "/usr/lib/systemd/systemd", "0::/init.scope"),
             (10, 1, "/usr/sbin/sshd", "0::/system.slice/ssh.service"),
-            (20, 1, "/opt/kubewright/containerd/1.6/bin/containerd-shim-runc-v2", "0::/system.slice/containerd.service"),
+            (
+                20,
+                1,
+                "/opt/kubewright/containerd/1.6/bin/containerd-shim-runc-v2",
+                "0::/system.slice/containerd.service",
+            ),
             (21, 20, "/pause", "0::/elsewhere"),
             (22, 21, "/bin/sh", "0::/elsewhere"),
             (30, 1, "/app", "0::/kubepods.slice/kubepods-burstable.slice/x.scope"),

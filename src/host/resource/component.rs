@@ -23,7 +23,9 @@ impl Observe for Component {
         }
         let (action, summary) = match marker {
             Some(_) => (Action::Update, "replaced: another build of the same version".to_owned()),
-            None => (Action::Create, format!("unpacked, {:.1} MiB compressed", self.blob.size as f64 / f64::from(1 << 20))),
+            None => {
+                (Action::Create, format!("unpacked, {:.1} MiB compressed", self.blob.size as f64 / f64::from(1 << 20)))
+            }
         };
         Ok(vec![Pending::new(self.title(), action, summary, |cx| self.mend(cx))])
     }

@@ -12,8 +12,13 @@ impl Observe for Directory {
     fn observe<'a>(&'a self, cx: &Context) -> Observed<'a> {
         let name = format!("directory {}", self.path);
         // A link to a directory is one: data directories are often on a disk of their own.
-        let seen = found(fs::metadata(cx.machine.root.at(&self.path))).map_err(|error| Failure::new(&name, error))?;
+        let path = cx.machine.root.at(&self.path);
+        let seen = found(fs::metadata(&path)).map_err(|error| Failure::new(&name, error))?;
         let Some(meta) = seen else {
+            if path.is_symlink() {
+                let hint = format!("remove {} or make what it points at", self.path);
+                return Err(Failure::new(name, "a link that leads nowhere is in the way").hint(hint));
+            }
             let summary = format!("mode {:04o} {}:{}", self.mode, self.owner.user, self.owner.group);
             return Ok(vec![Pending::new(name, Action::Create, summary, |cx| self.make(cx))]);
         };

@@ -24,7 +24,7 @@ impl Observe for File {
                 Err(Failure::new(name, "a directory is in the way").hint(format!("move {} away", self.path)))
             }
             Some(meta) if !meta.is_file() => {
-                Ok(vec![self.content(cx, Action::Update, "not a regular file".into(), Some(String::new()))])
+                Ok(vec![self.content(cx, Action::Update, "was not a regular file".into(), Some(String::new()))])
             }
             Some(meta) => {
                 let content = fs::read(&path).map_err(|error| Failure::new(&name, error))?;

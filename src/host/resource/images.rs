@@ -44,7 +44,8 @@ impl Observe for Images {
 impl Images {
     fn ctr(&self, cx: &Context) -> Command {
         let socket = cx.machine.root.at(SOCKET).display().to_string();
-        Command::new(&self.ctr).args(["-n", "k8s.io", "--address", &socket, "images"])
+        let ctr = cx.machine.root.at(&self.ctr).display().to_string();
+        Command::new(ctr).args(["-n", "k8s.io", "--address", &socket, "images"])
     }
 
     fn missing(&self, known: &KnownImages) -> Vec<&String> {

@@ -1,8 +1,8 @@
 //! A loaded kernel module. That it is loaded again at boot is the business of a file in /etc/modules-load.d.
 
-use super::super::command::Command;
 use super::super::proc;
 use super::super::protocol::{Action, Failure};
+use super::super::tool::tool;
 use super::{Context, Observe, Observed, Pending};
 use crate::desired::state::Module;
 
@@ -15,7 +15,7 @@ impl Observe for Module {
         Ok(vec![Pending::new(title.clone(), Action::Create, "loaded", move |cx| {
             let hint = "the running kernel may lack it: install the package with the kernel's extra modules, or reboot \
                         into the kernel that is installed";
-            let loaded = cx.run(&title, &Command::new("modprobe").arg(&self.name));
+            let loaded = cx.run(&title, &tool(&cx.machine, "modprobe").arg(&self.name));
             loaded.map(drop).map_err(|failure| if failure.hint.is_some() { failure } else { failure.hint(hint) })
         })])
     }

@@ -49,7 +49,18 @@ impl Sysctls {
 
 /// Where the kernel shows a key: a dot within a part (an interface's name) is written as a slash.
 fn path(key: &str) -> String {
-    let swapped: String = key.chars().map(|c| if c == '.' { '/' } else if c == '/' { '.' } else { c }).collect();
+    let swapped: String = key
+        .chars()
+        .map(|c| {
+            if c == '.' {
+                '/'
+            } else if c == '/' {
+                '.'
+            } else {
+                c
+            }
+        })
+        .collect();
     format!("/proc/sys/{swapped}")
 }
 
@@ -67,7 +78,9 @@ fn set(cx: &Context, key: &str, value: &str) -> Result<(), Failure> {
     let name = format!("sysctl {key}");
     let file = cx.machine.root.at(path(key));
     if read(cx, key)?.is_none() {
-        return Err(Failure::new(name, format!("{} does not exist in the running kernel", path(key))).hint(missing(key)));
+        return Err(
+            Failure::new(name, format!("{} does not exist in the running kernel", path(key))).hint(missing(key))
+        );
     }
     fs::write(file, value).map_err(|error| Failure::new(format!("{name} = {value}"), error))?;
     match read(cx, key)? {

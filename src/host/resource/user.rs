@@ -28,8 +28,11 @@ impl User {
     }
 
     fn make(&self, cx: &Context) -> Result<(), Failure> {
-        let file = format!("/etc/sysusers.d/kubewright-{}.conf", self.name);
-        let content = format!("g {name} -\nu {name} - \"kubewright {name}\" {home}\n", name = self.name, home = self.home);
+        // A name without a directory: only so is it looked for below another root.
+        let name = format!("kubewright-{}.conf", self.name);
+        let file = format!("/etc/sysusers.d/{name}");
+        let content =
+            format!("g {user} -\nu {user} - \"kubewright {user}\" {home}\n", user = self.name, home = self.home);
         let path = cx.machine.root.at(&file);
         cx.make_parents(&self.title(), &path)?;
         atomic::write(&path, content.as_bytes(), Attributes { mode: 0o644, owner: None })
@@ -38,7 +41,7 @@ impl User {
         if !cx.machine.root.is_live() {
             command = command.arg(format!("--root={}", cx.machine.root.directory().display()));
         }
-        cx.run(&self.title(), &command.arg(file))?;
+        cx.run(&self.title(), &command.arg(name))?;
         cx.forget_accounts();
         let accounts = cx.accounts()?;
         if accounts.user(&self.name).is_some() && accounts.group(&self.name).is_some() {

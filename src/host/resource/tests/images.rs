@@ -1,0 +1,141 @@
+//! Images on a scripted containerd, and on a real one.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::super::super::blob::hex;
+use super::super::super::converge::{converge, diff};
+use super::super::super::machine::Machine;
+use super::super::super::system::Live;
+use super::super::super::testing::Scripted;
+use super::{changes, make, part};
+use crate::desired::state::{Images, Part, PartState, Resource};
+use crate::image::Blob;
+
+fn images(host: &Scripted, content: &[u8]) -> (Vec<PartState>, String) {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    builder.append_data(&mut header, "opt/kubewright/images/pause.tar", content).unwrap();
+    let layer = zstd::encode_all(builder.into_inner().unwrap().as_slice(), 1).unwrap();
+    let sha256 = hex(&Sha256::digest(&layer));
+    let path = host.at(&format!("/var/lib/kubewright/blobs/sha256/{sha256}"));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, &layer).unwrap();
+    let images = Images {
+        name: "pause".into(),
+        blob: Blob { sha256: sha256.clone(), size: layer.len() as u64 },
+        references: vec!["registry.k8s.io/pause:3.2".into()],
+        ctr: "/opt/kubewright/containerd/1.6/bin/ctr".into(),
+    };
+    (vec![part(Part::Runtime, vec![Resource::Images(images)])], sha256)
+}
+
+#[test]
+fn images_are_imported_through_a_pipe_verified_and_labelled() {
+    let host = Scripted::new();
+    let (parts, sha256) = images(&host, b"an OCI archive");
+    assert!(changes(&host, &parts)[0].summary.contains("containerd does not run yet"));
+    host.put("/opt/kubewright/containerd/1.6/bin/ctr", "");
+    fs::create_dir_all(host.at("/run/containerd")).unwrap();
+    let _containerd = UnixListener::bind(host.at("/run/containerd/containerd.sock")).unwrap();
+    let ctr = format!(
+        "{0}/opt/kubewright/containerd/1.6/bin/ctr -n k8s.io --address {0}/run/containerd/containerd.sock images",
+        host.directory().display()
+    );
+    let row = |labels: &str| {
+        format!("REF TYPE DIGEST SIZE PLATFORMS LABELS\nregistry.k8s.io/pause:3.2 t d 1 KiB linux/amd64 {labels}\n")
+    };
+    let label =
+        format!("{ctr} label registry.k8s.io/pause:3.2 kubewright.dev/blob={sha256} io.cri-containerd.pinned=pinned");
+    host.expect(&format!("{ctr} ls"), "");
+    host.expect(&format!("{ctr} import -"), "");
+    host.expect(&format!("{ctr} ls"), &row("-"));
+    host.expect(&label, "");
+    assert_eq!(make(&host, &parts)[0].summary, "import registry.k8s.io/pause:3.2");
+    assert_eq!(host.fed(), [b"an OCI archive"]);
+    host.expect(&format!("{ctr} ls"), &row(&format!("a=b,kubewright.dev/blob={sha256}")));
+    assert_eq!(changes(&host, &parts), []);
+    // The same reference from another build is imported again; one that does not arrive is an error.
+    host.expect(&format!("{ctr} ls"), &row("kubewright.dev/blob=00"));
+    host.expect(&format!("{ctr} import -"), "");
+    host.expect(&format!("{ctr} ls"), "");
+    let failure = converge(&host.machine, &parts, &mut |_| {}).unwrap_err();
+    assert!(failure.why.contains("does not know registry.k8s.io/pause:3.2"), "{failure}");
+    host.done();
+}
+
+#[test]
+fn a_containerd_that_never_answers_is_given_up() {
+    let host = Scripted::new();
+    let (parts, _) = images(&host, b"x");
+    host.put("/opt/kubewright/containerd/1.6/bin/ctr", "");
+    let failure = converge(&host.machine, &parts, &mut |_| {}).unwrap_err();
+    assert!(failure.why.contains("nothing listens"), "{failure}");
+}
+
+/// An archive as `docker save` writes it: one layer, a configuration, a manifest.
+fn archive(reference: &str, content: &[u8]) -> Vec<u8> {
+    let entry = |builder: &mut tar::Builder<Vec<u8>>, path: &str, content: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o755);
+        builder.append_data(&mut header, path, content).unwrap();
+    };
+    let mut layer = tar::Builder::new(Vec::new());
+    entry(&mut layer, "pause", content);
+    let layer = layer.into_inner().unwrap();
+    let diff = hex(&Sha256::digest(&layer));
+    let config = format!(
+        r#"{{"architecture":"amd64","os":"linux","config":{{}},"rootfs":{{"type":"layers","diff_ids":["sha256:{diff}"]}}}}"#
+    );
+    let manifest = format!(r#"[{{"Config":"config.json","RepoTags":["{reference}"],"Layers":["layer.tar"]}}]"#);
+    let mut image = tar::Builder::new(Vec::new());
+    entry(&mut image, "layer.tar", &layer);
+    entry(&mut image, "config.json", config.as_bytes());
+    entry(&mut image, "manifest.json", manifest.as_bytes());
+    image.into_inner().unwrap()
+}
+
+/// containerd as Debian packages it, where this machine has one and the test runs as root.
+#[tokio::test]
+async fn a_real_containerd_takes_them_and_keeps_the_label() {
+    let directory = std::env::var("KUBEWRIGHT_TEST_CONTAINERD").unwrap_or("/usr/bin".into());
+    let containerd = format!("{directory}/containerd");
+    if !Path::new(&containerd).exists() || !nix::unistd::getuid().is_root() {
+        return;
+    }
+    let host = Scripted::new();
+    let config = format!(
+        "version = 2\nroot = \"{0}/root\"\nstate = \"{0}/state\"\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\", \
+         \"io.containerd.internal.v1.opt\"]\n[grpc]\naddress = \"{0}/containerd.sock\"\n[ttrpc]\naddress = \"{0}/t.sock\"\n",
+        host.at("/run/containerd").display()
+    );
+    host.put("/etc/containerd/config.toml", &config);
+    host.put("/opt/x", "");
+    symlink(format!("{directory}/ctr"), host.at("/opt/ctr")).unwrap();
+    let mut daemon = tokio::process::Command::new(&containerd)
+        .arg("--config")
+        .arg(host.at("/etc/containerd/config.toml"))
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let machine = Machine { root: host.machine.root.clone(), system: Arc::new(Live::new()) };
+    for content in [&b"one"[..], b"two"] {
+        let (mut parts, _) = images(&host, &archive("registry.k8s.io/pause:3.2", content));
+        let Resource::Images(images) = &mut parts[0].resources[0] else { unreachable!() };
+        images.ctr = "/opt/ctr".into();
+        let made = converge(&machine, &parts, &mut |_| {}).unwrap();
+        assert_eq!(made.len(), 1);
+        assert_eq!(diff(&machine, &parts).unwrap(), []);
+    }
+    daemon.kill().await.unwrap();
+}

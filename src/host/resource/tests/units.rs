@@ -1,0 +1,180 @@
+//! Units on a scripted systemd: order, waiting, restarts that are owed.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::super::super::converge::{converge, diff};
+use super::super::super::protocol::Action;
+use super::super::super::testing::Scripted;
+use super::{changes, file, lines, make, part, settles};
+use crate::desired::state::{File, Part, PartState, Resource, Unit};
+
+const SHOW: &str =
+    "systemctl show -p Id,Names,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,Type,Job --";
+
+fn show(name: &str, active: &str, sub: &str, file: &str) -> String {
+    let load = if file.is_empty() { "not-found" } else { "loaded" };
+    format!(
+        "Id={name}\nNames={name}\nLoadState={load}\nActiveState={active}\nSubState={sub}\nUnitFileState={file}\n\
+         NeedDaemonReload=no\nType=notify\n"
+    )
+}
+
+fn etcd(content: &str) -> Vec<PartState> {
+    let unit = file("/etc/systemd/system/etcd.service", "[Service]\n");
+    let env = File { restarts: vec!["etcd.service".into()], ..file("/etc/etcd/etcd.env", content) };
+    let run = Unit { name: "etcd.service".into(), enabled: true, running: true };
+    vec![part(Part::Etcd, vec![Resource::File(unit), Resource::File(env), Resource::Unit(run)])]
+}
+
+fn booted() -> Scripted {
+    let host = Scripted::new();
+    fs::create_dir_all(host.at("/run/systemd/system")).unwrap();
+    host
+}
+
+#[test]
+fn a_unit_comes_up_after_its_files() {
+    let host = booted();
+    let ask = format!("{SHOW} etcd.service");
+    let show = |active, sub, file| show("etcd.service", active, sub, file);
+    host.expect(&ask, &show("inactive", "dead", ""));
+    insta::assert_snapshot!(lines(&changes(&host, &etcd("A=1\n"))), @"
+    Create file /etc/systemd/system/etcd.service: new, mode 0644 root:root
+    --- /etc/systemd/system/etcd.service
+    +++ /etc/systemd/system/etcd.service
+    @@ -0,0 +1 @@
+    +[Service]
+    Create file /etc/etcd/etcd.env: new, mode 0644 root:root
+    --- /etc/etcd/etcd.env
+    +++ /etc/etcd/etcd.env
+    @@ -0,0 +1 @@
+    +A=1
+    Update systemd: daemon-reload: /etc/systemd/system/etcd.service changed
+    Update unit etcd.service: not there → enabled
+    Start unit etcd.service: stopped → running
+    ");
+    host.done();
+    // Nothing is asked before the reload: what systemd knows is stale until then.
+    host.expect("systemctl daemon-reload", "");
+    host.expect(&ask, &show("inactive", "dead", "disabled"));
+    host.expect("systemctl enable -- etcd.service", "");
+    host.expect("systemctl --no-block start -- etcd.service", "");
+    host.expect(&ask, &show("inactive", "dead", "enabled").replace("Type", "Job=7\nType"));
+    host.expect(&ask, &show("activating", "start", "enabled"));
+    host.expect(&ask, &show("active", "running", "enabled"));
+    assert_eq!(make(&host, &etcd("A=1\n")).len(), 5);
+    host.done();
+    host.expect(&ask, &show("active", "running", "enabled"));
+    assert_eq!(changes(&host, &etcd("A=1\n")), []);
+    assert_eq!(fs::read_dir(host.at("/var/lib/kubewright/pending")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_etcd_member_that_waits_for_its_peers_holds_nobody_up() {
+    let host = booted();
+    make_etcd_running(&host);
+    let ask = format!("{SHOW} etcd.service");
+    host.expect(&ask, &show("etcd.service", "active", "running", "enabled"));
+    host.expect("systemctl --no-block restart -- etcd.service", "");
+    for _ in 0..18 {
+        host.expect(&ask, &show("etcd.service", "activating", "start", "enabled").replace("Type", "Job=7\nType"));
+    }
+    host.expect(&ask, &show("etcd.service", "activating", "start", "enabled"));
+    make(&host, &etcd("A=2\n"));
+    host.done();
+    assert!(host.machine.system.elapsed().as_secs() >= 15);
+}
+
+fn make_etcd_running(host: &Scripted) {
+    host.put("/etc/systemd/system/etcd.service", "[Service]\n");
+    host.put("/etc/etcd/etcd.env", "A=1\n");
+    for path in ["/etc/systemd/system/etcd.service", "/etc/etcd/etcd.env"] {
+        fs::set_permissions(host.at(path), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+}
+
+#[test]
+fn a_restart_that_a_killed_run_owed_is_shown_and_made_up_for() {
+    let host = booted();
+    make_etcd_running(&host);
+    let ask = format!("{SHOW} etcd.service");
+    let running = show("etcd.service", "active", "running", "enabled");
+    // The first run writes the file and is killed before the restart.
+    host.expect(&ask, &running);
+    host.expect_failure("systemctl --no-block restart -- etcd.service", "Connection reset by peer");
+    assert!(converge(&host.machine, &etcd("A=2\n"), &mut |_| {}).is_err());
+    assert_eq!(host.get("/etc/etcd/etcd.env"), "A=2\n");
+    host.expect(&ask, &running);
+    let owed = changes(&host, &etcd("A=2\n"));
+    insta::assert_snapshot!(lines(&owed), @"Restart unit etcd.service: restarts: /etc/etcd/etcd.env changed");
+    host.expect(&ask, &running);
+    host.expect("systemctl --no-block restart -- etcd.service", "");
+    host.expect(&ask, &running);
+    assert_eq!(make(&host, &etcd("A=2\n")), owed);
+    host.expect(&ask, &running);
+    assert_eq!(changes(&host, &etcd("A=2\n")), []);
+    host.done();
+}
+
+#[test]
+fn a_unit_that_fails_is_told_with_its_last_lines() {
+    let host = booted();
+    make_etcd_running(&host);
+    let ask = format!("{SHOW} etcd.service");
+    host.expect(&ask, &show("etcd.service", "failed", "failed", "enabled"));
+    host.expect("systemctl reset-failed -- etcd.service", "");
+    host.expect("systemctl --no-block start -- etcd.service", "");
+    host.expect(&ask, &show("etcd.service", "failed", "failed", "enabled"));
+    host.expect("journalctl -u etcd.service -n 20 --no-pager -o cat", "panic: no space left\n");
+    let failure = converge(&host.machine, &etcd("A=1\n"), &mut |_| {}).unwrap_err();
+    assert!(failure.why.contains("panic: no space left"), "{failure}");
+    host.done();
+}
+
+#[test]
+fn a_unit_restarts_once_however_many_parts_change_its_files() {
+    let host = booted();
+    make_etcd_running(&host);
+    let key = File { restarts: vec!["etcd.service".into()], ..file("/etc/kubernetes/pki/etcd/server.crt", "new") };
+    let pki = part(Part::Pki, vec![Resource::File(key)]);
+    let ask = format!("{SHOW} etcd.service");
+    let running = show("etcd.service", "active", "running", "enabled");
+    let both: Vec<PartState> = [pki.clone()].into_iter().chain(etcd("A=2\n")).collect();
+    host.expect(&ask, &running);
+    host.expect("systemctl --no-block restart -- etcd.service", "");
+    host.expect(&ask, &running);
+    let restarts = make(&host, &both).into_iter().filter(|change| change.action == Action::Restart).count();
+    assert_eq!(restarts, 1);
+    host.done();
+    // Alone, the part restarts the unit itself, at its end.
+    host.put("/etc/kubernetes/pki/etcd/server.crt", "old");
+    host.expect(&ask, &running);
+    host.expect("systemctl --no-block restart -- etcd.service", "");
+    host.expect(&ask, &running);
+    assert_eq!(make(&host, &[pki]).last().unwrap().action, Action::Restart);
+    host.done();
+}
+
+#[test]
+fn a_unit_that_should_not_run_is_stopped_and_disabled() {
+    let host = booted();
+    let unit = Unit { name: "x.service".into(), enabled: false, running: false };
+    let parts = [part(Part::Endpoint, vec![Resource::Unit(unit)])];
+    host.expect(&format!("{SHOW} x.service"), &show("x.service", "active", "running", "enabled"));
+    host.expect("systemctl disable -- x.service", "");
+    host.expect("systemctl stop -- x.service", "");
+    assert_eq!(make(&host, &parts).len(), 2);
+    host.expect(&format!("{SHOW} x.service"), &show("x.service", "inactive", "dead", ""));
+    assert_eq!(changes(&host, &parts), []);
+    host.done();
+}
+
+#[test]
+fn without_systemd_files_are_written_and_units_refused() {
+    let host = Scripted::new();
+    let mut parts = etcd("A=1\n");
+    assert!(diff(&host.machine, &parts).unwrap_err().why.contains("systemd does not run here"));
+    parts[0].resources.pop();
+    assert_eq!(settles(&host, &parts).lines().filter(|line| line.starts_with("Create")).count(), 2);
+}
