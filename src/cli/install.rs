@@ -7,8 +7,10 @@ use crate::run;
 
 /// Bring the hosts of an inventory to a running cluster, and a cluster to what the inventory says now
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Safe to repeat: a run that was cut off goes on where it stopped, and a second run changes nothing.\n\n\
-    Exit codes: 0 done or nothing to do, 1 failed, 65 invalid inventory, 75 locked by another run")]
+#[command(
+    after_help = "Safe to repeat: a run that was cut off goes on where it stopped, and a second run changes nothing.\n\n\
+    Exit codes: 0 done or nothing to do, 1 failed, 65 invalid inventory, 75 locked by another run"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     session: SessionArgs,

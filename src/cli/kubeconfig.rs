@@ -26,7 +26,8 @@ impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let session = self.session.load()?;
         let server = self.server;
-        let work = async |subject: &run::Subject<'_>, _: &report::Events| run::kubeconfig(subject, server.as_deref()).await;
+        let work =
+            async |subject: &run::Subject<'_>, _: &report::Events| run::kubeconfig(subject, server.as_deref()).await;
         let text = session.run("kubeconfig", work)?;
         match &self.to {
             Some(path) => {

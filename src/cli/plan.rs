@@ -20,7 +20,8 @@ impl Args {
         match session.output {
             Format::Human => report::print(&report::render_plan(&pending, Style::stdout())),
             Format::Json => {
-                for (host, change) in pending.iter().flat_map(|(host, changes)| changes.iter().map(move |c| (host, c))) {
+                for (host, change) in pending.iter().flat_map(|(host, changes)| changes.iter().map(move |c| (host, c)))
+                {
                     report::print(&serde_json::json!({ "host": host, "change": change }).to_string());
                 }
             }

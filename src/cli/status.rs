@@ -44,7 +44,8 @@ fn human(status: &Status, style: Style) -> String {
 
 fn row(host: &HostStatus) -> Vec<String> {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
-    let certificate = host.certificate.as_ref().map(|dates| format!("until {}", dates.not_after.get(..10).unwrap_or("?")));
+    let certificate =
+        host.certificate.as_ref().map(|dates| format!("until {}", dates.not_after.get(..10).unwrap_or("?")));
     vec![
         host.name.clone(),
         host.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(","),

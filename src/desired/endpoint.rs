@@ -64,6 +64,7 @@ fn haproxy(host: &HostContext<'_>, binds: &[SocketAddr]) -> Result<Vec<Resource>
             binds => binds.iter().map(ToString::to_string).collect::<Vec<_>>(),
             servers => servers.collect::<Vec<_>>(),
             health_port => HEALTH_PORT,
+            check_interval => check_interval(host.cluster()),
             ca => CA,
         },
     )?;
@@ -84,6 +85,13 @@ fn haproxy(host: &HostContext<'_>, binds: &[SocketAddr]) -> Result<Vec<Resource>
         file(&configuration, 0o644, content, &[]),
         file(&manifest("kube-haproxy"), 0o600, pod, &[]),
     ])
+}
+
+/// Milliseconds between two checks of one API server by one HAProxy. Every node checks every API server, so the
+/// interval grows with the cluster: 50 checks a second and API server at most.
+fn check_interval(cluster: &Cluster) -> usize {
+    let nodes = cluster.hosts.iter().filter(|host| host.roles.is_node()).count();
+    (nodes * 20).max(4000)
 }
 
 /// The line of /etc/hosts by which the endpoint's name is found on the hosts, where that is our business.

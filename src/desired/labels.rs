@@ -55,7 +55,7 @@ fn labels(version: KubeVersion, host: &Host) -> BTreeMap<String, String> {
     if let Some(rack) = &host.rack {
         set(RACK, rack);
     }
-    // Last: the inventory may name another zone, or a region.
+    // Last: the inventory may name a region, and a zone where no IDC does.
     host.labels.iter().for_each(|(key, value)| set(key.as_str(), value.as_str()));
     labels
 }
@@ -106,13 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn the_inventory_may_name_another_zone() {
+    fn without_an_idc_the_inventory_may_name_the_zone() {
         let mut fixture = Fixture::new(36);
         fixture.change(|parts| {
+            parts.hosts[0].idc = None;
             parts.hosts[0].labels.insert(LabelKey::parse(ZONE).unwrap(), LabelValue::parse("hall-2").unwrap());
         });
         assert_eq!(marks(&fixture, "m1").labels[ZONE], "hall-2");
-        assert_eq!(marks(&fixture, "m1").labels[IDC], "bj1");
+        assert!(!marks(&fixture, "m1").labels.contains_key(IDC));
     }
 
     #[test]

@@ -97,6 +97,7 @@ mod tests {
     fn cluster(names: &[String]) -> Cluster {
         let mut parts = fixture::parts();
         parts.hosts.truncate(3);
+        parts.hosts[0].roles = crate::cluster::Role::ALL.into_iter().collect();
         parts.hosts.extend(names.iter().enumerate().map(|(index, name)| fixture::worker(name, index)));
         Cluster::new(parts).unwrap()
     }

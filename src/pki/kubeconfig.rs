@@ -129,13 +129,19 @@ mod tests {
     #[test]
     fn servers() {
         let mut parts = parts();
-        parts.hosts[1].address = "fd00::12".parse().unwrap();
-        parts.endpoint.host = "fd00::10".into();
+        for (index, host) in parts.hosts.iter_mut().enumerate() {
+            host.address = format!("fd00::1{}", index + 1).parse().unwrap();
+        }
+        parts.network.pod_cidr = "fd01::/48".parse().unwrap();
+        parts.network.service_cidr = "fd02::/112".parse().unwrap();
+        parts.network.node_prefix = 64;
+        parts.endpoint.mode = crate::cluster::EndpointMode::Local;
+        let endpoint = format!("https://{}:{}", parts.endpoint.host, parts.endpoint.port);
         let cluster = Cluster::new(parts).unwrap();
         let url = |host: &str, which| server(&cluster, cluster.host(host).unwrap(), which);
-        assert_eq!(url("m1", Server::Own), "https://10.1.0.11:6443");
+        assert_eq!(url("m1", Server::Own), "https://[fd00::11]:6443");
         assert_eq!(url("m2", Server::Nearest), "https://[fd00::12]:6443");
-        assert_eq!(url("n1", Server::Nearest), "https://[fd00::10]:8443");
-        assert_eq!(url("m1", Server::Endpoint), "https://[fd00::10]:8443");
+        assert_eq!(url("n1", Server::Nearest), endpoint);
+        assert_eq!(url("m1", Server::Endpoint), endpoint);
     }
 }

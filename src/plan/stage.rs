@@ -77,7 +77,7 @@ pub enum Pace {
 
 impl Pace {
     /// Splits hosts into waves. `active` tells whether a unit runs on a host.
-    pub fn waves<'a>(self, hosts: Vec<&'a Host>, active: impl Fn(&Host, &str) -> bool) -> Vec<Vec<&'a Host>> {
+    pub fn waves(self, hosts: Vec<&Host>, active: impl Fn(&Host, &str) -> bool) -> Vec<Vec<&Host>> {
         let waves = match self {
             Self::Together => vec![hosts],
             Self::Careful(unit) => {

@@ -60,9 +60,7 @@ async fn receive(mut read: ChannelReadHalf, outlet: Outlet, ended: EndReason) {
     while let Some(message) = read.wait().await {
         match message {
             ChannelMsg::Data { data } => {
-                if outlet.push(data).is_err() {
-                    return;
-                }
+                let Ok(()) = outlet.push(data) else { return };
             }
             // After the peer has said all, it may still listen: the channel is closed by a message of its own.
             ChannelMsg::Eof => {

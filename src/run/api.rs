@@ -68,7 +68,11 @@ impl<'a> ApiAccess<'a> {
     }
 
     /// Runs one call; when it fails the way is forgotten, so that the next call looks for a living master.
-    async fn call<T>(&self, what: &str, work: impl AsyncFn(&Api) -> Result<T, KubeError>) -> Result<T, Vec<HostFailure>> {
+    async fn call<T>(
+        &self,
+        what: &str,
+        work: impl AsyncFn(&Api) -> Result<T, KubeError>,
+    ) -> Result<T, Vec<HostFailure>> {
         let failure = |why: String| vec![HostFailure::cluster(what, why)];
         let open = self.api().await.map_err(failure)?;
         match work(&open.api).await {

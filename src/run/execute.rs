@@ -125,7 +125,10 @@ impl Execution<'_> {
             waves.push(Vec::new());
         }
         for wave in waves {
-            if stage.pace != Pace::Together && wave.len() == 1 && let Some(reason) = self.quorum_at_risk(stage, wave[0]).await {
+            if stage.pace != Pace::Together
+                && wave.len() == 1
+                && let Some(reason) = self.quorum_at_risk(stage, wave[0]).await
+            {
                 return (changed, vec![reason]);
             }
             let in_wave = |host: &Host| wave.iter().any(|wanted| wanted.name == host.name);

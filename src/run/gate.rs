@@ -101,17 +101,25 @@ fn last_failure(body: &str) -> String {
 async fn etcd(run: &Execution<'_>) -> Vec<String> {
     let outcomes = run
         .fleet
-        .each(|host| host.roles.contains(Role::Etcd), async |member| {
-            let address = std::net::SocketAddr::new(member.host.address, 2379);
-            match member.probe(Probe::Etcd { endpoint: format!("https://{address}") }).await? {
-                Probed::Etcd(view) => Ok(view),
-                Probed::Unreachable { why } => Err(Failure { what: "etcd".into(), why, hint: None }),
-                Probed::Http { status, .. } => Err(Failure { what: "etcd".into(), why: format!("answers {status}"), hint: None }),
-                Probed::Certificates { .. } => Err(Failure { what: "etcd".into(), why: "no answer".into(), hint: None }),
-            }
-        })
+        .each(
+            |host| host.roles.contains(Role::Etcd),
+            async |member| {
+                let address = std::net::SocketAddr::new(member.host.address, 2379);
+                match member.probe(Probe::Etcd { endpoint: format!("https://{address}") }).await? {
+                    Probed::Etcd(view) => Ok(view),
+                    Probed::Unreachable { why } => Err(Failure { what: "etcd".into(), why, hint: None }),
+                    Probed::Http { status, .. } => {
+                        Err(Failure { what: "etcd".into(), why: format!("answers {status}"), hint: None })
+                    }
+                    Probed::Certificates { .. } => {
+                        Err(Failure { what: "etcd".into(), why: "no answer".into(), hint: None })
+                    }
+                }
+            },
+        )
         .await;
-    let views: Vec<(String, EtcdMember)> = outcomes.ok.into_iter().map(|(host, view)| (host.to_string(), view)).collect();
+    let views: Vec<(String, EtcdMember)> =
+        outcomes.ok.into_iter().map(|(host, view)| (host.to_string(), view)).collect();
     let mut missing: Vec<String> = outcomes.failed.iter().map(ToString::to_string).collect();
     missing.extend(disagreements(&views, run.cluster.with_role(Role::Etcd).count()));
     missing

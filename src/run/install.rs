@@ -12,9 +12,9 @@ use super::{checkpoint, lock, preflight};
 use crate::cluster::Cluster;
 use crate::host::protocol::Change;
 use crate::image::OpenImage;
+use crate::plan as stages;
 use crate::remote::Connector;
 use crate::report::{Event, Events};
-use crate::plan as stages;
 
 /// What a run works on.
 pub struct Subject<'a> {

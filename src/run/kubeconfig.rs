@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::failure::{HostFailure, RunError};
 use super::fleet::{Fleet, unexpected};
 use super::install::Subject;
-use crate::cluster::{EndpointMode, Endpoint, Role};
+use crate::cluster::{Endpoint, EndpointMode, Role};
 use crate::host::protocol::{Reply, ToAgent};
 
 const ADMIN: &str = "/etc/kubernetes/admin.conf";

@@ -11,9 +11,11 @@ use crate::host::protocol::{Holder, Reply, ToAgent};
 pub(super) async fn take(fleet: &Fleet, verb: &str) -> Result<(), RunError> {
     let keeps_state = |host: &Host| host.roles.contains(Role::Etcd) || host.roles.contains(Role::ControlPlane);
     let holder = holder(verb);
-    let Some(first) = fleet.members().map(|member| member.host.name.clone()).find(|name| {
-        fleet.member(name).is_some_and(|member| keeps_state(&member.host))
-    }) else {
+    let Some(first) = fleet
+        .members()
+        .map(|member| member.host.name.clone())
+        .find(|name| fleet.member(name).is_some_and(|member| keeps_state(&member.host)))
+    else {
         return Ok(());
     };
     take_on(fleet, |host| host.name == first, &holder).await?;
@@ -22,10 +24,12 @@ pub(super) async fn take(fleet: &Fleet, verb: &str) -> Result<(), RunError> {
 
 async fn take_on(fleet: &Fleet, select: impl Fn(&Host) -> bool, holder: &Holder) -> Result<(), RunError> {
     let outcomes = fleet
-        .each(select, async |member| match member.ask("take the run lock", ToAgent::Lock { holder: holder.clone() }).await? {
-            Reply::Locked => Ok(None),
-            Reply::Held { by } => Ok(Some(by)),
-            other => Err(unexpected("take the run lock", &other)),
+        .each(select, async |member| {
+            match member.ask("take the run lock", ToAgent::Lock { holder: holder.clone() }).await? {
+                Reply::Locked => Ok(None),
+                Reply::Held { by } => Ok(Some(by)),
+                other => Err(unexpected("take the run lock", &other)),
+            }
         })
         .await;
     if let Some(by) = outcomes.ok.into_values().flatten().next() {

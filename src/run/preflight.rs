@@ -19,8 +19,7 @@ pub(super) async fn run(cluster: &Cluster, image: &OpenImage, survey: &Survey) -
         incoming.insert(host.clone(), blobs.iter().map(|blob| blob.size).sum());
         wanted.extend(blobs);
     }
-    let findings =
-        check(&Subject { cluster, image: &image.manifest, facts: &survey.facts, incoming: &incoming });
+    let findings = check(&Subject { cluster, image: &image.manifest, facts: &survey.facts, incoming: &incoming });
     if !findings.is_empty() {
         return Err(RunError::Preflight(findings));
     }

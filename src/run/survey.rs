@@ -37,15 +37,18 @@ impl Survey {
         fleet: &Fleet,
         state: &StateDirectory,
     ) -> Result<Self, RunError> {
-        let seen = fleet.each(|_| true, async |member| look(cluster, member).await).await.all().map_err(RunError::Failed)?;
+        let seen =
+            fleet.each(|_| true, async |member| look(cluster, member).await).await.all().map_err(RunError::Failed)?;
         let (facts, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
             seen.into_iter().map(|(name, (facts, files))| ((name.clone(), facts), (name, files))).unzip();
 
         let keys = keys(cluster, image, &facts, files, state)?;
-        let pod_cidrs = desired::pod_cidrs(cluster, &facts).map_err(|error| HostFailure::cluster("assign pod networks", error))?;
+        let pod_cidrs =
+            desired::pod_cidrs(cluster, &facts).map_err(|error| HostFailure::cluster("assign pod networks", error))?;
         let context = desired::Context { cluster, image, keys: &keys, facts: &facts, pod_cidrs: &pod_cidrs };
         let states = states(&context)?;
-        let objects = desired::objects(&context).map_err(|error| HostFailure::cluster("render the cluster's objects", error))?;
+        let objects =
+            desired::objects(&context).map_err(|error| HostFailure::cluster("render the cluster's objects", error))?;
         let nodes = desired::nodes(&context);
 
         let changes = fleet

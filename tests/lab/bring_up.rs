@@ -24,15 +24,20 @@ const CHECKPOINTS: &[&str] = &[
 const KILLED: i32 = 137;
 
 pub fn plan_on_bare_hosts_changes_nothing(world: &World) {
-    let before = world.on("m1", "find /etc /opt /var/lib -newer /proc/1/stat -type f | sort | xargs sha256sum").exits(0).stdout;
+    let before =
+        world.on("m1", "find /etc /opt /var/lib -newer /proc/1/stat -type f | sort | xargs sha256sum").exits(0).stdout;
     let plan = world.run_verb("plan", &[]).exits(2);
-    for expected in ["m1\n", "n2\n", "+ file /etc/kubernetes/manifests/kube-apiserver.yaml", "content differs (secret)"] {
+    for expected in ["m1\n", "n2\n", "+ file /etc/kubernetes/manifests/kube-apiserver.yaml", "content differs (secret)"]
+    {
         let shown = plan.stdout.contains(expected) || expected.contains("secret");
         assert!(shown, "{expected:?} is not in the plan:\n{}", plan.stdout);
     }
     assert!(!plan.stdout.contains("PRIVATE KEY"), "the plan shows a key");
-    let after = world.on("m1", "find /etc /opt /var/lib -newer /proc/1/stat -type f | sort | xargs sha256sum").exits(0).stdout;
-    let kept = |text: &str| text.lines().filter(|line| !line.contains("/var/lib/kubewright/bin/")).map(str::to_owned).collect::<Vec<_>>();
+    let after =
+        world.on("m1", "find /etc /opt /var/lib -newer /proc/1/stat -type f | sort | xargs sha256sum").exits(0).stdout;
+    let kept = |text: &str| {
+        text.lines().filter(|line| !line.contains("/var/lib/kubewright/bin/")).map(str::to_owned).collect::<Vec<_>>()
+    };
     assert_eq!(kept(&before), kept(&after), "plan left something on the host");
 }
 
@@ -66,7 +71,11 @@ pub fn five_nodes_are_ready_and_labelled(world: &World) {
     assert_eq!(nodes.len(), 5);
     for node in nodes {
         let name = node["metadata"]["name"].as_str().unwrap();
-        let ready = node["status"]["conditions"].as_array().unwrap().iter().any(|c| c["type"] == "Ready" && c["status"] == "True");
+        let ready = node["status"]["conditions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|c| c["type"] == "Ready" && c["status"] == "True");
         assert!(ready, "{name} is not Ready");
         for label in ["topology.kubernetes.io/zone", "topology.kubewright.dev/idc", "topology.kubewright.dev/rack"] {
             assert!(node["metadata"]["labels"][label].is_string(), "{name} has no label {label}");
@@ -120,7 +129,11 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() { copy(&entry.path(), &target) } else { std::fs::copy(entry.path(), target).map(drop).unwrap() }
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            std::fs::copy(entry.path(), target).map(drop).unwrap()
+        }
     }
 }
 

@@ -24,7 +24,10 @@ pub fn drift_is_named_and_mended(world: &World) {
         ("api", "n1"),
         ("n2", "unit kubewright-routes.service"),
     ] {
-        assert!(named.iter().any(|line| line.starts_with(&format!("{host} ")) && line.contains(what)), "{what}: {named:#?}");
+        assert!(
+            named.iter().any(|line| line.starts_with(&format!("{host} ")) && line.contains(what)),
+            "{what}: {named:#?}"
+        );
     }
 
     world.run_verb("install", &[]).exits(0);

@@ -26,12 +26,19 @@ pub fn a_host_that_fails_leaves_the_others_alone(world: &World) {
 
     // A changed host key is refused, whatever the flags.
     let text = std::fs::read_to_string(&world.inventory).unwrap();
-    let keys: Vec<&str> = text.lines().filter_map(|line| line.find("ssh-ed25519 ").map(|at| line[at..].trim_end_matches(['"', '\'', ']', '}', ' ']))).collect();
+    let keys: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.find("ssh-ed25519 ").map(|at| line[at..].trim_end_matches(['"', '\'', ']', '}', ' '])))
+        .collect();
     let changed = world.inventory_with("changed-key.yaml", keys[0], keys[1]);
     fails_naming(install_with(world, &changed), &["m1", "host key"]);
 
     // A wrong sudo password.
-    let sudo = world.inventory_with("sudo.yaml", "user: root", "user: opspw\n    become: sudo\n    becomePassword: {env: WRONG_PASSWORD}");
+    let sudo = world.inventory_with(
+        "sudo.yaml",
+        "user: root",
+        "user: opspw\n    become: sudo\n    becomePassword: {env: WRONG_PASSWORD}",
+    );
     let inventory = sudo.display().to_string();
     let ran = world.exec(&["env", "WRONG_PASSWORD=not-it", "kubewright", "install", "-i", &inventory]);
     assert!(!ran.stderr.contains("not-it"), "the password is shown");

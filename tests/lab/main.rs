@@ -1,5 +1,6 @@
 //! The end-to-end run in the lab: real hosts, the binary as it is shipped. The scenarios share one cluster and run in
 //! order, because a cluster costs minutes. Runs when `KUBEWRIGHT_LAB_SUITE` is `test` or `soak` (see scripts/).
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test with a main of its own")]
 
 mod bring_up;
 mod drift;
@@ -60,7 +61,11 @@ fn main() -> ExitCode {
         let ok = catch_unwind(AssertUnwindSafe(|| scenario(&world))).is_ok();
         let result = if ok { "ok" } else { "FAILED" };
         println!("test lab::{name} ... {result} ({:.1} s)", began.elapsed().as_secs_f64());
-        if ok { passed += 1 } else { failed += 1 }
+        if ok {
+            passed += 1
+        } else {
+            failed += 1
+        }
         if !ok && std::env::var_os("KUBEWRIGHT_LAB_KEEP").is_some() {
             break;
         }

@@ -20,7 +20,9 @@ fn lose_power(world: &World, master: &str) {
     }
     world.lab(&["kill", master], &[]).exits(0);
     for host in HOSTS.into_iter().filter(|host| *host != master) {
-        let took = eventually(&format!("{host} reaches the API without {master}"), Duration::from_secs(15), || answers(world, host));
+        let took = eventually(&format!("{host} reaches the API without {master}"), Duration::from_secs(15), || {
+            answers(world, host)
+        });
         println!("{master} lost power: {host} reaches the API after {:.1} s", took.as_secs_f64());
     }
     world.lab(&["start", master], &[]).exits(0);

@@ -14,7 +14,8 @@ pub fn a_service_answers_through_ipvs(world: &World) {
     let url = format!("http://{service}/");
     let mut answer = String::new();
     eventually("the service answers", Duration::from_secs(60), || {
-        let ran = world.exec(&["kubectl", "exec", &visitor, "--", "/bin/busybox", "wget", "-q", "-O", "-", "-T", "5", &url]);
+        let ran =
+            world.exec(&["kubectl", "exec", &visitor, "--", "/bin/busybox", "wget", "-q", "-O", "-", "-T", "5", &url]);
         answer = ran.stdout;
         ran.code == 0
     });

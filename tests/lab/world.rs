@@ -51,7 +51,8 @@ impl World {
         };
         let image = world.image.display().to_string();
         let name = world.name.clone();
-        let up = world.kubewright(&["lab", "up", "--name", &name, "--masters", "3", "--workers", "2", "--image", &image]);
+        let up =
+            world.kubewright(&["lab", "up", "--name", &name, "--masters", "3", "--workers", "2", "--image", &image]);
         println!("lab: five hosts in {:.1} s", up.exits(0).took.as_secs_f64());
         let status = world.lab(&["status"], &["-o", "json"]).exits(0).json();
         world.inventory = PathBuf::from(status["inventory"].as_str().unwrap());

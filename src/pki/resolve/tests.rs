@@ -403,6 +403,7 @@ fn debug_shows_no_secrets() {
 #[test]
 fn a_thousand_workers_each_get_their_own() {
     let big = with(|parts| {
+        parts.network.pod_cidr = "10.128.0.0/10".parse().unwrap();
         let worker = |index: u32| host(&format!("w{index}"), 1000 + index, &[Role::Worker]);
         parts.hosts.extend((0..1000).map(worker));
     });
