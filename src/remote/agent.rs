@@ -8,12 +8,11 @@ use tokio_util::bytes::Bytes;
 
 use super::error::{RemoteError, Trouble};
 use super::exec::{Exec, Gone, Sender};
+use super::options::Options;
 use crate::host::frame::{self, FrameError};
-use crate::host::protocol::{BLOB_PIECE, Event, FromAgent, IDLE_LIMIT_SECONDS, Reply, ToAgent};
+use crate::host::protocol::{BLOB_PIECE, Event, FromAgent, Reply, ToAgent};
 use crate::image::Blob;
 
-/// Pause after which the agent hears that we are still here: a quarter of what it would wait.
-const PING: Duration = Duration::from_secs(IDLE_LIMIT_SECONDS / 4);
 /// How long the agent may take to end when it is no longer needed.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Lines of standard error that an error shows.
@@ -32,13 +31,13 @@ pub struct Agent {
 }
 
 impl Agent {
-    pub(super) async fn new(host: String, exec: Exec, answer_timeout: Duration) -> Result<Self, RemoteError> {
+    pub(super) async fn new(host: String, exec: Exec, options: &Options) -> Result<Self, RemoteError> {
         let mut ping = Vec::new();
         let written = frame::write_message(&mut ping, &ToAgent::Ping).await;
-        let agent = Self { host, exec, answer_timeout, unfinished: None };
+        let agent = Self { host, exec, answer_timeout: options.answer_timeout, unfinished: None };
         written.map_err(|error| agent.lost("starting the agent", error.to_string(), ""))?;
         // If the agent is gone already, the first request tells.
-        let _ = agent.exec.when_idle(PING, Bytes::from(ping)).await;
+        let _ = agent.exec.when_idle(options.ping, Bytes::from(ping)).await;
         Ok(agent)
     }
 
@@ -48,7 +47,7 @@ impl Agent {
     }
 
     /// Sends `request` and waits for its answer, passing on what happens meanwhile. The agent may work as long as it
-    /// likes, but not be silent for longer than [`super::Options::answer_timeout`].
+    /// likes, but not be silent for longer than [`Options::answer_timeout`].
     pub async fn request(
         &mut self,
         request: ToAgent,

@@ -7,7 +7,7 @@ use russh::keys::{Algorithm, HashAlg};
 use russh::{MethodKind, MethodSet};
 
 use super::client::Client;
-use super::identity::{Candidate, Keyring, SignError, Signing, candidates};
+use super::identity::{Agent, Candidate, Keyring, SignError, Signing, candidates};
 use super::options::Options;
 use super::route::Hop;
 use super::secrets::Secrets;
@@ -31,12 +31,13 @@ pub(super) async fn authenticate(
     secrets: &Secrets,
 ) -> Result<(), Denied> {
     let limit = options.connect_timeout * 3;
-    let mut found = candidates(&hop.identities, options.auth_socket.as_deref()).await;
+    let binding = handle.agent_session_binding().cloned();
+    let agent = options.auth_socket.as_deref().map(|socket| Agent { socket, binding: binding.as_ref() });
+    let mut found = candidates(&hop.identities, agent).await;
     let mut tried = std::mem::take(&mut found.notes);
     let mut offered = Vec::new();
     for candidate in &found.list {
-        let signing =
-            Signing { file: candidate.file.as_deref(), socket: options.auth_socket.as_deref(), keyring, secrets };
+        let signing = Signing { file: candidate.file.as_deref(), agent, keyring, secrets };
         let attempt = secrets.within(limit, offer(handle, &hop.user, candidate, signing)).await;
         offered.push(candidate.label.clone());
         match attempt.ok_or(Denied::Slow(limit))? {

@@ -85,7 +85,7 @@ impl Connection {
             return Err(NotStarted::Failed(self.lost("starting the agent")));
         }
         start.drive(&mut exec).await?;
-        Agent::new(self.host.clone(), exec, self.options.answer_timeout).await.map_err(NotStarted::Failed)
+        Agent::new(self.host.clone(), exec, &self.options).await.map_err(NotStarted::Failed)
     }
 
     async fn session(&self) -> Result<Channel<Msg>, RemoteError> {

@@ -43,3 +43,27 @@ pub use options::{HostKeyPolicy, Options};
 pub use secret::{Prompt, PromptError, Secret, TerminalPrompt};
 pub use stream::Stream;
 pub use tunnel::Tunnel;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cluster::Host;
+    use crate::host::protocol::ToAgent;
+    use crate::image::Blob;
+
+    /// Compiles only as long as hosts can be worked on in tasks of their own.
+    #[allow(dead_code)]
+    fn hosts_are_worked_on_in_tasks(connector: Arc<Connector>, host: Host, binary: AgentBinary, blob: Blob) {
+        tokio::spawn(async move {
+            let connection = connector.connect(&host).await?;
+            let mut agent = connection.agent(&binary).await?;
+            agent.request(ToAgent::Facts, &mut |_| {}).await?;
+            agent.put(&blob, 0, tokio::io::empty(), &mut |_| {}).await?;
+            let tunnel = Tunnel::open(Arc::new(connection), "127.0.0.1", 6443).await?;
+            agent.close().await;
+            Ok::<_, RemoteError>(tunnel)
+        });
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::secret::{Prompt, TerminalPrompt};
+use crate::host::protocol::IDLE_LIMIT_SECONDS;
 
 /// What happens to a host whose key is not recorded anywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,6 +50,8 @@ pub struct Options {
     pub start_timeout: Duration,
     /// Longest silence of the agent within a request.
     pub answer_timeout: Duration,
+    /// Pause after which the agent hears that we are still here.
+    pub ping: Duration,
 }
 
 impl Default for Options {
@@ -68,6 +71,7 @@ impl Default for Options {
             handshakes: 8,
             start_timeout: Duration::from_secs(60),
             answer_timeout: Duration::from_secs(15 * 60),
+            ping: Duration::from_secs(IDLE_LIMIT_SECONDS / 4),
             home,
         }
     }

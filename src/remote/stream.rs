@@ -59,9 +59,10 @@ impl Stream {
 async fn receive(mut read: ChannelReadHalf, outlet: Outlet, ended: EndReason) {
     while let Some(message) = read.wait().await {
         match message {
-            ChannelMsg::Data { data } => {
-                let Ok(()) = outlet.push(data) else { return };
-            }
+            ChannelMsg::Data { data } => match outlet.push(data) {
+                Ok(()) => {}
+                Err(()) => return,
+            },
             // After the peer has said all, it may still listen: the channel is closed by a message of its own.
             ChannelMsg::Eof => {
                 drop(outlet);

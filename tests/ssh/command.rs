@@ -11,7 +11,7 @@ pub(crate) fn command(program: &str) -> Command {
         let package = match program {
             "sshd" => "openssh-server",
             "ssh-keygen" | "ssh-agent" | "ssh-add" => "openssh-client",
-            "unshare" => "util-linux",
+            "setpriv" | "unshare" => "util-linux",
             other => other,
         };
         panic!("{program} is missing: apt-get install {package}");

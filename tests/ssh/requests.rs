@@ -155,6 +155,30 @@ async fn much_standard_error_stops_nothing() {
 }
 
 #[tokio::test]
+async fn the_agent_hears_that_we_are_still_here() {
+    let server = Server::start();
+    let options = Options { ping: Duration::from_millis(20), ..known(&server) };
+    let (_connection, mut agent) = start_with(&server, options).await;
+    let heard = async {
+        while ask(&mut agent, "pings").await.unwrap().parse::<u32>().unwrap() < 3 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), heard).await.expect("nobody pings");
+    // Pings between the pieces of a blob are no part of it, and a source may take its time.
+    let (reader, mut writer) = tokio::io::duplex(1000);
+    let source = tokio::spawn(async move {
+        for piece in bytes(3000).chunks(1000) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::io::AsyncWriteExt::write_all(&mut writer, piece).await.unwrap();
+        }
+    });
+    agent.put(&blob("slow", 3000), 0, reader, &mut |_| {}).await.unwrap();
+    source.await.unwrap();
+    assert!(fs::read(server.var_lib().join("agent.slow")).unwrap() == bytes(3000));
+}
+
+#[tokio::test]
 async fn a_request_that_was_dropped_spends_the_session() {
     let server = Server::start();
     let (connection, mut agent) = start(&server).await;

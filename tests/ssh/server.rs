@@ -68,8 +68,21 @@ impl Server {
         let text = format!("{config}\n{BASE}{host_keys}Port {port}\n").replace("DIR", path.to_str().unwrap());
         fs::write(path.join("sshd_config"), text).unwrap();
         let setup = SETUP.replace("DIR", path.to_str().unwrap());
-        let child = command("unshare")
-            .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-ec", &setup])
+        // Whatever happens to this process, sshd ends with it.
+        let child = command("setpriv")
+            .args([
+                "--pdeathsig",
+                "KILL",
+                "unshare",
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "sh",
+                "-ec",
+                &setup,
+            ])
             .stdin(Stdio::null())
             .spawn()
             .unwrap();

@@ -35,6 +35,11 @@ struct KeyAgent(Child, std::path::PathBuf);
 
 impl KeyAgent {
     fn start(directory: &Path, keys: &[&Path]) -> Self {
+        Self::with(directory, &[], keys)
+    }
+
+    /// With further options of ssh-add.
+    fn with(directory: &Path, options: &[&str], keys: &[&Path]) -> Self {
         let socket = directory.join("agent.sock");
         let child = command("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
         let agent = Self(child, socket);
@@ -43,7 +48,8 @@ impl KeyAgent {
             assert!(Instant::now() < deadline, "ssh-agent does not start");
             std::thread::sleep(Duration::from_millis(10));
         }
-        let added = command("ssh-add").arg("-q").args(keys).env("SSH_AUTH_SOCK", &agent.1).status().unwrap();
+        let added =
+            command("ssh-add").arg("-q").args(options).args(keys).env("SSH_AUTH_SOCK", &agent.1).status().unwrap();
         assert!(added.success());
         agent
     }
@@ -139,6 +145,26 @@ async fn keys_in_the_agent() {
         connects(options.clone(), &with_keys(&server, &[])).await;
         // And a public key as identity file means that one.
         connects(options, &with_keys(&server, &[&key.with_extension("pub")])).await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_constrained_to_a_destination() {
+    let server = Server::start();
+    let known_here = server.path().join("destinations");
+    fs::write(&known_here, format!("right {}\n", server.host_key("ed25519"))).unwrap();
+    let stranger = key(server.path(), "stranger", &["-t", "ed25519"]);
+    let known_there = server.path().join("elsewhere");
+    fs::write(&known_there, format!("wrong {}\n", public(&stranger))).unwrap();
+    for (file, name, works) in [(&known_here, "right", true), (&known_there, "wrong", false)] {
+        let directory = tempfile::tempdir().unwrap();
+        let options = ["-H", file.to_str().unwrap(), "-h", name];
+        let agent = KeyAgent::with(directory.path(), &options, &[&server.user_key()]);
+        let options = Options { auth_socket: Some(agent.1.clone()), ..known(&server) };
+        let mut host = with_keys(&server, &[]);
+        host.ssh.host = "127.0.0.1".into();
+        let connected = Connector::new(options).connect(&host).await;
+        assert_eq!(connected.is_ok(), works, "{name}");
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
+use russh::keys::agent::{AgentIdentity, AgentSessionBinding};
 use russh::keys::{Certificate, HashAlg, PublicKey};
 use tokio::net::UnixStream;
 
@@ -29,13 +29,13 @@ pub(in crate::remote) struct Candidates {
     pub(in crate::remote) notes: Vec<String>,
 }
 
-/// Collects what `identities` and the agent at `socket` offer. Named files come first, because sshd counts every
+/// Collects what `identities` and the agent offer. Named files come first, because sshd counts every
 /// try; usual files come after the agent's keys, because they may ask for a passphrase.
-pub(in crate::remote) async fn candidates(identities: &Identities, socket: Option<&Path>) -> Candidates {
+pub(in crate::remote) async fn candidates(identities: &Identities, agent: Option<Agent<'_>>) -> Candidates {
     let mut found = Candidates::default();
-    let held = match socket {
-        Some(socket) => agent_keys(socket).await.unwrap_or_else(|why| {
-            found.notes.push(format!("agent {}: {why}", socket.display()));
+    let held = match agent {
+        Some(agent) => agent_keys(agent).await.unwrap_or_else(|why| {
+            found.notes.push(format!("agent {}: {why}", agent.socket.display()));
             Vec::new()
         }),
         None => Vec::new(),
@@ -108,13 +108,27 @@ fn same(one: &PublicKey, other: &PublicKey) -> bool {
     one.key_data() == other.key_data()
 }
 
-async fn agent_keys(socket: &Path) -> Result<Vec<AgentIdentity>, String> {
-    let mut agent = connect(socket).await?;
-    agent.request_identities().await.map_err(|error| error.to_string())
+/// The user's SSH agent, for a login to one server.
+#[derive(Clone, Copy)]
+pub(in crate::remote) struct Agent<'a> {
+    pub(in crate::remote) socket: &'a Path,
+    /// Proof of which server it is; the agent shows keys that are constrained to some destinations only with it.
+    pub(in crate::remote) binding: Option<&'a AgentSessionBinding>,
 }
 
-pub(super) async fn connect(socket: &Path) -> Result<AgentClient<UnixStream>, String> {
-    AgentClient::connect_uds(socket).await.map_err(|error| error.to_string())
+impl Agent<'_> {
+    pub(super) async fn connect(&self) -> Result<AgentClient<UnixStream>, String> {
+        let mut client = AgentClient::connect_uds(self.socket).await.map_err(|error| error.to_string())?;
+        if let Some(binding) = self.binding {
+            // Agents that do not know this refuse it, and have no constrained keys either.
+            let _ = client.bind_session(binding, false).await;
+        }
+        Ok(client)
+    }
+}
+
+async fn agent_keys(agent: Agent<'_>) -> Result<Vec<AgentIdentity>, String> {
+    agent.connect().await?.request_identities().await.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -166,7 +180,8 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_used_is_noted() {
         let identities = Identities { files: vec!["/nowhere/key".into()], named: true, only: false };
-        let found = candidates(&identities, Some(Path::new("/nowhere/agent"))).await;
+        let agent = Agent { socket: Path::new("/nowhere/agent"), binding: None };
+        let found = candidates(&identities, Some(agent)).await;
         assert!(found.list.is_empty());
         assert_eq!(found.notes.len(), 2);
         assert_eq!(found.notes[1], "/nowhere/key: there is no such file");

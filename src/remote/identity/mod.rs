@@ -5,6 +5,6 @@ mod key_file;
 mod keyring;
 mod signer;
 
-pub(super) use candidates::{Candidate, candidates};
+pub(super) use candidates::{Agent, Candidate, candidates};
 pub(super) use keyring::Keyring;
 pub(super) use signer::{SignError, Signing};

@@ -10,7 +10,7 @@ use russh::keys::ssh_key::private::KeypairData;
 use russh::keys::{HashAlg, PrivateKey, PublicKey};
 use thiserror::Error;
 
-use super::candidates::connect;
+use super::candidates::Agent;
 use super::keyring::Keyring;
 use crate::remote::secrets::Secrets;
 
@@ -19,7 +19,7 @@ use crate::remote::secrets::Secrets;
 pub(in crate::remote) struct Signing<'a> {
     /// The key file; none: the agent has the key.
     pub(in crate::remote) file: Option<&'a Path>,
-    pub(in crate::remote) socket: Option<&'a Path>,
+    pub(in crate::remote) agent: Option<Agent<'a>>,
     pub(in crate::remote) keyring: &'a Keyring,
     pub(in crate::remote) secrets: &'a Secrets,
 }
@@ -53,15 +53,15 @@ impl russh::Signer for Signing<'_> {
         hash: Option<HashAlg>,
         to_sign: Vec<u8>,
     ) -> Result<Vec<u8>, SignError> {
-        match (self.file, self.socket) {
+        match (self.file, self.agent) {
             (Some(path), _) => {
                 let private = self.keyring.open(path, self.secrets).await.map_err(SignError::Key)?;
                 // An RSA signature takes milliseconds in release builds only; the session loops must go on.
                 let signed = tokio::task::spawn_blocking(move || sign(&private, hash, to_sign)).await;
                 signed.map_err(|error| SignError::Key(error.to_string()))?.map_err(SignError::Key)
             }
-            (None, Some(socket)) => {
-                let mut agent = connect(socket).await.map_err(SignError::Key)?;
+            (None, Some(agent)) => {
+                let mut agent = agent.connect().await.map_err(SignError::Key)?;
                 let signed = agent.sign_request(key, hash, to_sign).await;
                 signed.map_err(|error| SignError::Key(format!("the agent does not sign ({error})")))
             }
