@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
+use aws_lc_rs::digest::{Context, SHA256};
 
 use super::atomic::sync_directory;
 use super::machine::{Machine, STATE, found};
@@ -18,8 +18,14 @@ fn store() -> String {
 }
 
 /// Digest as 64 hexadecimal digits.
-pub(super) fn hex(digest: &[u8]) -> String {
+fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Digest of bytes at hand.
+#[cfg(test)]
+pub(super) fn sha256(content: &[u8]) -> String {
+    hex(aws_lc_rs::digest::digest(&SHA256, content).as_ref())
 }
 
 /// Where a complete blob is; a digest that is none would be a path to anywhere.
@@ -65,7 +71,7 @@ pub(super) struct Receiver {
     part: PathBuf,
     target: PathBuf,
     file: File,
-    hash: Sha256,
+    hash: Context,
     written: u64,
 }
 
@@ -91,7 +97,7 @@ impl Receiver {
         let failed = |error| Failure::new(title(blob), error);
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&part);
         let mut file = options.map_err(failed)?;
-        let mut hash = Sha256::new();
+        let mut hash = Context::new(&SHA256);
         let written = io::copy(&mut file, &mut HashWriter(&mut hash)).map_err(failed)?;
         file.seek(SeekFrom::Start(written)).map_err(failed)?;
         Ok(Self { blob: blob.clone(), part, target, file, hash, written })
@@ -121,7 +127,7 @@ impl Receiver {
 
     /// Verifies it, and only then gives it its name.
     pub(super) fn finish(self) -> Result<(), Failure> {
-        let found = hex(&self.hash.finalize());
+        let found = hex(self.hash.finish().as_ref());
         if found != self.blob.sha256 || self.written != self.blob.size {
             let _ = fs::remove_file(&self.part);
             let why = format!("what arrived is sha256:{found}, {} bytes instead of {}", self.written, self.blob.size);
@@ -137,7 +143,7 @@ impl Receiver {
     }
 }
 
-struct HashWriter<'a>(&'a mut Sha256);
+struct HashWriter<'a>(&'a mut Context);
 
 impl Write for HashWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -153,19 +159,19 @@ impl Write for HashWriter<'_> {
 /// A reader that hashes what passes through it.
 pub(super) struct HashReader<R> {
     inner: R,
-    hash: Sha256,
+    hash: Context,
 }
 
 impl<R: Read> HashReader<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self { inner, hash: Sha256::new() }
+        Self { inner, hash: Context::new(&SHA256) }
     }
 
     /// Reads to the end and returns the digest of everything.
     pub(super) fn digest(mut self) -> io::Result<String> {
         let mut buffer = vec![0; 64 << 10];
         while self.read(&mut buffer)? > 0 {}
-        Ok(hex(&self.hash.finalize()))
+        Ok(hex(self.hash.finish().as_ref()))
     }
 }
 
@@ -183,7 +189,7 @@ mod tests {
     use super::*;
 
     fn blob(content: &[u8]) -> Blob {
-        Blob { sha256: hex(&Sha256::digest(content)), size: content.len() as u64 }
+        Blob { sha256: sha256(content), size: content.len() as u64 }
     }
 
     #[test]

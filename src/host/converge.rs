@@ -41,7 +41,7 @@ fn walk(cx: &Context, parts: &[PartState], work: &mut dyn Work) -> Result<(), Fa
             }
             work.take(cx, part, observe(resource, cx))?;
         }
-        work.take(cx, part, systemd::owed_reload(cx))?;
+        systemd::reload_written(cx)?;
         let later = parts[index + 1..].iter().flat_map(|state| &state.resources);
         work.take(cx, part, systemd::restarts(cx, &state.resources, later))?;
     }

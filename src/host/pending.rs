@@ -1,4 +1,4 @@
-//! What is owed to systemd: units to restart and a reload of its configuration, because of files that changed.
+//! Restarts that are owed to units, because files that they read have changed.
 //!
 //! The note is on disk before the file changes and goes after the restart: a run that is killed in between leaves
 //! the note, and the next run restarts what still runs on old files.
@@ -10,14 +10,11 @@ use super::atomic::{self, Attributes};
 use super::machine::{Machine, STATE, found};
 use super::protocol::Failure;
 
-/// The note that stands for `systemctl daemon-reload`; no unit is called so.
-pub(super) const RELOAD: &str = "daemon-reload";
-
 fn directory() -> String {
     format!("{STATE}/pending")
 }
 
-/// What is owed: the cause by unit, [`RELOAD`] among them.
+/// What is owed: the cause by unit.
 pub(super) fn owed(machine: &Machine) -> Result<BTreeMap<String, String>, Failure> {
     let mut owed = BTreeMap::new();
     for name in machine.names(&directory())?.into_iter().filter(|name| !atomic::is_ours(name)) {
@@ -52,12 +49,12 @@ mod tests {
         let host = Scripted::new();
         assert!(owed(&host.machine).unwrap().is_empty());
         note(&host.machine, "etcd.service", "/etc/etcd/etcd.env").unwrap();
-        note(&host.machine, RELOAD, "/etc/systemd/system/etcd.service").unwrap();
+        note(&host.machine, "a.service", "/etc/a changed").unwrap();
         host.put("/var/lib/kubewright/pending/.kubewright-1-kubelet.service.tmp", "");
         let names: Vec<String> = owed(&host.machine).unwrap().into_keys().collect();
-        assert_eq!(names, [RELOAD, "etcd.service"]);
-        settle(&host.machine, RELOAD).unwrap();
-        settle(&host.machine, RELOAD).unwrap();
+        assert_eq!(names, ["a.service", "etcd.service"]);
+        settle(&host.machine, "a.service").unwrap();
+        settle(&host.machine, "a.service").unwrap();
         assert_eq!(owed(&host.machine).unwrap()["etcd.service"], "/etc/etcd/etcd.env");
     }
 }

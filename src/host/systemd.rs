@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::command::Command;
 use super::machine::Machine;
-use super::pending::RELOAD;
 use super::protocol::{Action, Failure};
 use super::resource::{Context, Pending};
 use crate::desired::state::Resource;
 
+/// Where units and their drop-ins are written.
+const UNIT_FILES: &str = "/etc/systemd/system/";
 /// How long a unit may take to start or stop.
 const DEADLINE: Duration = Duration::from_secs(180);
 /// How long a `Type=notify` unit is waited for while it is starting: an etcd member only becomes active with a
@@ -97,50 +98,73 @@ impl Context {
         Ok(units)
     }
 
+    /// Something at `path` changed; systemd may have read it.
+    pub(super) fn unit_file_changed(&self, path: &str) {
+        if unit_of(path).is_some() {
+            self.wrote_unit_files.set(true);
+            self.unit_files_changed.set(true);
+            *self.units.borrow_mut() = None;
+        }
+    }
+
     /// Runs systemctl for `what`; what was seen of units is stale afterwards.
     pub(super) fn systemctl(&self, what: &str, arguments: &[&str]) -> Result<(), Failure> {
         *self.units.borrow_mut() = None;
         let command = Command::new("systemctl").args(arguments.iter().copied()).deadline(DEADLINE);
         self.run(what, &command).map(drop)
     }
-}
 
-/// The reload that unit files make necessary which changed, in this run or behind systemd's back. Comes before a
-/// unit is looked at.
-pub(super) fn reload<'a>(cx: &Context) -> Result<Vec<Pending<'a>>, Failure> {
-    let owed = owed_reload(cx)?;
-    if !owed.is_empty() {
-        return Ok(owed);
+    /// Whether `name` starts at boot, by the links on disk: systemd remembers its own answer until it is reloaded.
+    pub(super) fn is_wanted(&self, name: &str) -> Result<bool, Failure> {
+        for directory in self.machine.names(UNIT_FILES)? {
+            let wants = directory.ends_with(".wants") || directory.ends_with(".requires");
+            if wants && self.machine.exists(&format!("{UNIT_FILES}{directory}/{name}"))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
-    let cause = stale(cx)?.map(|name| format!("files of {name} changed"));
-    Ok(cause.map(|cause| reload_because(cx, &cause)).into_iter().collect())
 }
 
-/// The reload that files of this run, or of a killed one, make necessary.
-pub(super) fn owed_reload<'a>(cx: &Context) -> Result<Vec<Pending<'a>>, Failure> {
-    if !is_there(&cx.machine)? {
+/// The unit that reads the file at `path`: itself, or a drop-in.
+pub(super) fn unit_of(path: &str) -> Option<&str> {
+    let first = path.strip_prefix(UNIT_FILES)?.split('/').next()?;
+    Some(first.strip_suffix(".d").unwrap_or(first))
+}
+
+/// A unit whose files are not what systemd has read. A new unit needs no reload, and that matters: on a slow host a
+/// reload takes seconds.
+fn stale(cx: &Context) -> Result<Option<&str>, Failure> {
+    let units = cx.units()?;
+    for name in &cx.mentioned {
+        let Some(unit) = units.get(name) else { continue };
+        // Before systemd 248, a unit that another one mentions stays unknown once it was looked for in vain.
+        let unknown = unit.load == "not-found" && cx.machine.exists(&format!("{UNIT_FILES}{name}"))?;
+        if unit.need_reload || unknown {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// The reload that somebody else's change, or that of a killed run, has made necessary.
+pub(super) fn reload<'a>(cx: &Context) -> Result<Vec<Pending<'a>>, Failure> {
+    // What this run writes itself is reloaded where units start, and is no change of its own.
+    if cx.reload_told.get() || cx.wrote_unit_files.get() {
         return Ok(Vec::new());
     }
-    Ok(cx.owes(RELOAD).map(|cause| reload_because(cx, &cause)).into_iter().collect())
-}
-
-fn reload_because<'a>(cx: &Context, cause: &str) -> Pending<'a> {
-    cx.told(RELOAD);
+    let Some(name) = stale(cx)? else { return Ok(Vec::new()) };
     cx.reload_told.set(true);
-    Pending::new("systemd", Action::Update, format!("daemon-reload: {cause}"), |cx| {
-        cx.systemctl("systemd", &["daemon-reload"])?;
-        cx.settle(RELOAD)
-    })
+    let summary = format!("daemon-reload: files of {name} changed");
+    Ok(vec![Pending::new("systemd", Action::Update, summary, |cx| cx.systemctl("systemd", &["daemon-reload"]))])
 }
 
-/// A unit whose files changed behind systemd's back; a diff tells so once.
-fn stale(cx: &Context) -> Result<Option<&str>, Failure> {
-    if cx.reload_told.get() {
-        return Ok(None);
+/// Reloads what this run has written, where systemd must read it again.
+pub(super) fn reload_written(cx: &Context) -> Result<(), Failure> {
+    if cx.unit_files_changed.take() && stale(cx)?.is_some() {
+        cx.systemctl("systemd", &["daemon-reload"])?;
     }
-    let units = cx.units()?;
-    let stale = cx.mentioned.iter().find(|name| units.get(*name).is_some_and(|unit| unit.need_reload));
-    Ok(stale.map(String::as_str))
+    Ok(())
 }
 
 /// Restarts that files of a part ask for, of units that no resource of the part or of a `later` one starts itself.
@@ -180,6 +204,7 @@ pub(super) fn restart<'a>(name: &str, cause: &str) -> Pending<'a> {
 /// Starts or restarts a unit and waits for the outcome; afterwards no restart is owed.
 pub(super) fn bring_up(cx: &Context, name: &str, verb: &str) -> Result<(), Failure> {
     let what = format!("unit {name}");
+    reload_written(cx)?;
     cx.systemctl(&what, &["--no-block", verb, "--", name])?;
     wait(cx, &what, name)?;
     cx.settle(name)

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 
-use super::super::blob::hex;
+use super::super::blob::sha256;
 use super::super::protocol::{Action, Change, Event, Failure, Holder, Reply};
 use super::super::testing::Scripted;
 use super::*;
@@ -101,11 +101,10 @@ async fn diff_converge_and_diff_again() {
 
 #[tokio::test]
 async fn a_blob_is_sent_and_a_failed_transfer_does_not_spoil_the_session() {
-    use sha2::Digest;
     let host = Scripted::new();
     let mut client = Client::connect(&host).await;
     let content = vec![7_u8; 600_000];
-    let blob = Blob { sha256: hex(&sha2::Sha256::digest(&content)), size: content.len() as u64 };
+    let blob = Blob { sha256: sha256(&content), size: content.len() as u64 };
     // An offset that does not fit fails at once, while the pieces are still on their way.
     client.send(&ToAgent::Put { blob: blob.clone(), offset: 5 }).await;
     for piece in content.chunks(100_000) {
@@ -130,10 +129,9 @@ async fn a_blob_is_sent_and_a_failed_transfer_does_not_spoil_the_session() {
 
 #[tokio::test]
 async fn a_connection_lost_in_a_blob_goes_on_where_it_was() {
-    use sha2::Digest;
     let host = Scripted::new();
     let content = vec![3_u8; 300_000];
-    let blob = Blob { sha256: hex(&sha2::Sha256::digest(&content)), size: content.len() as u64 };
+    let blob = Blob { sha256: sha256(&content), size: content.len() as u64 };
     let mut client = Client::connect(&host).await;
     client.send(&ToAgent::Put { blob: blob.clone(), offset: 0 }).await;
     frame::write_data(&mut client.stream, &content[..100_000]).await.unwrap();

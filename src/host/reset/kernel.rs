@@ -57,7 +57,7 @@ fn bring_back_swap(work: &mut Work) {
     let machine = work.machine;
     let units = work.look(machine.text(&swap::masked())).unwrap_or_default();
     if !units.is_empty() {
-        let command = Command::new("systemctl").args(["unmask", "--"]).args(units.lines());
+        let command = Command::new("systemctl").args(["unmask", "--no-reload", "--"]).args(units.lines());
         work.step(Part::Kernel, "swap units", Action::Update, "unmasked", |machine| {
             Work::run(machine, "swap units", &command)?;
             let list = machine.root.at(swap::masked());

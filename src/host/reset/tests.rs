@@ -75,9 +75,9 @@ fn script(host: &Scripted) {
         "*nat\n:KUBE-SERVICES - [0:0]\n-A OUTPUT -j KUBE-SERVICES\n-A OUTPUT -j ACCEPT\nCOMMIT\n",
     );
     host.expect("iptables-restore", "");
-    host.expect("systemctl unmask -- dev-sda2.swap", "");
+    host.expect("systemctl unmask --no-reload -- dev-sda2.swap", "");
     host.expect("swapon -a", "");
-    host.expect("systemctl disable -- kubewright-routes.service kubelet.service", "");
+    host.expect("systemctl disable --no-reload -- kubewright-routes.service kubelet.service", "");
     host.expect("systemctl daemon-reload", "");
 }
 
@@ -161,7 +161,7 @@ fn a_failure_does_not_stop_the_rest_and_the_memory_stays_for_the_next_time() {
     host.expect(&format!("{SHOW} etcd.service"), show);
     host.expect_failure("systemctl stop -- etcd.service", "timed out");
     host.expect_failure("umount /var/lib/kubelet/pods/a/nfs", "busy");
-    host.expect("systemctl disable -- etcd.service", "");
+    host.expect("systemctl disable --no-reload -- etcd.service", "");
     host.expect("systemctl daemon-reload", "");
     let failure = reset(&host.machine, Path::new("/nowhere"), &mut |_| {}).unwrap_err();
     host.done();

@@ -24,7 +24,10 @@ pub(super) fn stop(work: &mut Work) {
     let states = work.look(show(machine, "reset", ours.iter().map(String::as_str)));
     for name in &ours {
         let Some(state) = states.get(name) else { continue };
-        if !matches!(state.active.as_str(), "inactive" | "failed") {
+        if state.active == "failed" {
+            // Otherwise systemd goes on listing it when its file is gone; if it cannot, that is all that happens.
+            let _ = machine.system.run(&Command::new("systemctl").args(["reset-failed", "--", name]));
+        } else if state.active != "inactive" {
             let command = Command::new("systemctl").args(["stop", "--", name]).deadline(Duration::from_secs(180));
             let summary = format!("{} → stopped", state.active);
             let resource = format!("unit {name}");
@@ -41,7 +44,7 @@ pub(super) fn remove(work: &mut Work) {
     let ours = work.look(ours(machine));
     let live = work.look(is_there(machine));
     if !ours.is_empty() && live {
-        let command = Command::new("systemctl").args(["disable", "--"]).args(ours.iter());
+        let command = Command::new("systemctl").args(["disable", "--no-reload", "--"]).args(ours.iter());
         work.step(Part::Kubelet, "units", Action::Update, format!("disabled: {}", ours.join(", ")), |machine| {
             Work::run(machine, "units", &command)
         });

@@ -4,10 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::super::machine::found;
-use super::super::pending::RELOAD;
 use super::super::proc;
 use super::super::protocol::{Action, Failure};
-use super::file::UNIT_FILES;
 use super::{Context, Observe, Observed, Pending};
 use crate::desired::state::Absent;
 
@@ -29,10 +27,8 @@ impl Observe for Absent {
         }
         let summary = if meta.is_dir() { "directory removed" } else { "file removed" };
         Ok(vec![Pending::new(name.clone(), Action::Remove, summary, move |cx| {
-            if self.path.starts_with(UNIT_FILES) {
-                cx.note(RELOAD, &format!("{} removed", self.path))?;
-            }
             let removed = if meta.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            cx.unit_file_changed(&self.path);
             removed.map_err(|error| Failure::new(&name, error))
         })])
     }

@@ -67,9 +67,7 @@ mod tests {
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
 
-    use sha2::{Digest, Sha256};
-
-    use super::super::super::blob::hex;
+    use super::super::super::blob::sha256;
     use super::super::super::converge::{converge, diff};
     use super::super::super::testing::Scripted;
     use super::*;
@@ -97,7 +95,7 @@ mod tests {
         let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
         encoder.write_all(&tar).unwrap();
         let bytes = encoder.finish().unwrap();
-        let blob = Blob { sha256: hex(&Sha256::digest(&bytes)), size: bytes.len() as u64 };
+        let blob = Blob { sha256: sha256(&bytes), size: bytes.len() as u64 };
         let path = host.at(&format!("/var/lib/kubewright/blobs/sha256/{}", blob.sha256));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();

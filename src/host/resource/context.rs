@@ -14,7 +14,7 @@ use super::super::machine::Machine;
 use super::super::owner::Accounts;
 use super::super::pending;
 use super::super::protocol::Failure;
-use super::super::systemd::UnitState;
+use super::super::systemd::{UnitState, unit_of};
 use crate::desired::state::{Owner, PartState, Resource};
 
 /// Label of each image reference that containerd knows.
@@ -29,6 +29,10 @@ pub(in crate::host) struct Context {
     pub(in crate::host) images: RefCell<Option<Rc<KnownImages>>>,
     /// The request has told of a `daemon-reload`.
     pub(in crate::host) reload_told: Cell<bool>,
+    /// This request has written files of units.
+    pub(in crate::host) wrote_unit_files: Cell<bool>,
+    /// And systemd has not been asked since whether it must read them again.
+    pub(in crate::host) unit_files_changed: Cell<bool>,
     accounts: RefCell<Option<Rc<Accounts>>>,
     builtin: OnceCell<String>,
     /// Cause by unit: notes on disk, and what files of this request will ask for.
@@ -37,9 +41,12 @@ pub(in crate::host) struct Context {
 
 impl Context {
     pub(in crate::host) fn new(machine: &Machine, parts: &[PartState]) -> Result<Self, Failure> {
+        let read_from = |path: &str| unit_of(path).map(str::to_owned);
         let mentioned = |resource: &Resource| match resource {
             Resource::Unit(unit) => vec![unit.name.clone()],
-            Resource::File(file) => file.restarts.clone(),
+            Resource::File(file) => file.restarts.iter().cloned().chain(read_from(&file.path)).collect(),
+            Resource::Symlink(symlink) => read_from(&symlink.path).into_iter().collect(),
+            Resource::Absent(absent) => read_from(&absent.path).into_iter().collect(),
             _ => Vec::new(),
         };
         Ok(Self {
@@ -48,6 +55,8 @@ impl Context {
             units: RefCell::default(),
             images: RefCell::default(),
             reload_told: Cell::new(false),
+            wrote_unit_files: Cell::new(false),
+            unit_files_changed: Cell::new(false),
             accounts: RefCell::default(),
             builtin: OnceCell::new(),
             owed: RefCell::new(pending::owed(machine)?),

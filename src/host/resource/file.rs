@@ -5,14 +5,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::super::atomic::{self, Attributes};
 use super::super::machine::found;
-use super::super::pending::RELOAD;
 use super::super::protocol::{Action, Failure};
 use super::text::unified;
 use super::{Context, Observe, Observed, Pending};
 use crate::desired::state::File;
-
-/// systemd reads these at start and at `daemon-reload`.
-pub(super) const UNIT_FILES: &str = "/etc/systemd/system/";
 
 impl Observe for File {
     fn observe<'a>(&'a self, cx: &Context) -> Observed<'a> {
@@ -68,9 +64,6 @@ impl File {
         for unit in &self.restarts {
             cx.will_owe(unit, &self.cause());
         }
-        if self.path.starts_with(UNIT_FILES) {
-            cx.will_owe(RELOAD, &self.cause());
-        }
         let secret = if self.secret { " (secret)" } else { "" };
         let mut summary = match (action, &old) {
             (Action::Create, _) => {
@@ -95,12 +88,10 @@ impl File {
         for unit in &self.restarts {
             cx.note(unit, &self.cause())?;
         }
-        if self.path.starts_with(UNIT_FILES) {
-            cx.note(RELOAD, &self.cause())?;
-        }
         let path = cx.machine.root.at(&self.path);
         cx.make_parents(&self.name(), &path)?;
         let written = atomic::write(&path, self.content.as_bytes(), Attributes { mode: self.mode, owner });
+        cx.unit_file_changed(&self.path);
         written.map_err(|error| Failure::new(self.name(), error))
     }
 

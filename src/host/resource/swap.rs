@@ -72,7 +72,7 @@ fn mask(cx: &Context) -> Result<(), Failure> {
     let noted = atomic::write(&cx.machine.root.at(masked()), (all.join("\n") + "\n").as_bytes(), attributes);
     noted.map_err(|error| Failure::new(format!("swap: writing {}", masked()), error))?;
     // Not `--now`: stopping a swap unit of a file that fstab no longer has would fail; swapoff follows.
-    let command = Command::new("systemctl").args(["mask", "--"]).args(units);
+    let command = Command::new("systemctl").args(["mask", "--no-reload", "--"]).args(units);
     cx.run("swap", &command).map(drop)
 }
 

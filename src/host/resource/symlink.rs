@@ -4,9 +4,7 @@ use std::fs;
 
 use super::super::atomic;
 use super::super::machine::found;
-use super::super::pending::RELOAD;
 use super::super::protocol::{Action, Failure};
-use super::file::UNIT_FILES;
 use super::{Context, Observe, Observed, Pending};
 use crate::desired::state::Symlink;
 
@@ -31,10 +29,8 @@ impl Observe for Symlink {
             Some(_) => (Action::Update, format!("a file → {}", self.target)),
         };
         Ok(vec![Pending::new(name.clone(), action, summary, move |cx| {
-            if self.path.starts_with(UNIT_FILES) {
-                cx.note(RELOAD, &format!("{} changed", self.path))?;
-            }
             cx.make_parents(&name, &path)?;
+            cx.unit_file_changed(&self.path);
             atomic::symlink(&self.target, &path).map_err(|error| Failure::new(&name, error))
         })])
     }

@@ -239,7 +239,7 @@ fn swap_goes_off_and_stays_off() {
         "systemctl list-units --type=swap --all --plain --no-legend",
         "dev-sda2.swap loaded active active /dev/sda2\n",
     );
-    host.expect("systemctl mask -- dev-sda2.swap", "");
+    host.expect("systemctl mask --no-reload -- dev-sda2.swap", "");
     host.expect_effect("swapoff /dev/sda2", "", |root| fs::write(root.join("proc/swaps"), "Filename\n").unwrap());
     assert_eq!(make(&host, &parts), told);
     host.done();

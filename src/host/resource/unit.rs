@@ -1,5 +1,6 @@
 //! A systemd unit: enabled or not, running or not, and restarted when files that it reads have changed.
 
+use super::super::command::Command;
 use super::super::protocol::{Action, Failure};
 use super::super::systemd::{self, UnitState};
 use super::{Context, Observe, Observed, Pending};
@@ -13,7 +14,7 @@ impl Observe for Unit {
         }
         let state = cx.units()?.get(&self.name).cloned().unwrap_or_default();
         let mut pending = Vec::new();
-        pending.extend(self.installed(&state));
+        pending.extend(self.installed(&state, cx.is_wanted(&self.name)?));
         pending.extend(if self.running { self.up(cx, &state) } else { self.down(&state) });
         Ok(pending)
     }
@@ -29,20 +30,26 @@ impl Unit {
         Pending::new(self.title(), action, summary, move |cx| cx.systemctl(&self.title(), &[verb, "--", &self.name]))
     }
 
-    fn installed<'a>(&'a self, state: &UnitState) -> Vec<Pending<'a>> {
-        let now = if state.file.is_empty() { "not there" } else { &state.file };
-        let wanted = self.enabled || self.running;
+    /// Only the links for the next boot change, so the running systemd need not read everything again.
+    fn link<'a>(&'a self, verb: &'static str, summary: String) -> Pending<'a> {
+        Pending::new(self.title(), Action::Update, summary, move |cx| {
+            let command = Command::new("systemctl").args([verb, "--no-reload", "--", &self.name]);
+            cx.run(&self.title(), &command).map(drop)
+        })
+    }
+
+    fn installed<'a>(&'a self, state: &UnitState, wanted: bool) -> Vec<Pending<'a>> {
         let mut pending = Vec::new();
-        if wanted && state.file.starts_with("masked") {
-            pending.push(self.verb(Action::Update, "unmask", format!("{now} → unmasked")));
+        if (self.enabled || self.running) && state.file.starts_with("masked") {
+            pending.push(self.verb(Action::Update, "unmask", format!("{} → unmasked", state.file)));
         }
         // A static unit has nothing to enable; the others of this list are enabled by whatever made them.
-        let lasting = matches!(state.file.as_str(), "enabled" | "static" | "alias" | "generated" | "indirect");
-        if self.enabled && !lasting {
-            pending.push(self.verb(Action::Update, "enable", format!("{now} → enabled")));
+        let lasting = matches!(state.file.as_str(), "static" | "alias" | "generated" | "indirect");
+        if self.enabled && !wanted && !lasting {
+            pending.push(self.link("enable", "starts at boot".into()));
         }
-        if !self.enabled && matches!(state.file.as_str(), "enabled" | "enabled-runtime" | "linked") {
-            pending.push(self.verb(Action::Update, "disable", format!("{now} → disabled")));
+        if !self.enabled && wanted {
+            pending.push(self.link("disable", "no longer starts at boot".into()));
         }
         pending
     }

@@ -6,9 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
-use super::super::super::blob::hex;
+use super::super::super::blob::sha256;
 use super::super::super::converge::{converge, diff};
 use super::super::super::machine::Machine;
 use super::super::super::system::Live;
@@ -24,7 +22,7 @@ fn images(host: &Scripted, content: &[u8]) -> (Vec<PartState>, String) {
     header.set_mode(0o644);
     builder.append_data(&mut header, "opt/kubewright/images/pause.tar", content).unwrap();
     let layer = zstd::encode_all(builder.into_inner().unwrap().as_slice(), 1).unwrap();
-    let sha256 = hex(&Sha256::digest(&layer));
+    let sha256 = sha256(&layer);
     let path = host.at(&format!("/var/lib/kubewright/blobs/sha256/{sha256}"));
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, &layer).unwrap();
@@ -91,7 +89,7 @@ fn archive(reference: &str, content: &[u8]) -> Vec<u8> {
     let mut layer = tar::Builder::new(Vec::new());
     entry(&mut layer, "pause", content);
     let layer = layer.into_inner().unwrap();
-    let diff = hex(&Sha256::digest(&layer));
+    let diff = sha256(&layer);
     let config = format!(
         r#"{{"architecture":"amd64","os":"linux","config":{{}},"rootfs":{{"type":"layers","diff_ids":["sha256:{diff}"]}}}}"#
     );

@@ -1,7 +1,8 @@
 //! Units on a scripted systemd: order, waiting, restarts that are owed.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
 use super::super::super::converge::{converge, diff};
 use super::super::super::protocol::Action;
@@ -50,24 +51,73 @@ fn a_unit_comes_up_after_its_files() {
     +++ /etc/etcd/etcd.env
     @@ -0,0 +1 @@
     +A=1
-    Update systemd: daemon-reload: /etc/systemd/system/etcd.service changed
-    Update unit etcd.service: not there → enabled
+    Update unit etcd.service: starts at boot
     Start unit etcd.service: stopped → running
     ");
     host.done();
-    // Nothing is asked before the reload: what systemd knows is stale until then.
-    host.expect("systemctl daemon-reload", "");
+    // A new unit needs no daemon-reload.
     host.expect(&ask, &show("inactive", "dead", "disabled"));
-    host.expect("systemctl enable -- etcd.service", "");
+    host.expect_effect("systemctl enable --no-reload -- etcd.service", "", enable);
     host.expect("systemctl --no-block start -- etcd.service", "");
     host.expect(&ask, &show("inactive", "dead", "enabled").replace("Type", "Job=7\nType"));
     host.expect(&ask, &show("activating", "start", "enabled"));
     host.expect(&ask, &show("active", "running", "enabled"));
-    assert_eq!(make(&host, &etcd("A=1\n")).len(), 5);
+    assert_eq!(make(&host, &etcd("A=1\n")).len(), 4);
     host.done();
-    host.expect(&ask, &show("active", "running", "enabled"));
+    // What systemd remembers of links is not asked.
+    host.expect(&ask, &show("active", "running", "disabled"));
     assert_eq!(changes(&host, &etcd("A=1\n")), []);
     assert_eq!(fs::read_dir(host.at("/var/lib/kubewright/pending")).unwrap().count(), 0);
+}
+
+/// What `systemctl enable` leaves.
+fn enable(root: &Path) {
+    let wants = root.join("etc/systemd/system/multi-user.target.wants");
+    fs::create_dir_all(&wants).unwrap();
+    symlink("../etcd.service", wants.join("etcd.service")).unwrap();
+}
+
+#[test]
+fn a_changed_unit_file_is_reloaded_before_the_restart_and_a_stale_one_at_once() {
+    let host = booted();
+    make_etcd_running(&host);
+    let mut parts = etcd("A=1\n");
+    let Resource::File(unit) = &mut parts[0].resources[0] else { unreachable!() };
+    unit.content = "[Service]\nNice=1\n".into();
+    unit.restarts = vec!["etcd.service".into()];
+    let ask = format!("{SHOW} etcd.service");
+    let running = show("etcd.service", "active", "running", "enabled");
+    let stale = running.replace("Reload=no", "Reload=yes");
+    host.expect(&ask, &running);
+    let told = changes(&host, &parts);
+    host.expect(&ask, &stale);
+    host.expect("systemctl daemon-reload", "");
+    host.expect("systemctl --no-block restart -- etcd.service", "");
+    host.expect(&ask, &running);
+    assert_eq!(make(&host, &parts), told);
+    host.done();
+    // Somebody edits the file of another unit of ours, or a run was killed before it came to the reload.
+    host.expect(&ask, &stale);
+    insta::assert_snapshot!(lines(&changes(&host, &parts)), @"Update systemd: daemon-reload: files of etcd.service changed");
+    host.expect(&ask, &stale);
+    host.expect("systemctl daemon-reload", "");
+    host.expect(&ask, &running);
+    assert_eq!(make(&host, &parts).len(), 1);
+    host.done();
+}
+
+#[test]
+fn a_unit_that_an_old_systemd_does_not_find_is_reloaded() {
+    let host = booted();
+    make_etcd_running(&host);
+    fs::write(host.at("/etc/systemd/system/etcd.service"), "old").unwrap();
+    let ask = format!("{SHOW} etcd.service");
+    host.expect(&ask, &show("etcd.service", "inactive", "dead", ""));
+    host.expect("systemctl daemon-reload", "");
+    host.expect("systemctl --no-block start -- etcd.service", "");
+    host.expect(&ask, &show("etcd.service", "active", "running", "enabled"));
+    make(&host, &etcd("A=1\n"));
+    host.done();
 }
 
 #[test]
@@ -89,6 +139,7 @@ fn an_etcd_member_that_waits_for_its_peers_holds_nobody_up() {
 fn make_etcd_running(host: &Scripted) {
     host.put("/etc/systemd/system/etcd.service", "[Service]\n");
     host.put("/etc/etcd/etcd.env", "A=1\n");
+    enable(host.directory());
     for path in ["/etc/systemd/system/etcd.service", "/etc/etcd/etcd.env"] {
         fs::set_permissions(host.at(path), fs::Permissions::from_mode(0o644)).unwrap();
     }
@@ -162,7 +213,10 @@ fn a_unit_that_should_not_run_is_stopped_and_disabled() {
     let unit = Unit { name: "x.service".into(), enabled: false, running: false };
     let parts = [part(Part::Endpoint, vec![Resource::Unit(unit)])];
     host.expect(&format!("{SHOW} x.service"), &show("x.service", "active", "running", "enabled"));
-    host.expect("systemctl disable -- x.service", "");
+    host.put("/etc/systemd/system/multi-user.target.wants/x.service", "");
+    host.expect_effect("systemctl disable --no-reload -- x.service", "", |root| {
+        fs::remove_file(root.join("etc/systemd/system/multi-user.target.wants/x.service")).unwrap();
+    });
     host.expect("systemctl stop -- x.service", "");
     assert_eq!(make(&host, &parts).len(), 2);
     host.expect(&format!("{SHOW} x.service"), &show("x.service", "inactive", "dead", ""));
