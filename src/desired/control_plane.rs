@@ -20,18 +20,31 @@ const CONTROLLERS: &str = "kube-controller-manager";
 const SCHEDULER: &str = "kube-scheduler";
 const LOOPBACK: &str = "127.0.0.1";
 
-pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Error> {
+/// The API server.
+pub(super) fn api_server(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Error> {
+    on_masters(host, || vec![pod(host, API, apiserver(host), pods::APISERVER)])
+}
+
+/// Controller-manager and scheduler.
+pub(super) fn controllers(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Error> {
+    on_masters(host, || {
+        vec![
+            pod(host, CONTROLLERS, controller_manager(host), pods::CONTROLLER_MANAGER),
+            pod(host, SCHEDULER, scheduler(host), pods::scheduler(host.version())),
+        ]
+    })
+}
+
+fn on_masters(
+    host: &HostContext<'_>,
+    pods: impl FnOnce() -> Vec<Result<Resource, Error>>,
+) -> Result<Option<Vec<Resource>>, Error> {
     if !host.is(Role::ControlPlane) {
         return Ok(None);
     }
-    let pods = [
-        pod(host, API, apiserver(host), pods::APISERVER),
-        pod(host, CONTROLLERS, controller_manager(host), pods::CONTROLLER_MANAGER),
-        pod(host, SCHEDULER, scheduler(host), pods::scheduler(host.version())),
-    ];
     let mut resources = Vec::new();
     let mut errors = Vec::new();
-    for pod in pods {
+    for pod in pods() {
         match pod {
             Ok(resource) => resources.push(resource),
             Err(error) => errors.push(error),
@@ -197,7 +210,8 @@ mod tests {
     fn manifest_of(fixture: &Fixture, host: &str, component: &str) -> serde_json::Value {
         let state = fixture.state(host);
         let path = manifest(component);
-        let content = state.part(Part::ControlPlane).unwrap().resources.iter().find_map(|resource| match resource {
+        let parts = [Part::ControlPlane, Part::Controllers].map(|part| state.part(part).unwrap());
+        let content = parts.iter().flat_map(|state| &state.resources).find_map(|resource| match resource {
             Resource::File(file) if file.path == path => Some(file.content.clone()),
             _ => None,
         });

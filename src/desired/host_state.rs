@@ -8,16 +8,17 @@ use crate::cluster::Host;
 type Build = fn(&HostContext<'_>) -> Result<Option<Vec<Resource>>, Error>;
 
 /// Every part, in the order in which they are brought about.
-const PARTS: [(Part, Build); 9] = [
+const PARTS: [(Part, Build); 10] = [
     (Part::Kernel, kernel::part),
     (Part::Binaries, binaries::part),
     (Part::Pki, keys::part),
     (Part::Etcd, etcd::part),
     (Part::Runtime, runtime::part),
     (Part::Endpoint, endpoint::part),
-    (Part::ControlPlane, control_plane::part),
+    (Part::ControlPlane, control_plane::api_server),
     (Part::Network, network::part),
     (Part::Kubelet, kubelet::part),
+    (Part::Controllers, control_plane::controllers),
 ];
 
 /// Everything that `host` should be. Fails with all that is wrong, never only the first.

@@ -37,12 +37,15 @@ pub enum Part {
     Runtime,
     /// HAProxy and keepalived in front of the API servers.
     Endpoint,
-    /// Static pods of the control plane.
+    /// The static pod of the API server.
     ControlPlane,
     /// CNI configuration and routes.
     Network,
     /// The kubelet.
     Kubelet,
+    /// The static pods of controller-manager and scheduler. Apart from the API server, because without one they only
+    /// start, fail and start again.
+    Controllers,
 }
 
 impl fmt::Display for Part {
@@ -57,6 +60,7 @@ impl fmt::Display for Part {
             Self::ControlPlane => "control-plane",
             Self::Network => "network",
             Self::Kubelet => "kubelet",
+            Self::Controllers => "controllers",
         })
     }
 }

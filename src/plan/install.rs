@@ -7,7 +7,7 @@ use crate::desired::state::Part;
 /// Bare hosts to a cluster, and a cluster to what the inventory says now.
 #[rustfmt::skip]
 pub fn install() -> Vec<Stage> {
-    use Part::{Binaries, ControlPlane, Endpoint, Etcd, Kernel, Kubelet, Network, Pki, Runtime};
+    use Part::{Binaries, ControlPlane, Controllers, Endpoint, Etcd, Kernel, Kubelet, Network, Pki, Runtime};
     use Selector::{Api, Everyone, Nodes, PureWorkers};
     let (members, masters) = (Selector::Role(Role::Etcd), Selector::Role(Role::ControlPlane));
     let stage = |name, after, hosts, work, pace, gate| Stage { name, after, hosts, work, pace, gate };
@@ -18,10 +18,10 @@ pub fn install() -> Vec<Stage> {
         stage("etcd",          &["prepare"],            members,     Work::Converge(&[Etcd]),                  Pace::Careful("etcd.service"), Some(Gate::EtcdHealthy)),
         stage("runtime",       &["prepare"],            Nodes,       Work::Converge(&[Runtime]),               together, None),
         stage("control-plane", &["etcd", "runtime"],    masters,     Work::Converge(&[Endpoint, ControlPlane, Network, Kubelet]), Pace::Careful("kubelet.service"), Some(Gate::ApiServersReady)),
+        stage("controllers",   &["control-plane"],      masters,     Work::Converge(&[Controllers]),           Pace::Careful("kubelet.service"), Some(Gate::ControlPlaneRunning)),
         stage("workers",       &["runtime"],            PureWorkers, Work::Converge(&[Endpoint, Network, Kubelet]), together, Some(Gate::KubeletsHealthy)),
         stage("objects",       &["control-plane"],      Api,         Work::Objects,                            together, None),
         stage("nodes",         &["objects", "workers"], Api,         Work::Nodes,                              together, Some(Gate::NodesReady)),
-        stage("masters",       &["nodes"],              Api,         Work::Prove,                              together, Some(Gate::ControlPlaneRunning)),
         stage("add-ons",       &["nodes"],              Api,         Work::Prove,                              together, Some(Gate::WorkloadsAvailable)),
     ]
 }
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_living_cluster_changes_one_member_at_a_time() {
-        let disruptive = [Part::Etcd, Part::ControlPlane];
+        let disruptive = [Part::Etcd, Part::ControlPlane, Part::Controllers];
         for stage in install() {
             let Work::Converge(parts) = stage.work else { continue };
             if parts.iter().any(|part| disruptive.contains(part)) {
@@ -62,6 +62,6 @@ mod tests {
             .flat_map(|stage| if let Work::Converge(parts) = stage.work { parts } else { &[] })
             .copied()
             .collect();
-        assert_eq!(parts.len(), 9);
+        assert_eq!(parts.len(), 10);
     }
 }

@@ -107,6 +107,12 @@ pub enum Gate {
 }
 
 impl Gate {
+    /// Whether members hold a quorum or an endpoint together, so that one may be disturbed only while the others are
+    /// well.
+    pub fn guards_quorum(self) -> bool {
+        matches!(self, Self::EtcdHealthy | Self::ApiServersReady)
+    }
+
     /// How long a gate may take. Generous: on a slow machine an API server needs a minute, and a failed wait costs
     /// the operator more than a long one.
     pub fn deadline(self) -> Duration {

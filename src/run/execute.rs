@@ -157,7 +157,8 @@ impl Execution<'_> {
 
     /// Before a living member is disturbed, all the others must be well: otherwise this one may be what holds quorum.
     async fn quorum_at_risk(&self, stage: &Stage, host: &Host) -> Option<HostFailure> {
-        let missing = gate::observe(self, stage.gate?).await;
+        let gate = stage.gate.filter(|gate| gate.guards_quorum())?;
+        let missing = gate::observe(self, gate).await;
         let others: Vec<_> = missing.into_iter().filter(|line| !line.starts_with(&format!("{}:", host.name))).collect();
         (!others.is_empty()).then(|| {
             let failure = Failure {

@@ -1,6 +1,6 @@
 //! Waits that name their condition, prove the new state and have a deadline.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::execute::Execution;
@@ -20,9 +20,8 @@ pub(super) async fn wait(run: &Execution<'_>, stage: &str, gate: Gate, wave: &[&
     let deadline = Instant::now() + gate.deadline();
     loop {
         let mut missing = observe(run, gate).await;
-        if missing.is_empty() && gate == Gate::ApiServersReady && !run.replaced.is_empty() {
-            // An old API server that has not been replaced yet is ready, too.
-            missing = run.api.control_plane_missing(wave.iter().copied(), run.version(), &run.replaced).await;
+        if missing.is_empty() && gate == Gate::ApiServersReady {
+            missing = old_api_servers(run, wave).await;
         }
         if missing.is_empty() {
             return Ok(());
@@ -34,6 +33,16 @@ pub(super) async fn wait(run: &Execution<'_>, stage: &str, gate: Gate, wave: &[&
         run.events.send(Event::Waiting { stage: stage.into(), gate: gate.title().into(), missing });
         tokio::time::sleep(INTERVAL).await;
     }
+}
+
+/// API servers of `wave` that have not been replaced yet: an old one is ready, too.
+async fn old_api_servers(run: &Execution<'_>, wave: &[&Host]) -> Vec<String> {
+    let names = wave.iter().map(|host| format!("kube-apiserver-{}", host.name));
+    let old: BTreeMap<String, String> = names
+        .filter_map(|name| run.replaced.get_key_value(&name))
+        .map(|(name, hash)| (name.clone(), hash.clone()))
+        .collect();
+    if old.is_empty() { Vec::new() } else { run.api.still_running(&old).await }
 }
 
 /// What `gate` still lacks; nothing when it holds.

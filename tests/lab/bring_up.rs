@@ -23,7 +23,7 @@ const CHECKPOINTS: &[&str] = &[
 /// What a shell reports for a process ended by signal 9.
 const KILLED: i32 = 137;
 
-pub fn plan_on_bare_hosts_changes_nothing(world: &World) {
+pub(crate) fn plan_on_bare_hosts_changes_nothing(world: &World) {
     let before =
         world.on("m1", "find /etc /opt /var/lib -newer /proc/1/stat -type f | sort | xargs sha256sum").exits(0).stdout;
     let plan = world.run_verb("plan", &[]).exits(2);
@@ -41,7 +41,7 @@ pub fn plan_on_bare_hosts_changes_nothing(world: &World) {
     assert_eq!(kept(&before), kept(&after), "plan left something on the host");
 }
 
-pub fn killed_at_every_checkpoint_it_converges(world: &World) {
+pub(crate) fn killed_at_every_checkpoint_it_converges(world: &World) {
     for checkpoint in CHECKPOINTS {
         let ran = world.run_verb_with("install", &[], &[("KUBEWRIGHT_KILL_AT", checkpoint)]);
         assert_eq!(ran.code, KILLED, "{checkpoint} was not passed:\n{}", ran.stderr);
@@ -51,7 +51,7 @@ pub fn killed_at_every_checkpoint_it_converges(world: &World) {
     world.fetch_kubeconfig();
 }
 
-pub fn each_checkpoint_on_bare_hosts(world: &World) {
+pub(crate) fn each_checkpoint_on_bare_hosts(world: &World) {
     for checkpoint in CHECKPOINTS {
         let ran = world.run_verb_with("install", &[], &[("KUBEWRIGHT_KILL_AT", checkpoint)]);
         assert_eq!(ran.code, KILLED, "{checkpoint} was not passed:\n{}", ran.stderr);
@@ -65,7 +65,7 @@ pub fn each_checkpoint_on_bare_hosts(world: &World) {
     world.fetch_kubeconfig();
 }
 
-pub fn five_nodes_are_ready_and_labelled(world: &World) {
+pub(crate) fn five_nodes_are_ready_and_labelled(world: &World) {
     let nodes: serde_json::Value = serde_json::from_str(&world.kubectl(&["get", "nodes", "-o", "json"])).unwrap();
     let nodes = nodes["items"].as_array().unwrap();
     assert_eq!(nodes.len(), 5);
@@ -86,14 +86,14 @@ pub fn five_nodes_are_ready_and_labelled(world: &World) {
     assert_eq!(leaders, 1, "{status}");
 }
 
-pub fn a_second_install_changes_nothing(world: &World) {
+pub(crate) fn a_second_install_changes_nothing(world: &World) {
     let ran = world.run_verb("install", &[]).exits(0);
     assert!(ran.stdout.starts_with("0 changed"), "{}", ran.stdout);
     println!("no-op install in {:.1} s", ran.took.as_secs_f64());
     world.run_verb("plan", &[]).exits(0);
 }
 
-pub fn keys_survive_an_empty_state_directory(world: &World) {
+pub(crate) fn keys_survive_an_empty_state_directory(world: &World) {
     let other_machine = tempfile::tempdir().unwrap();
     let directory = other_machine.path().display().to_string();
     let ran = world.run_verb_with("install", &[], &[("KUBEWRIGHT_STATE_DIR", &directory)]).exits(0);
@@ -137,7 +137,7 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
     }
 }
 
-pub fn reset_returns_hosts_to_bare(world: &World) {
+pub(crate) fn reset_returns_hosts_to_bare(world: &World) {
     let refused = world.run_verb("reset", &[]).exits(64);
     assert!(refused.stderr.contains("--yes"), "{}", refused.stderr);
     world.run_verb("reset", &["--yes"]).exits(0);

@@ -2,7 +2,7 @@
 
 use crate::world::World;
 
-pub fn drift_is_named_and_mended(world: &World) {
+pub(crate) fn drift_is_named_and_mended(world: &World) {
     let manifest = "/etc/kubernetes/manifests/kube-scheduler.yaml";
     world.on("m1", "sysctl -w net.ipv4.ip_forward=0").exits(0);
     world.on("m2", &format!("sed -i 's/--leader-elect=true/--leader-elect=false/' {manifest}")).exits(0);

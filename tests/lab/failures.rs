@@ -17,7 +17,7 @@ fn fails_naming(ran: Ran, words: &[&str]) {
     }
 }
 
-pub fn a_host_that_fails_leaves_the_others_alone(world: &World) {
+pub(crate) fn a_host_that_fails_leaves_the_others_alone(world: &World) {
     // Unreachable: the cable is out.
     world.lab(&["cut", "n2"], &[]).exits(0);
     let ran = world.run_verb("install", &[]);
@@ -48,7 +48,7 @@ pub fn a_host_that_fails_leaves_the_others_alone(world: &World) {
     world.on("m1", "test ! -e /etc/kubernetes && test ! -e /opt/kubewright").exits(0);
 }
 
-pub fn a_corrupt_blob_is_refused_and_named(world: &World) {
+pub(crate) fn a_corrupt_blob_is_refused_and_named(world: &World) {
     let copy = tempfile::tempdir().unwrap();
     let image = copy.path().join("image");
     let copied = std::process::Command::new("cp").arg("-r").arg(world.image()).arg(&image).status().unwrap();
@@ -66,7 +66,7 @@ pub fn a_corrupt_blob_is_refused_and_named(world: &World) {
     world.on("m1", "test ! -e /etc/kubernetes && test ! -e /opt/kubewright").exits(0);
 }
 
-pub fn a_full_disk_is_found_first(world: &World) {
+pub(crate) fn a_full_disk_is_found_first(world: &World) {
     world.on("n1", "mkdir -p /var/lib/kubewright && mount -t tmpfs -o size=80m tmpfs /var/lib/kubewright").exits(0);
     // The file system that matters is the one of /var/lib; here only the blob store is small, so sending fails.
     let ran = world.run_verb("install", &[]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::world::{World, eventually};
 
-pub fn two_installs_at_once(world: &World) {
+pub(crate) fn two_installs_at_once(world: &World) {
     // Something to do that takes a moment: a stopped unit on every node.
     let mut first = world.verb_command("install", &["-o", "json"], &[("KUBEWRIGHT_HOLD_AT", "locked")]);
     let mut first = first.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

@@ -1,6 +1,11 @@
 //! The end-to-end run in the lab: real hosts, the binary as it is shipped. The scenarios share one cluster and run in
 //! order, because a cluster costs minutes. Runs when `KUBEWRIGHT_LAB_SUITE` is `test` or `soak` (see scripts/).
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test with a main of its own")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test with a main of its own"
+)]
 
 mod bring_up;
 mod drift;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::world::{World, eventually};
 
-pub fn a_service_answers_through_ipvs(world: &World) {
+pub(crate) fn a_service_answers_through_ipvs(world: &World) {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/demo.yaml");
     world.kubectl(&["apply", "-f", manifest]);
     world.kubectl(&["rollout", "status", "deployment/hello", "--timeout=180s"]);

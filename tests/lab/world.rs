@@ -6,41 +6,41 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-pub struct World {
+pub(crate) struct World {
     binary: PathBuf,
     image: PathBuf,
     name: String,
     state: tempfile::TempDir,
-    pub inventory: PathBuf,
+    pub(crate) inventory: PathBuf,
 }
 
 /// What a command printed, and how it ended.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
-    pub took: Duration,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) took: Duration,
 }
 
 impl Ran {
     /// Fails with all output unless the exit code is `code`.
     #[track_caller]
-    pub fn exits(self, code: i32) -> Self {
+    pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
         self
     }
 
     /// Standard output as JSON.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 }
 
 impl World {
     /// Boots three masters and two workers.
-    pub fn up() -> Self {
+    pub(crate) fn up() -> Self {
         let path = |name: &str| PathBuf::from(std::env::var_os(name).unwrap_or_else(|| panic!("{name} is not set")));
         let mut world = Self {
             binary: path("KUBEWRIGHT_BIN"),
@@ -59,19 +59,19 @@ impl World {
         world
     }
 
-    pub fn down(self) {
+    pub(crate) fn down(self) {
         self.lab(&["down"], &[]).exits(0);
     }
 
     /// Runs the program outside the lab's network.
-    pub fn kubewright(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn kubewright(&self, arguments: &[&str]) -> Ran {
         let mut command = Command::new(&self.binary);
         command.args(arguments);
         self.run(command)
     }
 
     /// `kubewright lab VERB --name NAME ARGUMENTS`.
-    pub fn lab(&self, verb: &[&str], arguments: &[&str]) -> Ran {
+    pub(crate) fn lab(&self, verb: &[&str], arguments: &[&str]) -> Ran {
         self.run(self.lab_command(verb, arguments))
     }
 
@@ -82,27 +82,27 @@ impl World {
     }
 
     /// Runs a command inside the lab's network.
-    pub fn exec(&self, command: &[&str]) -> Ran {
+    pub(crate) fn exec(&self, command: &[&str]) -> Ran {
         self.lab(&["exec"], &[&["--"], command].concat())
     }
 
     /// Runs `command` on a host, as root.
-    pub fn on(&self, host: &str, command: &str) -> Ran {
+    pub(crate) fn on(&self, host: &str, command: &str) -> Ran {
         self.lab(&["ssh", host], &["--", command])
     }
 
     /// `kubewright VERB -i INVENTORY ARGUMENTS` inside the lab's network.
-    pub fn run_verb(&self, verb: &str, arguments: &[&str]) -> Ran {
+    pub(crate) fn run_verb(&self, verb: &str, arguments: &[&str]) -> Ran {
         self.run_verb_with(verb, arguments, &[])
     }
 
     /// The same with environment variables.
-    pub fn run_verb_with(&self, verb: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
+    pub(crate) fn run_verb_with(&self, verb: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
         self.run(self.verb_command(verb, arguments, environment))
     }
 
     /// The command behind [`World::run_verb_with`], for those who want to run it beside something else.
-    pub fn verb_command(&self, verb: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    pub(crate) fn verb_command(&self, verb: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
         let inventory = self.inventory.display().to_string();
         let words = [&["--", "kubewright", verb, "-i", &inventory], arguments].concat();
         let mut command = self.lab_command(&["exec"], &words);
@@ -112,30 +112,30 @@ impl World {
 
     /// kubectl with the administrator's kubeconfig, inside the lab's network.
     #[track_caller]
-    pub fn kubectl(&self, arguments: &[&str]) -> String {
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
         self.exec(&[&["kubectl"], arguments].concat()).exits(0).stdout
     }
 
     /// Writes the administrator's kubeconfig where [`World::kubectl`] looks for it.
-    pub fn fetch_kubeconfig(&self) {
+    pub(crate) fn fetch_kubeconfig(&self) {
         let status = self.lab(&["status"], &["-o", "json"]).exits(0).json();
         self.run_verb("kubeconfig", &["--to", status["kubeconfig"].as_str().unwrap()]).exits(0);
     }
 
     /// Puts a kubectl on a host that has none: kubewright gives it to masters only.
-    pub fn copy_kubectl_to(&self, host: &str) {
+    pub(crate) fn copy_kubectl_to(&self, host: &str) {
         let kubectl = self.exec(&["sh", "-c", "command -v kubectl"]).exits(0).stdout;
         let mut command = self.lab_command(&["ssh", host], &["--", "test -x /root/kubectl || { cat >/root/kubectl.new && chmod 755 /root/kubectl.new && mv /root/kubectl.new /root/kubectl; }"]);
         command.stdin(std::fs::File::open(kubectl.trim()).unwrap());
         assert!(command.output().unwrap().status.success());
     }
 
-    pub fn image(&self) -> &std::path::Path {
+    pub(crate) fn image(&self) -> &std::path::Path {
         &self.image
     }
 
     /// The inventory with a text replaced, in a file beside it.
-    pub fn inventory_with(&self, name: &str, from: &str, to: &str) -> PathBuf {
+    pub(crate) fn inventory_with(&self, name: &str, from: &str, to: &str) -> PathBuf {
         let text = std::fs::read_to_string(&self.inventory).unwrap();
         assert!(text.contains(from), "the inventory has no {from:?}:\n{text}");
         let path = self.inventory.with_file_name(name);
@@ -157,7 +157,7 @@ impl World {
 
 /// Looks until `condition` holds; the deadline is a bound on the test, not a measurement.
 #[track_caller]
-pub fn eventually(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Duration {
+pub(crate) fn eventually(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
     while !condition() {
         assert!(began.elapsed() < limit, "not within {limit:?}: {what}");
