@@ -37,7 +37,7 @@ pub(crate) fn a_host_that_fails_leaves_the_others_alone(world: &World) {
     let sudo = world.inventory_with(
         "sudo.yaml",
         "user: root",
-        "user: opspw\n    become: sudo\n    becomePassword: {env: WRONG_PASSWORD}",
+        "user: opspw, become: sudo, becomePassword: {env: WRONG_PASSWORD}",
     );
     let inventory = sudo.display().to_string();
     let ran = world.exec(&["env", "WRONG_PASSWORD=not-it", "kubewright", "install", "-i", &inventory]);

@@ -49,7 +49,7 @@ impl World {
             state: tempfile::tempdir().unwrap(),
             inventory: PathBuf::new(),
         };
-        let image = world.image.display().to_string();
+        let image = format!("oci:{}", world.image.display());
         let name = world.name.clone();
         let up =
             world.kubewright(&["lab", "up", "--name", &name, "--masters", "3", "--workers", "2", "--image", &image]);
