@@ -42,7 +42,7 @@ pub(crate) fn a_host_that_fails_leaves_the_others_alone(world: &World) {
     let inventory = sudo.display().to_string();
     let ran = world.exec(&["env", "WRONG_PASSWORD=not-it", "kubewright", "install", "-i", &inventory]);
     assert!(!ran.stderr.contains("not-it"), "the password is shown");
-    fails_naming(ran, &["m1", "n2", "sudo", "password"]);
+    fails_naming(ran, &["m1", "n2", "becoming root", "the password is wrong"]);
 
     // Nothing of all that touched a host.
     world.on("m1", "test ! -e /etc/kubernetes && test ! -e /opt/kubewright").exits(0);

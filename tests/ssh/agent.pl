@@ -14,7 +14,7 @@ die 'called otherwise' unless "@ARGV" eq 'agent';
 
 sub note { my ($name, $text) = @_; open my $file, '>', "$notes.$name" or die; print $file $text; close $file; }
 sub frame { my ($payload) = @_; print pack('N', length $payload), 'J', $payload; }
-sub answer { my ($text) = @_; frame(qq({"message":"reply","reply":"files","files":{"/answer":"$text"}})); }
+sub answer { my ($text) = @_; frame(qq({"reply":{"files":{"files":{"/answer":"$text"}}}})); }
 
 sub take {
     my ($wanted) = @_;
@@ -32,13 +32,13 @@ if ($mode eq 'lies') { $sha256 = '0' x 64; }
 if ($mode eq 'leaves') { print STDERR "I cannot\n"; exit 3; }
 if ($mode eq 'babbles') { print "Hello, I am an agent\n"; }
 if ($mode eq 'waits') { sleep 600; }
-frame(qq({"message":"hello","sha256":"$sha256"}));
+frame(qq({"hello":{"sha256":"$sha256"}}));
 
 while (1) {
     my ($length, $kind) = unpack 'Na', take(5);
     my $request = take($length);
-    if ($request =~ /"request":"ping"/) { $pings++; next; }
-    if ($request =~ /"request":"put"/) {
+    if ($request =~ /^"ping"$/) { $pings++; next; }
+    if ($request =~ /^\{"put":/) {
         my ($size) = $request =~ /"size":(\d+)/;
         my ($offset) = $request =~ /"offset":(\d+)/;
         my ($name) = $request =~ /"sha256":"(\w+)"/;
@@ -51,17 +51,17 @@ while (1) {
             print $file $piece;
             $rest -= $length;
             if ($name =~ /^full/) {
-                frame('{"message":"failed","what":"blob","why":"no space left","hint":"free some"}');
+                frame('{"failed":{"what":"blob","why":"no space left","hint":"free some"}}');
                 sleep 600;
             }
         }
         close $file;
-        frame('{"message":"reply","reply":"done"}');
+        frame('{"reply":"done"}');
         next;
     }
     my ($command) = $request =~ m{"paths":\["([^"]*)"\]} or die $request;
     if ($command eq 'events') {
-        frame(qq({"message":"event","event":"changing","part":"kernel","resource":"file $_"})) for 1 .. 3;
+        frame(qq({"event":{"changing":{"part":"kernel","resource":"file $_"}}})) for 1 .. 3;
         answer('done');
     }
     elsif ($command eq 'whoami') { answer("$< $>"); }
@@ -69,7 +69,7 @@ while (1) {
     elsif ($command eq 'pid') { answer($$); }
     elsif ($command eq 'file') { answer($0); }
     elsif ($command eq 'environment') { answer(join ' ', map { "$_=$ENV{$_}" } grep { /^(PATH|LC_ALL)$/ } sort keys %ENV); }
-    elsif ($command eq 'fail') { frame('{"message":"failed","what":"file /x","why":"no such directory","hint":"make it"}'); }
+    elsif ($command eq 'fail') { frame('{"failed":{"what":"file /x","why":"no such directory","hint":"make it"}}'); }
     elsif ($command eq 'die') { print STDERR "line $_\n" for 1 .. 30; print STDERR "caf\xe9 is closed\n"; exit 7; }
     elsif ($command eq 'hang') { sleep 600; }
     elsif ($command eq 'rubbish') { print "Segmentation fault (core dumped)\n"; }
