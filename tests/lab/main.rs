@@ -57,7 +57,8 @@ fn main() -> ExitCode {
         }
     };
     let only = std::env::var("KUBEWRIGHT_LAB_ONLY").unwrap_or_default();
-    let chosen: Vec<_> = scenarios.iter().filter(|(name, _)| only.is_empty() || name.contains(&only)).collect();
+    let wanted = |name: &str| only.is_empty() || only.split(',').any(|part| name.contains(part));
+    let chosen: Vec<_> = scenarios.iter().filter(|(name, _)| wanted(name)).collect();
     println!("running {} scenarios", chosen.len());
     let world = World::up();
     let (mut passed, mut failed) = (0, 0);

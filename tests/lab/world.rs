@@ -1,5 +1,6 @@
 //! The lab, and the program under test run as a person would run it.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -147,7 +148,7 @@ impl World {
         let began = Instant::now();
         let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
         Ran {
-            code: status.code().unwrap_or(-1),
+            code: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
             stdout: String::from_utf8_lossy(&stdout).into_owned(),
             stderr: String::from_utf8_lossy(&stderr).into_owned(),
             took: began.elapsed(),
