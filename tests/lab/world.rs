@@ -32,21 +32,23 @@ impl Ran {
         self
     }
 
-    /// Standard output as JSON.
+    /// Standard output as one JSON document, or its last line as one.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+        let last = self.stdout.lines().next_back().unwrap_or_default();
+        let whole = serde_json::from_str(&self.stdout).or_else(|_| serde_json::from_str(last));
+        whole.unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 }
 
 impl World {
-    /// Boots three masters and two workers.
+    /// Boots three masters and two workers, or takes the lab that `KUBEWRIGHT_LAB_NAME` names.
     pub(crate) fn up() -> Self {
         let path = |name: &str| PathBuf::from(std::env::var_os(name).unwrap_or_else(|| panic!("{name} is not set")));
         let mut world = Self {
             binary: path("KUBEWRIGHT_BIN"),
             image: path("KUBEWRIGHT_IMAGE"),
-            name: format!("t{}", std::process::id()),
+            name: std::env::var("KUBEWRIGHT_LAB_NAME").unwrap_or_else(|_| format!("t{}", std::process::id())),
             state: tempfile::tempdir().unwrap(),
             inventory: PathBuf::new(),
         };
