@@ -23,6 +23,14 @@ const CHECKPOINTS: &[&str] = &[
 /// What a shell reports for a process ended by signal 9.
 const KILLED: i32 = 137;
 
+pub(crate) fn the_binary_runs_anywhere(world: &World) {
+    let ldd = std::process::Command::new("ldd").arg(world.binary()).output().unwrap();
+    let said = String::from_utf8_lossy(&ldd.stdout);
+    assert!(said.contains("statically linked"), "{said}");
+    let size = world.binary().metadata().unwrap().len();
+    assert!(size < 30 << 20, "{size} bytes");
+}
+
 pub(crate) fn plan_on_bare_hosts_changes_nothing(world: &World) {
     let before = world
         .on("m1", "find /etc /opt /var/lib -newer /proc/1/stat -type f | sort | xargs -r sha256sum")

@@ -25,6 +25,7 @@ type Scenario = (&'static str, fn(&World));
 
 /// In the order in which they run; each leaves the cluster as it found it, or further.
 const TEST: &[Scenario] = &[
+    ("the_binary_runs_anywhere", bring_up::the_binary_runs_anywhere),
     ("plan_on_bare_hosts_changes_nothing", bring_up::plan_on_bare_hosts_changes_nothing),
     ("a_host_that_fails_leaves_the_others_alone", failures::a_host_that_fails_leaves_the_others_alone),
     ("a_corrupt_blob_is_refused_and_named", failures::a_corrupt_blob_is_refused_and_named),

@@ -133,6 +133,10 @@ impl World {
         assert!(command.output().unwrap().status.success());
     }
 
+    pub(crate) fn binary(&self) -> &std::path::Path {
+        &self.binary
+    }
+
     pub(crate) fn image(&self) -> &std::path::Path {
         &self.image
     }
