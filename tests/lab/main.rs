@@ -37,13 +37,12 @@ const TEST: &[Scenario] = &[
     ("a_service_answers_through_ipvs", traffic::a_service_answers_through_ipvs),
     ("drift_is_named_and_mended", drift::drift_is_named_and_mended),
     ("two_installs_at_once", locking::two_installs_at_once),
-    ("any_master_may_lose_power", masters::any_master_may_lose_power),
-    ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
 ];
 
 /// The long ones: a fresh install killed at each checkpoint in turn, and each master's power cut.
 const SOAK: &[Scenario] = &[
     ("each_checkpoint_on_bare_hosts", bring_up::each_checkpoint_on_bare_hosts),
+    ("any_master_may_lose_power", masters::any_master_may_lose_power),
     ("every_master_loses_power_in_turn", masters::every_master_loses_power_in_turn),
     ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
 ];
