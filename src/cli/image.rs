@@ -27,19 +27,6 @@ impl Args {
     }
 }
 
-/// A table with two spaces between columns and nothing else around them.
-fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(header);
-    for row in rows {
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
-}
-
 /// A size for people: `23.4 MB`.
 fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
@@ -52,6 +39,9 @@ mod tests {
     #[test]
     fn tables_are_plain() {
         let rows = [["etcd".to_owned(), megabytes(17_140_000)], ["a".to_owned(), megabytes(999)]];
-        assert_eq!(table(["NAME", "SIZE"], rows), "NAME  SIZE\netcd  17.1 MB\na     0.0 MB");
+        assert_eq!(
+            crate::report::table(&["NAME", "SIZE"], &rows.map(Vec::from)),
+            "NAME  SIZE\netcd  17.1 MB\na     0.0 MB"
+        );
     }
 }

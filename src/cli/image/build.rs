@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::super::{Exit, Failure, block_on};
-use super::{megabytes, table};
+use super::megabytes;
 use crate::image::{self, BuildOptions, Built, Location, Spec};
 use crate::report;
 
@@ -64,6 +64,9 @@ fn summary(built: &Built) -> String {
         [name, version, megabytes(one.files), megabytes(one.component.blob.size), how]
     });
     let total: u64 = built.components.iter().map(|one| one.component.blob.size).sum();
-    let table = table(["COMPONENT", "VERSION", "FILES", "COMPRESSED", "BUILT"], rows);
+    let table = report::table(
+        &["COMPONENT", "VERSION", "FILES", "COMPRESSED", "BUILT"],
+        &rows.map(Vec::from).collect::<Vec<_>>(),
+    );
     format!("{table}\n\n{} components, {} compressed", built.components.len(), megabytes(total))
 }

@@ -1,7 +1,7 @@
 //! `kubewright image inspect`.
 
 use super::super::{Exit, Failure};
-use super::{megabytes, table};
+use super::megabytes;
 use crate::cluster::{ImageReference, Role};
 use crate::image::{self, ComponentKind, OpenImage};
 use crate::report;
@@ -63,7 +63,8 @@ fn as_table(image: &OpenImage) -> String {
         let (name, version) = (component.name.clone(), component.version.clone());
         [name, version, megabytes(component.blob.size), roles.join(", "), kind]
     });
-    let table = table(["COMPONENT", "VERSION", "SIZE", "ROLES", "CONTENT"], rows);
+    let table =
+        report::table(&["COMPONENT", "VERSION", "SIZE", "ROLES", "CONTENT"], &rows.map(Vec::from).collect::<Vec<_>>());
     let total: u64 = image.manifest.components.iter().map(|component| component.blob.size).sum();
     let (name, kubernetes) = (&image.manifest.name, image.manifest.kubernetes);
     format!("{name}: Kubernetes {kubernetes}, {}\n{}\n\n{table}", megabytes(total), image.digest)
