@@ -25,6 +25,7 @@ build: packages
 
 image: build
 	images/debian-12.sh
+	scripts/lab-kernel.sh
 	$(KUBEWRIGHT) image build images/debian-12.yaml -o oci:$(IMAGE)
 
 test: image

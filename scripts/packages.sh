@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs the Debian packages that building, testing and the lab need; does nothing when all are there.
 set -eu
-packages="ca-certificates curl dpkg-dev e2fsprogs etcd-server gcc golang-1.19-go iproute2 libc6-dev make mmdebstrap musl-tools
-    openssh-client openssh-server openssl patchelf perl-base python3 rsync sudo tcsh user-mode-linux util-linux zstd"
+packages="bc bison ca-certificates curl dpkg-dev e2fsprogs etcd-server flex gcc golang-1.19-go iproute2 libc6-dev make mmdebstrap musl-tools
+    openssh-client openssh-server openssl patchelf perl-base python3 rsync sudo tcsh user-mode-linux util-linux xz-utils zstd"
 missing=
 for package in $packages; do
     [ "$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null)" = "install ok installed" ] || missing="$missing $package"

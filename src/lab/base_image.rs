@@ -4,11 +4,17 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use super::recipe::{self, Recipe};
+use super::uml::Uml;
 use super::{LabError, Places, Progress, command, files, mirror, mounts};
 
 /// The image of `release`, made now unless it is there.
-pub(super) fn ensure(places: &Places, release: &str, progress: Progress<'_>) -> Result<PathBuf, LabError> {
-    let recipe = Recipe::new(release)?;
+pub(super) fn ensure(
+    places: &Places,
+    release: &str,
+    kernel: &Uml,
+    progress: Progress<'_>,
+) -> Result<PathBuf, LabError> {
+    let recipe = Recipe::new(release, &kernel.modules)?;
     let directory = places.base_images();
     let image = directory.join(recipe.file_name());
     if image.is_file() {
@@ -19,14 +25,14 @@ pub(super) fn ensure(places: &Places, release: &str, progress: Progress<'_>) -> 
     let _lock = files::lock(&directory.join("lock"))?;
     if !image.is_file() {
         progress(&format!("making the base image {} (once; about a minute)", image.display()));
-        mounts::in_own_namespace(|| build(&recipe, &image))??;
+        mounts::in_own_namespace(|| build(&recipe, kernel, &image))??;
     }
     Ok(image)
 }
 
 /// Mounts that mmdebstrap makes in the new root go with the mount namespace, even if it is killed; so removing a root
 /// that an earlier attempt has left behind can never reach into this machine's /dev or /proc.
-fn build(recipe: &Recipe, image: &Path) -> Result<(), LabError> {
+fn build(recipe: &Recipe, kernel: &Uml, image: &Path) -> Result<(), LabError> {
     remove_leftovers(image);
     // A name of its own: what a killed attempt started may still be writing.
     let work = image.with_extension(format!("{}.part", std::process::id()));
@@ -37,6 +43,7 @@ fn build(recipe: &Recipe, image: &Path) -> Result<(), LabError> {
     files::write(&log, "", 0o644)?;
     let mut bootstrap = command::new("mmdebstrap");
     bootstrap
+        .env("LAB_MODULES", &kernel.modules)
         .args(["--variant=minbase", &format!("--include={}", recipe::PACKAGES)])
         .args(["doc", "man", "info", "locale"].map(|part| format!("--dpkgopt=path-exclude=/usr/share/{part}/*")))
         .arg(format!("--customize-hook={}", work.join("customize.sh").display()))

@@ -10,14 +10,14 @@ use super::{command, recipe};
 /// The kernel of `host`, not running yet. Its paths are relative to the host's directory, where it must be started: the
 /// kernel puts one of them into the address of a socket, which must be short. `memory` must be on a tmpfs.
 pub(super) fn command(record: &Record, host: &LabHost, memory: &Path) -> Command {
-    let mut kernel = command::new("linux.uml");
+    let mut kernel = command::new(&record.kernel.program);
     kernel.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/").env("TMPDIR", memory);
     kernel.args(arguments(record, host));
     kernel
 }
 
 fn arguments(record: &Record, host: &LabHost) -> Vec<String> {
-    vec![
+    let mut arguments = vec![
         format!("mem={}", host.memory),
         // Copy on write: everything that the host writes is in disk.cow.
         format!("ubd0=disk.cow,{}", record.base.display()),
@@ -35,7 +35,9 @@ fn arguments(record: &Record, host: &LabHost) -> Vec<String> {
         // 256 terminals that nobody has used for 20 years cost five seconds of udev.
         "pty.legacy_count=0".into(),
         "systemd.unified_cgroup_hierarchy=1".into(),
-    ]
+    ];
+    arguments.extend(record.kernel.words.iter().cloned());
+    arguments
 }
 
 /// How a kernel's life ended, by the last words on its console.
@@ -63,12 +65,18 @@ impl Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::uml::Uml;
     use crate::lab::{Options, topology};
 
     #[test]
     fn a_command_line_holds_no_secret_and_nothing_absolute_but_the_base() {
         let options = Options::new("lab".parse().unwrap());
-        let record = Record { hosts: topology::hosts(&options), options, base: "/cache/base.img".into() };
+        let record = Record {
+            hosts: topology::hosts(&options),
+            options,
+            base: "/cache/base.img".into(),
+            kernel: Uml::packaged(),
+        };
         insta::assert_snapshot!(arguments(&record, &record.hosts[1]).join("\n"));
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 use super::topology::LabHost;
+use super::uml::Uml;
 use super::{LabError, Options, files};
 
 /// The directory of a lab, and what is in it.
@@ -57,6 +58,8 @@ pub(super) struct Record {
     pub(super) options: Options,
     /// The base image that the hosts' disks build upon, whatever the recipe is by now.
     pub(super) base: PathBuf,
+    /// The kernel whose modules are on it.
+    pub(super) kernel: Uml,
     pub(super) hosts: Vec<LabHost>,
 }
 
@@ -93,7 +96,12 @@ mod tests {
         let layout = Layout { directory: directory.path().to_owned() };
         assert_eq!(Record::read(&layout).unwrap(), None);
         let options = Options::new("lab".parse().unwrap());
-        let record = Record { hosts: topology::hosts(&options), options, base: "/cache/base.img".into() };
+        let record = Record {
+            hosts: topology::hosts(&options),
+            options,
+            base: "/cache/base.img".into(),
+            kernel: Uml::packaged(),
+        };
         record.write(&layout).unwrap();
         assert_eq!(Record::read(&layout).unwrap(), Some(record));
         std::fs::write(layout.record(), "{}").unwrap();

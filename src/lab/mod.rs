@@ -25,12 +25,14 @@ mod network;
 mod options;
 mod places;
 mod process;
+mod processor;
 mod recipe;
 mod requirements;
 mod seed;
 mod status;
 mod supervisor;
 mod topology;
+mod uml;
 mod up;
 mod wait;
 

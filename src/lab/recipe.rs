@@ -9,8 +9,6 @@ use super::LabError;
 
 /// The least that gives a host with systemd, SSH and a network card; clusters bring everything else.
 pub(super) const PACKAGES: &str = "udev,kmod,iproute2,openssh-server,dbus,systemd-sysv,sudo";
-/// Where user-mode-linux keeps its modules, one directory per kernel.
-const MODULES: &str = "/usr/lib/uml/modules";
 /// Size of a host's disk. Only what is written takes space.
 pub(super) const DISK: &str = "16G";
 /// What mmdebstrap does with a file of the guest: its name and its text.
@@ -29,9 +27,9 @@ pub(super) struct Recipe {
 }
 
 impl Recipe {
-    /// The recipe for `release` with the kernels that are installed here.
-    pub(super) fn new(release: &str) -> Result<Self, LabError> {
-        let entries = fs::read_dir(MODULES).map_err(LabError::file("list", MODULES))?;
+    /// The recipe for `release` with the `modules` of a kernel.
+    pub(super) fn new(release: &str, modules: &Path) -> Result<Self, LabError> {
+        let entries = fs::read_dir(modules).map_err(LabError::file("list", modules))?;
         let mut kernels: Vec<String> =
             entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
         kernels.sort();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::uml::Uml;
 use super::{LabError, LabHost, Places, command};
 
 /// Programs and the Debian packages that bring them.
@@ -24,8 +25,9 @@ pub(super) fn root() -> Result<(), LabError> {
 }
 
 /// Whether every program and device is there.
-pub(super) fn programs() -> Result<(), LabError> {
-    missing(&|program| command::find(program).is_some())?;
+pub(super) fn programs(kernel: &Uml) -> Result<(), LabError> {
+    let needless = |program: &str| program == "linux.uml" && !kernel.is_packaged();
+    missing(&|program| needless(program) || command::find(program).is_some())?;
     if Path::new("/dev/net/tun").exists() {
         return Ok(());
     }

@@ -20,7 +20,7 @@ use super::machine::{Machine, Power};
 use super::namespace::Namespace;
 use super::process::ProcessId;
 use super::topology::LabHost;
-use super::{LabError, command, files, mounts};
+use super::{LabError, command, files, mounts, processor};
 
 /// A kernel that dies within this time has not started at all.
 const STILLBORN: Duration = Duration::from_secs(5);
@@ -73,6 +73,11 @@ pub fn supervise(lab: &Path, host: &str) -> Result<(), LabError> {
         source: std::io::Error::other("no start time in it"),
     })?;
     own.record(&machine.supervisor_file())?;
+    // A slow host is better than none.
+    let number = record.hosts.iter().position(|known| known.name == host.name).unwrap_or(0);
+    if let Err(error) = processor::keep_to_one(number) {
+        note(&machine, &error.to_string());
+    }
     let result = watch(&machine, &record, &host, &memory);
     let _ = fs::remove_file(machine.supervisor_file());
     result

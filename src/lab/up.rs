@@ -8,6 +8,7 @@ use super::machine::Machine;
 use super::namespace::Namespace;
 use super::network::{self, Links};
 use super::topology::{self, LabHost};
+use super::uml::Uml;
 use super::{Lab, LabError, Options, Places, Progress, base_image, files, lab, requirements, seed, wait};
 
 /// What `up` has found and done.
@@ -24,7 +25,7 @@ impl Lab {
     pub fn up(places: &Places, options: &Options, progress: Progress<'_>) -> Result<(Self, Up), LabError> {
         options.check()?;
         requirements::root()?;
-        requirements::programs()?;
+        requirements::programs(&Uml::find(places))?;
         let layout = Layout { directory: places.lab(&options.name) };
         let namespace = Namespace::new(options.name.namespace());
         files::make_directory(&layout.directory)?;
@@ -117,8 +118,9 @@ fn design(
     if let Some(warning) = requirements::space(places, &hosts)? {
         progress(&format!("warning: {warning}"));
     }
-    let base = base_image::ensure(places, &options.release, progress)?;
-    let record = Record { options: options.clone(), base, hosts };
+    let kernel = Uml::find(places);
+    let base = base_image::ensure(places, &options.release, &kernel, progress)?;
+    let record = Record { options: options.clone(), base, kernel, hosts };
     record.write(layout)?;
     Ok(record)
 }

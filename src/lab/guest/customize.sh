@@ -6,7 +6,8 @@ here=$(dirname "$0")
 
 # The modules of the kernel that will run it.
 mkdir -p "$root/usr/lib/modules"
-cp -r /usr/lib/uml/modules/. "$root/usr/lib/modules/"
+cp -r "$LAB_MODULES/." "$root/usr/lib/modules/"
+for kernel in "$root"/usr/lib/modules/*; do chroot "$root" depmod "${kernel##*/}"; done
 
 install -D -m 0755 "$here/init.sh" "$root/usr/lib/lab-host/init"
 
