@@ -23,21 +23,21 @@ bundle cni-plugins 1.1.1 $cni/bandwidth $cni/bridge $cni/firewall $cni/host-loca
     $cni/static $cni/tuning
 
 tools=host-tools/12.1
-bundle host-tools 12.1 usr/sbin/xtables-legacy-multi usr/sbin/ipset usr/sbin/ipvsadm usr/sbin/conntrack usr/bin/ip \
+bundle host-tools 12.1 usr/sbin/xtables-nft-multi usr/sbin/ipset usr/sbin/ipvsadm usr/sbin/conntrack usr/bin/ip \
     usr/bin/mount usr/bin/umount usr/bin/nsenter usr/bin/socat usr/sbin/ethtool usr/bin/kmod
 for name in modprobe lsmod insmod rmmod modinfo depmod; do ln -s kmod "$work/$tools/bin/$name"; done
 # iptables looks for its matches and targets in the directory of the distribution, unless told otherwise.
 mkdir "$work/$tools/libexec"
-mv "$work/$tools/bin/xtables-legacy-multi" "$work/$tools/libexec/"
+mv "$work/$tools/bin/xtables-nft-multi" "$work/$tools/libexec/"
 cp -r "$out/root/usr/lib/x86_64-linux-gnu/xtables" "$work/$tools/lib/xtables"
-cat >"$work/$tools/bin/xtables-legacy" <<END
+cat >"$work/$tools/bin/xtables-nft" <<END
 #!/bin/sh
 export XTABLES_LIBDIR=/opt/kubewright/$tools/lib/xtables
-exec /opt/kubewright/$tools/libexec/xtables-legacy-multi "\${0##*/}" "\$@"
+exec /opt/kubewright/$tools/libexec/xtables-nft-multi "\${0##*/}" "\$@"
 END
-chmod 0755 "$work/$tools/bin/xtables-legacy"
+chmod 0755 "$work/$tools/bin/xtables-nft"
 for name in iptables ip6tables; do
-    for suffix in "" -save -restore; do ln -s xtables-legacy "$work/$tools/bin/$name$suffix"; done
+    for suffix in "" -save -restore; do ln -s xtables-nft "$work/$tools/bin/$name$suffix"; done
 done
 rm -rf "$out/components"
 mv "$work" "$out/components"

@@ -23,13 +23,13 @@ printf '%s\n' root:x:0: haproxy:x:99: nogroup:x:65534: >busybox/etc/group
 echo "hosts: files dns" >busybox/etc/nsswitch.conf
 
 # The programs of the base are in sbin, which is before bin in PATH: they win over busybox's.
-tools="xtables-legacy-multi ipset ipvsadm conntrack"
+tools="xtables-nft-multi ipset ipvsadm conntrack"
 mkdir -p base/usr/sbin base/$libraries base/usr/lib64 haproxy/usr/sbin keepalived/usr/sbin
 for name in $tools; do install -m 0755 "$root/usr/sbin/$name" base/usr/sbin/; done
 install -m 0755 "$root/usr/bin/kmod" "$root/usr/bin/ip" base/usr/sbin/
 ln -s kmod base/usr/sbin/modprobe
 for name in iptables ip6tables; do
-    for suffix in "" -save -restore; do ln -s xtables-legacy-multi "base/usr/sbin/$name$suffix"; done
+    for suffix in "" -save -restore; do ln -s xtables-nft-multi "base/usr/sbin/$name$suffix"; done
 done
 cp -r "$root/$libraries/xtables" "base/$libraries/xtables"
 install -m 0755 "$root/usr/sbin/haproxy" haproxy/usr/sbin/

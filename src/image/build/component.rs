@@ -19,7 +19,7 @@ use crate::image::spec::{Architecture, ComponentSpec, ContainerImage, Source};
 use crate::image::{Component, ComponentKind};
 
 /// Raised whenever a layer of the same sources comes out differently: compression, order, paths, documents.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What the components of one build have in common.
 pub(super) struct Workshop {

@@ -24,7 +24,7 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let mut packed = BTreeMap::new();
     for (name, tree) in layers {
-        packed.insert(name, layer::write(scratch, Compression::Thorough, |out| tree.write("", out))?);
+        packed.insert(name, layer::write(scratch, Compression::Narrow, |out| tree.write("", out))?);
     }
     let mut blobs: BTreeSet<Blob> = packed.values().map(|layer| layer.blob.clone()).collect();
     let mut manifests = Vec::new();
