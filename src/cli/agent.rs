@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use super::{Exit, Failure, block_on};
 use crate::host::agent::{self, End};
 
+const BUFFER: usize = 1 << 20;
+
 /// Serve one installer on standard input and output (run on hosts, by the installer)
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -18,7 +20,9 @@ impl Args {
         let code = block_on(async {
             // Dropped by the end of the process only: the run lock goes with it, and work on other threads must not
             // go on without the lock.
-            let ended = agent::serve(self.root, tokio::io::stdin(), tokio::io::stdout()).await;
+            // Each read of standard input costs a switch to another thread, so it takes what there is.
+            let stdin = tokio::io::BufReader::with_capacity(BUFFER, tokio::io::stdin());
+            let ended = agent::serve(self.root, stdin, tokio::io::stdout()).await;
             let code = match &ended.why {
                 End::Closed => 0,
                 why => {

@@ -73,10 +73,12 @@ where
     let lock: HeldLock = Arc::new(Mutex::new(None));
     let (requests, incoming) = mpsc::channel(QUEUE);
     let (outgoing, replies) = mpsc::channel(QUEUE);
+    let (used, spare) = mpsc::channel(QUEUE);
     let binary = std::env::current_exe().unwrap_or_default();
-    let session = Session { machine, lock: Arc::clone(&lock), incoming, outgoing, runtime: Handle::current(), binary };
+    let session =
+        Session { machine, lock: Arc::clone(&lock), incoming, used, outgoing, runtime: Handle::current(), binary };
     let why = tokio::select! {
-        end = listen(stdin, requests, Duration::from_secs(IDLE_LIMIT_SECONDS)) => end,
+        end = listen(stdin, requests, spare, Duration::from_secs(IDLE_LIMIT_SECONDS)) => end,
         end = speak(stdout, sha256, replies) => end,
         _ = tokio::task::spawn_blocking(move || session.run()) => End::Defect,
     };
@@ -84,9 +86,17 @@ where
     Ended { why, lock }
 }
 
-async fn listen<R: AsyncRead + Unpin>(mut stdin: R, requests: mpsc::Sender<Incoming>, limit: Duration) -> End {
+/// Frames for the thread that answers. Pieces of blobs come back through `spare` when they are written, to be used
+/// again: where page faults are dear, fresh memory for each would cost more than all else that is done with it.
+async fn listen<R: AsyncRead + Unpin>(
+    mut stdin: R,
+    requests: mpsc::Sender<Incoming>,
+    mut spare: mpsc::Receiver<Vec<u8>>,
+    limit: Duration,
+) -> End {
     loop {
-        let frame = match tokio::time::timeout(limit, frame::read(&mut stdin)).await {
+        let memory = spare.try_recv().unwrap_or_default();
+        let frame = match tokio::time::timeout(limit, frame::read_into(&mut stdin, memory)).await {
             Err(_) => return End::Idle,
             Ok(Err(FrameError::Closed)) => return End::Closed,
             Ok(Err(error)) => return End::Broken(error),

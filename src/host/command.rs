@@ -260,7 +260,10 @@ impl Command {
             late
         });
         let fed = match (source, child.stdin.take()) {
-            (Some(source), Some(mut stdin)) => feed(source, &mut stdin),
+            (Some(source), Some(mut stdin)) => {
+                widen(&stdin);
+                feed(source, &mut stdin)
+            }
             _ => Ok(()),
         };
         if fed.is_err() {
@@ -293,6 +296,12 @@ fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(work()));
     receiver
+}
+
+/// Makes a pipe as large as an ordinary user may: each switch between the two sides then moves more. A kernel that
+/// refuses leaves it as it was.
+fn widen(pipe: &impl std::os::fd::AsFd) {
+    let _ = nix::fcntl::fcntl(pipe.as_fd(), nix::fcntl::FcntlArg::F_SETPIPE_SZ(1 << 20));
 }
 
 /// Copies until the end; a process that ends early speaks through its exit code, not through our broken pipe.

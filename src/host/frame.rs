@@ -59,12 +59,17 @@ impl Frame {
 
 /// Reads one frame; [`FrameError::Closed`] at the end of the stream.
 pub async fn read<R: AsyncRead + Unpin>(reader: &mut R) -> Result<Frame, FrameError> {
+    read_into(reader, Vec::new()).await
+}
+
+/// [`read`] into memory that was used before.
+pub async fn read_into<R: AsyncRead + Unpin>(reader: &mut R, mut payload: Vec<u8>) -> Result<Frame, FrameError> {
     let length = reader.read_u32().await? as usize;
     if length > MAX_FRAME {
         return Err(FrameError::TooLarge(length));
     }
     let kind = reader.read_u8().await?;
-    let mut payload = vec![0; length];
+    payload.resize(length, 0);
     reader.read_exact(&mut payload).await?;
     match kind {
         b'J' => Ok(Frame::Json(payload)),

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, ErrorKind, Read};
+use std::sync::PoisonError;
 
 use super::blob::{self, HashReader};
 use super::machine::Machine;
@@ -29,7 +30,9 @@ pub(super) fn read<T>(
     })?;
     let failed = |error| Failure::new(&name, error);
     let hashing = BufReader::with_capacity(256 << 10, HashReader::new(file));
-    let mut decoder = zstd::Decoder::with_buffer(hashing).map_err(failed)?;
+    // A decoder whose last user panicked begins anew, too.
+    let mut context = machine.decoder.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut decoder = zstd::Decoder::with_context(hashing, &mut context);
     let result = work(&mut Archive::new(&mut decoder));
     // What is buffered has been hashed already.
     let digest = decoder.finish().into_inner().digest().map_err(failed)?;

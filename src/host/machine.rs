@@ -3,7 +3,9 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use zstd::zstd_safe::DCtx;
 
 use super::protocol::Failure;
 use super::root::Root;
@@ -17,6 +19,9 @@ pub(super) const STATE: &str = "/var/lib/kubewright";
 pub(super) struct Machine {
     pub(super) root: Root,
     pub(super) system: Arc<dyn System>,
+    /// Decompresses layers, one after the other: the window of a layer is megabytes, and touching them anew for each
+    /// layer would take longer than decompressing it where page faults are dear.
+    pub(super) decoder: Arc<Mutex<DCtx<'static>>>,
 }
 
 impl Machine {
@@ -24,7 +29,12 @@ impl Machine {
     pub(super) fn at(root: PathBuf) -> Self {
         let root = Root::new(root);
         let system: Arc<dyn System> = if root.is_live() { Arc::new(Live::new()) } else { Arc::new(Elsewhere::new()) };
-        Self { root, system }
+        Self::new(root, system)
+    }
+
+    /// The host at `root` with `system` running on it.
+    pub(super) fn new(root: Root, system: Arc<dyn System>) -> Self {
+        Self { root, system, decoder: Arc::new(Mutex::new(DCtx::create())) }
     }
 
     /// The text of a file; `None` when there is none.

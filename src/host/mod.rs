@@ -5,6 +5,7 @@ pub mod agent;
 pub mod atomic;
 pub mod blob;
 pub mod command;
+mod containerd;
 mod converge;
 mod facts;
 mod failure;

@@ -27,6 +27,8 @@ pub(super) struct Session {
     pub(super) machine: Machine,
     pub(super) lock: HeldLock,
     pub(super) incoming: Receiver<Incoming>,
+    /// Where the memory of written pieces goes back.
+    pub(super) used: Sender<Vec<u8>>,
     pub(super) outgoing: Sender<FromAgent>,
     pub(super) runtime: Handle,
     /// The running binary, which a reset spares to the last.
@@ -95,6 +97,8 @@ impl Session {
             if let Err(failure) = receiver.piece(&piece) {
                 return Ok(Err(failure));
             }
+            // When enough is spare, this one is freed.
+            let _ = self.used.try_send(piece);
         }
         Ok(receiver.finish().map(|()| Reply::Done))
     }

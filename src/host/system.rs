@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::command::{Command, CommandError, Output};
+use super::containerd;
 
 /// What only a running system can do.
 pub(super) trait System: Send + Sync {
@@ -20,6 +21,10 @@ pub(super) trait System: Send + Sync {
     fn run(&self, command: &Command) -> Result<Output, CommandError>;
     /// Runs a command that reads `source`.
     fn feed(&self, command: &Command, source: &mut dyn Read) -> Result<Output, CommandError>;
+    /// Labels of containerd's images, by reference.
+    fn images(&self, socket: &Path) -> io::Result<containerd::Images>;
+    /// Sets labels on an image of containerd; [`io::ErrorKind::NotFound`] when it knows none of that reference.
+    fn label_image(&self, socket: &Path, reference: &str, labels: &BTreeMap<String, String>) -> io::Result<()>;
     /// Detaches the file system mounted at `path`.
     fn unmount(&self, path: &Path) -> io::Result<()>;
     /// Kills a process; one that is gone already is killed.
@@ -50,6 +55,14 @@ impl System for Live {
 
     fn feed(&self, command: &Command, source: &mut dyn Read) -> Result<Output, CommandError> {
         command.feed(source)
+    }
+
+    fn images(&self, socket: &Path) -> io::Result<containerd::Images> {
+        containerd::images(socket)
+    }
+
+    fn label_image(&self, socket: &Path, reference: &str, labels: &BTreeMap<String, String>) -> io::Result<()> {
+        containerd::label(socket, reference, labels)
     }
 
     fn unmount(&self, path: &Path) -> io::Result<()> {
@@ -110,6 +123,14 @@ impl System for Elsewhere {
 
     fn feed(&self, command: &Command, _: &mut dyn Read) -> Result<Output, CommandError> {
         Err(Self::refuse(command))
+    }
+
+    fn images(&self, _: &Path) -> io::Result<containerd::Images> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn label_image(&self, _: &Path, _: &str, _: &BTreeMap<String, String>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn unmount(&self, _: &Path) -> io::Result<()> {

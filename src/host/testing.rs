@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::command::{Command, CommandError, Output};
+use super::containerd;
 use super::machine::Machine;
 use super::root::Root;
 use super::system::System;
@@ -47,7 +48,7 @@ impl Scripted {
             clock: Mutex::default(),
             fed: Mutex::default(),
         });
-        let machine = Machine { root: Root::new(directory.path()), system: Arc::clone(&script) as Arc<dyn System> };
+        let machine = Machine::new(Root::new(directory.path()), Arc::clone(&script) as Arc<dyn System>);
         let scripted = Self { machine, script, directory };
         let (user, group) = (nix::unistd::getuid(), nix::unistd::getgid());
         scripted.put("/etc/passwd", &format!("root:x:{user}:{group}::/root:/bin/sh\n"));
@@ -136,6 +137,23 @@ impl System for Script {
         source.read_to_end(&mut input).map_err(|source| CommandError::Input { argv, source })?;
         self.fed.lock().unwrap().push(input);
         self.answer(command)
+    }
+
+    /// `containerd images` prints a reference and its labels in each line.
+    fn images(&self, _: &Path) -> io::Result<containerd::Images> {
+        let listed = self.answer(&Command::new("containerd").arg("images")).map_err(io::Error::other)?.text();
+        let label = |label: &str| label.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let row = |line: &str| {
+            let mut words = line.split_whitespace().map(str::to_owned);
+            Some((words.next()?, words.filter_map(|word| label(&word)).collect()))
+        };
+        Ok(listed.lines().filter_map(row).collect())
+    }
+
+    fn label_image(&self, _: &Path, reference: &str, labels: &BTreeMap<String, String>) -> io::Result<()> {
+        let labels = labels.iter().map(|(key, value)| format!("{key}={value}"));
+        let command = Command::new("containerd").args(["label", reference]).args(labels);
+        self.answer(&command).map(drop).map_err(|error| io::Error::new(io::ErrorKind::NotFound, error))
     }
 
     fn unmount(&self, path: &Path) -> io::Result<()> {

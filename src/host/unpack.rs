@@ -10,9 +10,12 @@ use tar::EntryType;
 use super::layer::{Archive, malformed};
 use super::protocol::Failure;
 
+/// Bytes of a file that are written at once; a copy by itself goes through 8 KiB at a time.
+const COPY: usize = 256 << 10;
+
 /// Unpacks what `archive` has below `prefix` (without a leading slash) into the empty directory `target`.
 pub(super) fn unpack(what: &str, archive: &mut Archive, prefix: &Path, target: &Path) -> Result<(), Failure> {
-    let unpacking = Unpacking { what, prefix, target };
+    let mut unpacking = Unpacking { what, prefix, target, buffer: vec![0; COPY] };
     for entry in archive.entries().map_err(|error| malformed(what, &error))? {
         unpacking.entry(&mut entry.map_err(|error| malformed(what, &error))?)?;
     }
@@ -23,10 +26,11 @@ struct Unpacking<'a> {
     what: &'a str,
     prefix: &'a Path,
     target: &'a Path,
+    buffer: Vec<u8>,
 }
 
 impl Unpacking<'_> {
-    fn entry<R: io::Read>(&self, entry: &mut tar::Entry<R>) -> Result<(), Failure> {
+    fn entry<R: io::Read>(&mut self, entry: &mut tar::Entry<R>) -> Result<(), Failure> {
         let path = entry.path().map_err(|error| malformed(self.what, &error))?.into_owned();
         let kind = entry.header().entry_type();
         let clean = normal(&path).ok_or_else(|| self.refuse(&path, "leads out of its directory"))?;
@@ -65,10 +69,10 @@ impl Unpacking<'_> {
         }
     }
 
-    fn file<R: io::Read>(&self, entry: &mut tar::Entry<R>, place: &Path, mode: u32) -> io::Result<()> {
+    fn file<R: io::Read>(&mut self, entry: &mut tar::Entry<R>, place: &Path, mode: u32) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(place)?;
         let size = entry.size();
-        let written = io::copy(entry, &mut file)?;
+        let written = copy(entry, &mut file, &mut self.buffer)?;
         if written != size {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("{written} of {size} bytes")));
         }
@@ -113,6 +117,27 @@ impl Unpacking<'_> {
 
     fn writing(&self, path: &Path, error: &io::Error) -> Failure {
         Failure::writing(format!("{}: unpacking {}", self.what, path.display()), error, self.target)
+    }
+}
+
+/// Copies until the end, in pieces as large as `buffer`.
+fn copy(source: &mut impl io::Read, out: &mut impl io::Write, buffer: &mut [u8]) -> io::Result<u64> {
+    let mut copied = 0;
+    loop {
+        let mut length = 0;
+        while length < buffer.len() {
+            match source.read(&mut buffer[length..]) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if length == 0 {
+            return Ok(copied);
+        }
+        out.write_all(&buffer[..length])?;
+        copied += length as u64;
     }
 }
 

@@ -10,13 +10,15 @@ umask 022; cd /;
 say() { echo "$nonce $*"; };
 die() { say failed "$@"; exit 1; };
 
-[ "$(id -u)" = 0 ] || die not-root "$(id -un)";
-[ "$(uname -s) $(uname -m)" = "$machine" ] || die machine "$(uname -s) $(uname -m)";
-
 home=$directory/bin/$sha256; agent=$home/kubewright;
-if [ "$reuse" = reuse ] && [ -x "$agent" ] && [ "$(wc -c < "$agent")" -eq "$size" ]; then
+# Nothing is started on the usual way: where processes are dear, each costs more than all the rest. The agent says its
+# own digest, so a damaged one is found; and whoever owns / is root.
+if [ "$reuse" = reuse ] && [ -x "$agent" ] && [ -O / ]; then
   say run; exec "$agent" agent;
 fi;
+
+[ "$(id -u)" = 0 ] || die not-root "$(id -un)";
+[ "$(uname -s) $(uname -m)" = "$machine" ] || die machine "$(uname -s) $(uname -m)";
 
 mkdir -p "$home" || die directory "$home";
 # What a killed upload left behind; the name ends with the process that wrote it.

@@ -190,5 +190,5 @@ async fn a_request_in_the_middle_of_a_blob_ends_the_session() {
 async fn a_silent_session_ends() {
     let (_stream, theirs) = duplex(1 << 10);
     let (requests, _incoming) = mpsc::channel(1);
-    assert!(matches!(listen(theirs, requests, Duration::from_millis(10)).await, End::Idle));
+    assert!(matches!(listen(theirs, requests, mpsc::channel(1).1, Duration::from_millis(10)).await, End::Idle));
 }

@@ -43,6 +43,11 @@ mod tests {
             ("/sys/class/net/eth0/mtu", "1500\n"),
             ("/sys/class/net/eth0/address", "02:00:00:00:00:01\n"),
             ("/sys/class/net/eth0/device/x", ""),
+            ("/etc/systemd/system/kubelet.service", ""),
+            ("/etc/systemd/system/kubewright-routes.service", ""),
+            ("/etc/systemd/system/multi-user.target.wants/x.service", ""),
+            ("/usr/lib/systemd/system/docker.service", ""),
+            ("/usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-252.so", ""),
             ("/proc/swaps", "Filename Type\n/dev/vdb partition 1 0 -2\n"),
             ("/etc/resolv.conf", "nameserver 127.0.0.53\n"),
             ("/run/systemd/resolve/resolv.conf", "nameserver 10.0.0.2\n"),
@@ -51,9 +56,9 @@ mod tests {
         ] {
             host.put(path, content);
         }
-        host.expect("systemctl --version", "systemd 252 (252.39-1~deb12u1)\n+PAM\n");
         host.expect(
-            units::COMMAND,
+            "systemctl show -p Id,Names,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,Type,Job -- \
+             docker.service kubelet.service kubewright-routes.service",
             "Id=kubelet.service\nNames=kubelet.service\nLoadState=loaded\nActiveState=active\n\n\
              Id=docker.service\nNames=docker.service\nLoadState=not-found\nActiveState=inactive\n",
         );

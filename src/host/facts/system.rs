@@ -28,8 +28,7 @@ pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure
     facts.memory = memory(&machine.text("/proc/meminfo")?.unwrap_or_default());
     facts.cgroup_version = if machine.exists("/sys/fs/cgroup/cgroup.controllers")? { 2 } else { 1 };
     if super::super::systemd::is_there(machine)? {
-        let output = machine.system.run(&Command::new("systemctl").arg("--version"));
-        facts.systemd = systemd(&output.map_err(|error| Failure::command("facts", &error))?.text());
+        facts.systemd = version(machine)?;
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     facts.clock = (i64::try_from(now.as_secs()).unwrap_or(i64::MAX), now.subsec_nanos());
@@ -63,11 +62,36 @@ fn memory(meminfo: &str) -> u64 {
     total.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) << 10
 }
 
+/// Where distributions put the library that all of systemd's programs share; its name has the version.
+const LIBRARIES: [&str; 5] = [
+    "/usr/lib/systemd",
+    "/lib/systemd",
+    "/usr/lib64/systemd",
+    "/usr/lib/x86_64-linux-gnu/systemd",
+    "/usr/lib/aarch64-linux-gnu/systemd",
+];
+
+/// The version, without starting a program where that can be.
+fn version(machine: &Machine) -> Result<u32, Failure> {
+    for directory in LIBRARIES {
+        let names = machine.names(directory)?;
+        if let Some(version) = names.iter().find_map(|name| name.strip_prefix("libsystemd-shared-")) {
+            return Ok(leading(version));
+        }
+    }
+    let output = machine.system.run(&Command::new("systemctl").arg("--version"));
+    Ok(systemd(&output.map_err(|error| Failure::command("facts", &error))?.text()))
+}
+
 /// `systemd 252 (252.39-1~deb12u1)`.
 fn systemd(text: &str) -> u32 {
     let word = text.strip_prefix("systemd ").and_then(|rest| rest.split_whitespace().next()).unwrap_or_default();
-    let digits = word.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-    digits.parse().unwrap_or(0)
+    leading(word)
+}
+
+/// The number at the beginning of `252.so`, `255.4-1ubuntu8.so` or `257~rc1`.
+fn leading(word: &str) -> u32 {
+    word.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,18 +1,19 @@
 //! Units that matter: kubewright's own, and those of programs that get into its way.
 
+use std::collections::BTreeSet;
+
 use super::super::machine::Machine;
 use super::super::protocol::Failure;
 use super::super::systemd;
 use crate::cluster::Facts;
 
-const UNITS: [&str; 23] = [
+const UNITS: [&str; 22] = [
     // Ours.
     "etcd.service",
     "containerd.service",
     "kubelet.service",
     "haproxy.service",
     "keepalived.service",
-    "kubewright-*",
     // Other installers and runtimes.
     "docker.service",
     "crio.service",
@@ -35,20 +36,36 @@ const UNITS: [&str; 23] = [
     "systemd-timesyncd.service",
 ];
 
+/// Where units come from, whoever wrote them.
+const DIRECTORIES: [&str; 8] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/run/systemd/transient",
+    "/run/systemd/generator",
+    "/run/systemd/generator.late",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
 pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure> {
     if !systemd::is_there(machine)? {
         return Ok(());
     }
-    let units = systemd::show(machine, "facts", UNITS)?;
+    // systemd searches long for what is not there, so it is only asked about what is.
+    let mut names = BTreeSet::new();
+    for directory in DIRECTORIES {
+        names.extend(machine.names(directory)?.into_iter().filter(|name| matters(name)));
+    }
+    if names.is_empty() {
+        return Ok(());
+    }
+    let units = systemd::show(machine, "facts", names.iter().map(String::as_str))?;
     let there = units.into_iter().filter(|(_, unit)| unit.load != "not-found");
     facts.units = there.map(|(name, unit)| (name, unit.active)).collect();
     Ok(())
 }
 
-/// The command line that [`gather`] runs.
-#[cfg(test)]
-pub(super) const COMMAND: &str = "systemctl show -p Id,Names,LoadState,ActiveState,SubState,UnitFileState,\
-    NeedDaemonReload,Type,Job -- etcd.service containerd.service kubelet.service haproxy.service keepalived.service \
-    kubewright-* docker.service crio.service k3s.service k3s-agent.service k0scontroller.service k0sworker.service \
-    rke2-server.service rke2-agent.service snap.microk8s.daemon-kubelite.service firewalld.service ufw.service \
-    nftables.service chrony.service chronyd.service ntp.service ntpsec.service systemd-timesyncd.service";
+fn matters(name: &str) -> bool {
+    UNITS.contains(&name) || (name.starts_with("kubewright-") && name.ends_with(".service"))
+}

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::super::command::{Command, Output};
+use super::super::containerd;
 use super::super::machine::Machine;
 use super::super::owner::Accounts;
 use super::super::pending;
@@ -17,16 +18,13 @@ use super::super::protocol::Failure;
 use super::super::systemd::{UnitState, unit_of};
 use crate::desired::state::{Owner, PartState, Resource};
 
-/// Label of each image reference that containerd knows.
-pub(in crate::host) type KnownImages = BTreeMap<String, Option<String>>;
-
 /// One request's view of the host.
 pub(in crate::host) struct Context {
     pub(in crate::host) machine: Machine,
     /// Units that the request mentions: systemd is asked about all of them at once.
     pub(in crate::host) mentioned: BTreeSet<String>,
     pub(in crate::host) units: RefCell<Option<Rc<BTreeMap<String, UnitState>>>>,
-    pub(in crate::host) images: RefCell<Option<Rc<KnownImages>>>,
+    pub(in crate::host) images: RefCell<Option<Rc<containerd::Images>>>,
     /// The request has told of a `daemon-reload`.
     pub(in crate::host) reload_told: Cell<bool>,
     /// This request has written files of units.
