@@ -87,11 +87,12 @@ fn haproxy(host: &HostContext<'_>, binds: &[SocketAddr]) -> Result<Vec<Resource>
     ])
 }
 
-/// Milliseconds between two checks of one API server by one HAProxy. Every node checks every API server, so the
-/// interval grows with the cluster: 50 checks a second and API server at most.
+/// Milliseconds between two checks of one API server by one HAProxy while all is well. Every node checks every API
+/// server, and each check is a read through all of etcd, so they are rare and the interval grows with the cluster: 50
+/// checks a second and API server at most. What connections meet between checks counts as well.
 fn check_interval(cluster: &Cluster) -> usize {
     let nodes = cluster.hosts.iter().filter(|host| host.roles.is_node()).count();
-    (nodes * 20).max(4000)
+    (nodes * 20).max(10_000)
 }
 
 /// The line of /etc/hosts by which the endpoint's name is found on the hosts, where that is our business.
