@@ -54,6 +54,7 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return exit::usage(&error),
     };
+    log_to_stderr();
     let result = match arguments.verb {
         Verb::Init(args) => args.run(),
         Verb::Validate(args) => args.run(),
@@ -69,6 +70,15 @@ pub fn main() -> ExitCode {
         Verb::Agent(args) => args.run(),
     };
     exit::report(result)
+}
+
+/// What libraries and doors say while they work, for whoever looks for a fault: `KUBEWRIGHT_LOG=debug`, or a level by
+/// module as `tracing` writes it.
+fn log_to_stderr() {
+    let Some(filter) = std::env::var_os("KUBEWRIGHT_LOG").filter(|filter| !filter.is_empty()) else { return };
+    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(filter.to_string_lossy());
+    // Fails only where a program that uses this library has set up its own.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
 /// The grammar of the command line, for completion and help.

@@ -118,6 +118,7 @@ impl<'a> ApiAccess<'a> {
         events: &Events,
     ) -> Result<usize, Vec<HostFailure>> {
         let deadline = Instant::now() + REGISTRATION;
+        let mut told = Vec::new();
         loop {
             let known: BTreeSet<String> = self.nodes().await?.into_iter().map(|node| node.name).collect();
             let names = nodes.iter().map(|node| node.name.to_string());
@@ -130,8 +131,11 @@ impl<'a> ApiAccess<'a> {
                 let failure = HostFailure::cluster("wait for nodes to register", why);
                 return Err(vec![failure.hint("on the nodes named: journalctl -u kubelet")]);
             }
-            events.send(Event::Waiting { stage: stage.into(), gate: "nodes to register".into(), missing });
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            if missing != told {
+                told.clone_from(&missing);
+                events.send(Event::Waiting { stage: stage.into(), gate: "nodes to register".into(), missing });
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
         let marks = marks(nodes);
         let changes = self.call("label nodes", async |api| api.apply_nodes(&marks).await).await?;
@@ -180,11 +184,11 @@ impl<'a> ApiAccess<'a> {
 
     /// The hashes of the static pods that are about to be changed, by pod; none where no API answers.
     pub(super) async fn pods_to_replace(&self, survey: &Survey) -> BTreeMap<String, String> {
-        if !survey.cluster_exists() {
+        let changing = survey.changing_static_pods();
+        if changing.is_empty() || !survey.cluster_exists() {
             return BTreeMap::new();
         }
         let hashes = self.call("look at the control plane", async |api| api.static_pod_hashes().await).await;
-        let changing = survey.changing_static_pods();
         hashes.unwrap_or_default().into_iter().filter(|(pod, _)| changing.contains(pod)).collect()
     }
 }

@@ -11,13 +11,18 @@ use crate::host::protocol::{EtcdMember, Failure, Probe, Probed};
 use crate::plan::Gate;
 use crate::report::Event;
 
-/// Time between two looks.
-const INTERVAL: Duration = Duration::from_millis(500);
+/// Time between the first two looks; each next one waits longer. What is waited for starts up on the same processors
+/// that answer the looks.
+const FIRST: Duration = Duration::from_millis(500);
+/// Most time between two looks.
+const LONGEST: Duration = Duration::from_secs(2);
 
 /// Waits until `gate` holds, and on the hosts of `wave` holds for what was just written there. The error tells what
 /// was still missing at the deadline.
 pub(super) async fn wait(run: &Execution<'_>, stage: &str, gate: Gate, wave: &[&Host]) -> Result<(), HostFailure> {
     let deadline = Instant::now() + gate.deadline();
+    let mut told = Vec::new();
+    let mut interval = FIRST;
     loop {
         let mut missing = observe(run, gate).await;
         if missing.is_empty() && gate == Gate::ApiServersReady {
@@ -30,8 +35,12 @@ pub(super) async fn wait(run: &Execution<'_>, stage: &str, gate: Gate, wave: &[&
             let why = format!("not within {} s: {}", gate.deadline().as_secs(), missing.join("; "));
             return Err(HostFailure::cluster(format!("wait for {}", gate.title()), why).hint(hint(gate)));
         }
-        run.events.send(Event::Waiting { stage: stage.into(), gate: gate.title().into(), missing });
-        tokio::time::sleep(INTERVAL).await;
+        if missing != told {
+            told.clone_from(&missing);
+            run.events.send(Event::Waiting { stage: stage.into(), gate: gate.title().into(), missing });
+        }
+        tokio::time::sleep(interval).await;
+        interval = (interval * 5 / 4).min(LONGEST);
     }
 }
 
