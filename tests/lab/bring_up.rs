@@ -103,6 +103,14 @@ pub(crate) fn a_second_install_changes_nothing(world: &World) {
     world.run_verb("plan", &[]).exits(0);
 }
 
+/// Everything that this suite has run so far, a whole install of five hosts among it, at its largest.
+pub(crate) fn the_installer_stays_small(_: &World) {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).unwrap();
+    let mebibytes = usage.max_rss() >> 10;
+    println!("no program of this run took more than {mebibytes} MiB");
+    assert!((1..150).contains(&mebibytes), "{mebibytes} MiB");
+}
+
 pub(crate) fn keys_survive_an_empty_state_directory(world: &World) {
     let other_machine = tempfile::tempdir().unwrap();
     let directory = other_machine.path().display().to_string();

@@ -78,3 +78,19 @@ pub(crate) fn a_full_disk_is_found_first(world: &World) {
     }
     // The others are as far as they could come; the next run goes on from there.
 }
+
+pub(crate) fn unknown_host_keys_are_accepted_once_and_when_asked(world: &World) {
+    let text = std::fs::read_to_string(&world.inventory).unwrap();
+    let without: String =
+        text.lines().filter(|line| !line.contains("hostKeys")).map(|line| format!("{line}\n")).collect();
+    assert_ne!(text, without);
+    let inventory = world.inventory.with_file_name("unpinned.yaml");
+    std::fs::write(&inventory, without).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let home = format!("HOME={}", home.path().display());
+    let inventory = inventory.display().to_string();
+    let plan = |flags: &[&str]| world.exec(&[&["env", &home, "kubewright", "plan", "-i", &inventory], flags].concat());
+    fails_naming(plan(&[]), &["m1", "n2", "--accept-new-host-keys"]);
+    plan(&["--accept-new-host-keys"]).exits(2);
+    plan(&[]).exits(2);
+}

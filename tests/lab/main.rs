@@ -9,6 +9,7 @@
 
 mod bring_up;
 mod drift;
+mod endpoints;
 mod failures;
 mod locking;
 mod masters;
@@ -29,6 +30,10 @@ const TEST: &[Scenario] = &[
     ("plan_on_bare_hosts_changes_nothing", bring_up::plan_on_bare_hosts_changes_nothing),
     ("a_host_that_fails_leaves_the_others_alone", failures::a_host_that_fails_leaves_the_others_alone),
     ("a_corrupt_blob_is_refused_and_named", failures::a_corrupt_blob_is_refused_and_named),
+    (
+        "unknown_host_keys_are_accepted_once_and_when_asked",
+        failures::unknown_host_keys_are_accepted_once_and_when_asked,
+    ),
     ("a_full_disk_is_found_first", failures::a_full_disk_is_found_first),
     ("killed_at_every_checkpoint_it_converges", bring_up::killed_at_every_checkpoint_it_converges),
     ("five_nodes_are_ready_and_labelled", bring_up::five_nodes_are_ready_and_labelled),
@@ -37,14 +42,17 @@ const TEST: &[Scenario] = &[
     ("a_service_answers_through_ipvs", traffic::a_service_answers_through_ipvs),
     ("drift_is_named_and_mended", drift::drift_is_named_and_mended),
     ("two_installs_at_once", locking::two_installs_at_once),
-];
-
-/// The long ones: a fresh install killed at each checkpoint in turn, and each master's power cut.
-const SOAK: &[Scenario] = &[
-    ("each_checkpoint_on_bare_hosts", bring_up::each_checkpoint_on_bare_hosts),
-    ("any_master_may_lose_power", masters::any_master_may_lose_power),
+    ("the_installer_stays_small", bring_up::the_installer_stays_small),
     ("every_master_loses_power_in_turn", masters::every_master_loses_power_in_turn),
     ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
+    ("a_virtual_address_moves_to_a_living_master", endpoints::a_virtual_address_moves_to_a_living_master),
+];
+
+/// The long ones: a fresh install killed at each checkpoint in turn, and the endpoint that others run.
+const SOAK: &[Scenario] = &[
+    ("each_checkpoint_on_bare_hosts", bring_up::each_checkpoint_on_bare_hosts),
+    ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
+    ("an_external_endpoint_is_left_to_others", endpoints::an_external_endpoint_is_left_to_others),
 ];
 
 fn main() -> ExitCode {

@@ -1,7 +1,7 @@
 //! The lab, and the program under test run as a person would run it.
 
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -99,6 +99,11 @@ impl World {
         self.run_verb_with(verb, arguments, &[])
     }
 
+    /// [`World::run_verb`] with another inventory.
+    pub(crate) fn run_verb_on(&self, inventory: &Path, verb: &str, arguments: &[&str]) -> Ran {
+        self.run(self.verb_command_on(inventory, verb, arguments))
+    }
+
     /// The same with environment variables.
     pub(crate) fn run_verb_with(&self, verb: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
         self.run(self.verb_command(verb, arguments, environment))
@@ -106,10 +111,16 @@ impl World {
 
     /// The command behind [`World::run_verb_with`], for those who want to run it beside something else.
     pub(crate) fn verb_command(&self, verb: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
-        let inventory = self.inventory.display().to_string();
+        let mut command = self.verb_command_on(&self.inventory, verb, arguments);
+        command.envs(environment.iter().copied());
+        command
+    }
+
+    fn verb_command_on(&self, inventory: &Path, verb: &str, arguments: &[&str]) -> Command {
+        let inventory = inventory.display().to_string();
         let words = [&["--", "kubewright", verb, "-i", &inventory], arguments].concat();
         let mut command = self.lab_command(&["exec"], &words);
-        command.env("KUBEWRIGHT_STATE_DIR", self.state.path()).envs(environment.iter().copied());
+        command.env("KUBEWRIGHT_STATE_DIR", self.state.path());
         command
     }
 
@@ -133,11 +144,11 @@ impl World {
         assert!(command.output().unwrap().status.success());
     }
 
-    pub(crate) fn binary(&self) -> &std::path::Path {
+    pub(crate) fn binary(&self) -> &Path {
         &self.binary
     }
 
-    pub(crate) fn image(&self) -> &std::path::Path {
+    pub(crate) fn image(&self) -> &Path {
         &self.image
     }
 

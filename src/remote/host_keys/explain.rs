@@ -31,8 +31,8 @@ pub(super) fn explain(
             format!("its host key is not known: {key}"),
             format!(
                 "compare the fingerprint with the host's own (`ssh-keygen -lf` on its /etc/ssh/ssh_host_*_key.pub); \
-                 if it is the same, record the key in {} (`ssh-keyscan`), pin it in the inventory, or accept new host \
-                 keys for this run",
+                 if it is the same, record the key in {} (`ssh-keyscan`), pin it in the inventory, or accept new ones \
+                 with --accept-new-host-keys",
                 file.display()
             ),
         ),
