@@ -62,6 +62,7 @@ impl<E: std::error::Error> From<E> for Failure {
 
 pub(super) fn report(result: Result<Exit, Failure>) -> ExitCode {
     match result {
+        Ok(_) if report::is_output_lost() => ExitCode::FAILURE,
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Pending) => ExitCode::from(2),
         Ok(Exit::Code(code)) => ExitCode::from(code),
@@ -83,6 +84,6 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
     } else {
         let colour = std::io::IsTerminal::is_terminal(&std::io::stdout()) && std::env::var_os("NO_COLOR").is_none();
         report::print(if colour { &text } else { &plain });
-        ExitCode::SUCCESS
+        if report::is_output_lost() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }

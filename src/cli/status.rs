@@ -37,6 +37,9 @@ fn human(status: &Status, style: Style) -> String {
     if let Some(why) = &status.drift_unknown {
         text.push_str(&format!("\ndrift is unknown: {why}"));
     }
+    if let Some(changes @ 1..) = status.api_drift {
+        text.push_str(&format!("\n{changes} objects or labels at the API differ; `kubewright plan` shows them"));
+    }
     let verdict = if status.is_well() { style.green("well") } else { style.red("not well") };
     text.push_str(&format!("\n{} {}: {verdict}", status.cluster, status.kubernetes));
     text

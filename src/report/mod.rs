@@ -11,7 +11,7 @@ mod table;
 pub use event::{Event, Events};
 pub use log::RunLog;
 pub use plan::render_plan;
-pub use print::{print, print_error};
+pub use print::{is_output_lost, print, print_error};
 pub use progress::{Format, render};
 pub use style::Style;
 pub use table::table;

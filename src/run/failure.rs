@@ -60,7 +60,7 @@ pub enum RunError {
     #[error("{} check{} failed; nothing was changed\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, findings(.0))]
     Preflight(Vec<Finding>),
     /// Another run has the lock.
-    #[error("the cluster is locked by {}@{} (process {}, {}) since {}", by.user, by.host, by.pid, by.verb, by.since)]
+    #[error("the cluster is locked by {}@{} (process {}, {}) since {}\n    → wait for that run to end, or end that process on {}: its lock goes with it", by.user, by.host, by.pid, by.verb, by.since, by.host)]
     Locked {
         /// Who has it.
         by: Holder,

@@ -20,6 +20,8 @@ pub struct Status {
     pub kubernetes: String,
     /// Every host of the inventory.
     pub hosts: Vec<HostStatus>,
+    /// Number of changes that `install` would make at the API, where it answers.
+    pub api_drift: Option<usize>,
     /// Why the comparison with the inventory could not be made, when it could not.
     pub drift_unknown: Option<String>,
 }
@@ -60,7 +62,7 @@ impl Status {
                 && well(&host.kubelet, &["healthy"])
                 && (!host.roles.iter().any(|role| *role != Role::Etcd) || host.node.as_deref() == Some("Ready"))
                 && host.drift.is_none_or(|changes| changes == 0)
-        })
+        }) && self.api_drift.is_none_or(|changes| changes == 0)
     }
 }
 
@@ -78,7 +80,8 @@ pub async fn status(subject: &Subject<'_>) -> Status {
         hosts.push(status);
     }
     let kubernetes = subject.image.manifest.kubernetes.to_string();
-    let mut status = Status { cluster: subject.cluster.name.to_string(), kubernetes, hosts, drift_unknown: None };
+    let mut status =
+        Status { cluster: subject.cluster.name.to_string(), kubernetes, hosts, api_drift: None, drift_unknown: None };
     if !unreachable.is_empty() {
         status.drift_unknown = Some("not every host answers".into());
     }
@@ -97,6 +100,9 @@ async fn compare(subject: &Subject<'_>, fleet: &Fleet, status: &mut Status) {
     };
     let api = ApiAccess::new(subject.cluster, fleet, &survey.keys);
     let nodes = api.nodes().await.unwrap_or_default();
+    if survey.cluster_exists() {
+        status.api_drift = api.pending(&survey).await.ok().map(|changes| changes.len());
+    }
     for host in &mut status.hosts {
         if let Some(node) = nodes.iter().find(|node| node.name == host.name) {
             host.version = node.version.map(|version| version.to_string());

@@ -43,15 +43,17 @@ const TEST: &[Scenario] = &[
     ("drift_is_named_and_mended", drift::drift_is_named_and_mended),
     ("two_installs_at_once", locking::two_installs_at_once),
     ("the_installer_stays_small", bring_up::the_installer_stays_small),
+    ("any_master_may_lose_power", masters::any_master_may_lose_power),
+    ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
+];
+
+/// The long ones: a fresh install killed at each checkpoint in turn, each master's power cut, and the
+/// other endpoints.
+const SOAK: &[Scenario] = &[
+    ("each_checkpoint_on_bare_hosts", bring_up::each_checkpoint_on_bare_hosts),
     ("every_master_loses_power_in_turn", masters::every_master_loses_power_in_turn),
     ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
     ("a_virtual_address_moves_to_a_living_master", endpoints::a_virtual_address_moves_to_a_living_master),
-];
-
-/// The long ones: a fresh install killed at each checkpoint in turn, and the endpoint that others run.
-const SOAK: &[Scenario] = &[
-    ("each_checkpoint_on_bare_hosts", bring_up::each_checkpoint_on_bare_hosts),
-    ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
     ("an_external_endpoint_is_left_to_others", endpoints::an_external_endpoint_is_left_to_others),
 ];
 

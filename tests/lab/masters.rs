@@ -31,6 +31,10 @@ fn lose_power(world: &World, master: &str) {
     });
 }
 
+pub(crate) fn any_master_may_lose_power(world: &World) {
+    lose_power(world, "m1");
+}
+
 pub(crate) fn every_master_loses_power_in_turn(world: &World) {
     for master in ["m1", "m2", "m3"] {
         lose_power(world, master);

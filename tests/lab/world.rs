@@ -139,7 +139,7 @@ impl World {
     /// Puts a kubectl on a host that has none: kubewright gives it to masters only.
     pub(crate) fn copy_kubectl_to(&self, host: &str) {
         let kubectl = self.exec(&["sh", "-c", "command -v kubectl"]).exits(0).stdout;
-        let mut command = self.lab_command(&["ssh", host], &["--", "test -x /root/kubectl || { cat >/root/kubectl.new && chmod 755 /root/kubectl.new && mv /root/kubectl.new /root/kubectl; }"]);
+        let mut command = self.lab_command(&["ssh", host], &["--", "test -x /root/kubectl || { cat >/root/kubectl.new && chmod 755 /root/kubectl.new && sync /root/kubectl.new && mv /root/kubectl.new /root/kubectl; }"]);
         command.stdin(std::fs::File::open(kubectl.trim()).unwrap());
         assert!(command.output().unwrap().status.success());
     }

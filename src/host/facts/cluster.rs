@@ -20,7 +20,9 @@ pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure
                 continue;
             }
             if let Some(digest) = machine.text(&format!("{COMPONENTS}/{name}/{version}/{MARKER}"))? {
-                facts.components.insert(format!("{name}/{version}"), digest.trim().to_owned());
+                facts
+                    .components
+                    .insert(format!("{name}/{version}"), digest.lines().next().unwrap_or_default().trim().to_owned());
             }
         }
     }

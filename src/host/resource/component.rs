@@ -1,11 +1,14 @@
-//! A component's files, unpacked from its layer. A marker with the layer's digest inside the directory says that all
-//! of it is there; nothing is hashed again while it matches.
+//! A component's files, unpacked from its layer. A marker inside the directory says from which layer, and lists every
+//! file with its size and time of change: nothing is hashed again while they match.
 
 use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::super::atomic;
 use super::super::layer;
+use super::super::machine::found;
 use super::super::protocol::{Action, Failure};
 use super::super::unpack::unpack;
 use super::{Context, Observe, Observed, Pending};
@@ -18,12 +21,16 @@ impl Observe for Component {
     fn observe<'a>(&'a self, cx: &Context) -> Observed<'a> {
         let directory = self.directory();
         let marker = cx.machine.text(&format!("{directory}/{MARKER}"))?;
-        if marker.as_deref().map(str::trim_end) == Some(self.blob.sha256.as_str()) {
+        let (digest, files) = marker.as_deref().map(|text| text.split_once('\n').unwrap_or((text, ""))).unzip();
+        let same = digest == Some(self.blob.sha256.as_str());
+        let damaged = if same { self.damaged(cx, files.unwrap_or_default())? } else { None };
+        if same && damaged.is_none() {
             return Ok(Vec::new());
         }
-        let (action, summary) = match marker {
-            Some(_) => (Action::Update, "replaced: another build of the same version".to_owned()),
-            None => {
+        let (action, summary) = match (marker, damaged) {
+            (_, Some(file)) => (Action::Update, format!("unpacked again: {file} is missing or was changed")),
+            (Some(_), None) => (Action::Update, "replaced: another build of the same version".to_owned()),
+            (None, None) => {
                 (Action::Create, format!("unpacked, {:.1} MiB compressed", self.blob.size as f64 / f64::from(1 << 20)))
             }
         };
@@ -32,6 +39,20 @@ impl Observe for Component {
 }
 
 impl Component {
+    /// The first file of the marker's list that is no longer what was unpacked.
+    fn damaged(&self, cx: &Context, files: &str) -> Result<Option<String>, Failure> {
+        let directory = cx.machine.root.at(self.directory());
+        for line in files.lines() {
+            let Some(path) = line.splitn(3, ' ').nth(2) else { continue };
+            let seen = found(fs::symlink_metadata(directory.join(path)));
+            let seen = seen.map_err(|error| Failure::new(format!("{}: looking at {path}", self.title()), error))?;
+            if seen.is_none_or(|meta| entry_line(&meta, path) != line) {
+                return Ok(Some(path.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
     fn mend(&self, cx: &Context) -> Result<(), Failure> {
         let title = self.title();
         let directory = self.directory();
@@ -55,11 +76,32 @@ impl Component {
         let directory = self.directory();
         let prefix = Path::new(directory.trim_start_matches('/'));
         layer::read(&cx.machine, &title, &self.blob, |archive| unpack(&title, archive, prefix, beside))?;
-        let marked = fs::write(beside.join(MARKER), format!("{}\n", self.blob.sha256));
+        let mut marker = format!("{}\n", self.blob.sha256);
+        let marked = list(beside, Path::new(""), &mut marker).and_then(|()| fs::write(beside.join(MARKER), marker));
         // One sync for all of its files, instead of one for each.
         let synced = marked.and_then(|()| File::open(beside)).and_then(|file| Ok(nix::unistd::syncfs(file)?));
         synced.map_err(|error| Failure::writing(&title, &error, beside))
     }
+}
+
+/// Size and time of change of one file.
+fn entry_line(meta: &fs::Metadata, path: &str) -> String {
+    format!("{} {}.{:09} {path}", meta.len(), meta.mtime(), meta.mtime_nsec())
+}
+
+/// A line for every file below `directory`.
+fn list(root: &Path, below: &Path, lines: &mut String) -> io::Result<()> {
+    for entry in fs::read_dir(root.join(below))? {
+        let entry = entry?;
+        let path = below.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            list(root, &path, lines)?;
+        } else {
+            lines.push_str(&entry_line(&entry.metadata()?, &path.to_string_lossy()));
+            lines.push('\n');
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -126,6 +168,15 @@ mod tests {
         assert!(diff(&host.machine, &state).unwrap().is_empty());
         for file in ["bin/etcd", "bin/hard", "soft", "a/b/soft"] {
             assert_eq!(host.get(&format!("/{BASE}/{file}")), "one", "{file}");
+        }
+        // A program that was truncated or removed is found and comes back.
+        for damage in [|path: &Path| fs::write(path, "").unwrap(), |path: &Path| fs::remove_file(path).unwrap()] {
+            damage(&host.at(&format!("/{BASE}/bin/etcd")));
+            let summary = diff(&host.machine, &state).unwrap()[0].changes[0].summary.clone();
+            assert!(summary.contains("bin/"), "{summary}");
+            converge(&host.machine, &state, &mut |_| {}).unwrap();
+            assert!(diff(&host.machine, &state).unwrap().is_empty());
+            assert_eq!(host.get(&format!("/{BASE}/bin/etcd")), "one");
         }
         let mode = fs::metadata(host.at(&format!("/{BASE}/bin/etcd"))).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o755, "never set-user-id");
