@@ -10,7 +10,8 @@ cache=${KUBEWRIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kubewright}/lab
 config=$PWD/scripts/lab-kernel.config
 apt=$PWD/images/debian-12/apt.sh
 mkdir -p "$cache"
-mark=$cache/kernel/.made-$(cat "$0" "$config" | sha256sum | cut -c 1-16)
+digest=$(cat scripts/lab-kernel.sh "$config" | sha256sum | cut -c 1-16)
+mark=$cache/kernel/.made-$digest
 [ ! -e "$mark" ] || exit 0
 exec 9>"$cache/.kernel-lock"
 flock -n 9 || { echo "waiting for another run in $cache" >&2; flock 9; }
@@ -18,8 +19,11 @@ flock -n 9 || { echo "waiting for another run in $cache" >&2; flock 9; }
 
 find "$cache" -maxdepth 1 -type d -name 'kernel.??????' -exec rm -rf {} +
 work=$(mktemp -d "$cache/kernel.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-echo "building the lab's kernel (once; about five minutes); its log is $cache/kernel.log" >&2
+log=$cache/kernel.log
+exec 3>&2
+# The log's end is shown by the trap: behind an `||`, the shell would go on after a step that failed.
+trap 'code=$?; rm -rf "$work"; [ "$code" = 0 ] || tail -n 20 "$log" >&3' EXIT
+echo "building the lab's kernel (once; about seven minutes on two cores); its log is $log" >&2
 {
     (cd "$work" && "$apt" "$suite" "$work/apt" download "$source")
     dpkg-deb -x "$work/$source"_*.deb "$work/package"
@@ -28,6 +32,8 @@ echo "building the lab's kernel (once; about five minutes); its log is $cache/ke
     cd "$work/$source"
     make ARCH=um defconfig
     cat "$config" >>.config
+    # Base images are told apart by the release of the kernel whose modules they hold.
+    echo "CONFIG_LOCALVERSION=\"-lab-$digest\"" >>.config
     make ARCH=um olddefconfig
     # A feature whose name has changed would be missed much later, and without a word of it.
     grep -oE '^CONFIG_[A-Z0-9_]+=[ym]' "$config" | while read -r wanted; do
@@ -41,7 +47,7 @@ echo "building the lab's kernel (once; about five minutes); its log is $cache/ke
     # Links into the source, which is about to go.
     find "$work/out/modules" -maxdepth 2 -type l -exec rm {} +
     "$work/out/linux.uml" --version
-} >"$cache/kernel.log" 2>&1 || { tail -n 20 "$cache/kernel.log" >&2; exit 1; }
+} >"$log" 2>&1
 touch "$work/out/$(basename "$mark")"
 rm -rf "$cache/kernel"
 mv "$work/out" "$cache/kernel"
