@@ -75,3 +75,27 @@ fn the_schema_is_json() {
     assert_eq!(schema["title"], "kubewright inventory");
     assert_eq!(schema["additionalProperties"], false);
 }
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "standard output is what this is about")]
+fn lost_output_is_a_failure_and_a_closed_pipe_is_none() {
+    let run = |arguments: &[&str], stdout: std::process::Stdio| {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("kubewright"));
+        command.args(arguments).stdin(std::process::Stdio::null()).stdout(stdout).output().unwrap()
+    };
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer
+    };
+    for verb in [&["schema"][..], &["--help"], &["init"], &["completion", "bash"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let lost = run(verb, full.into());
+        let said = String::from_utf8_lossy(&lost.stderr);
+        assert_eq!(lost.status.code(), Some(1), "{verb:?}: {said}");
+        assert!(said.contains("cannot write to standard output"), "{verb:?}: {said}");
+        assert_eq!(run(verb, closed().into()).status.code(), Some(0), "{verb:?}");
+    }
+    // The verb's own exit code stays.
+    assert_eq!(run(&["validate", "-o", "json", "-i", "/dev/null"], closed().into()).status.code(), Some(65));
+}

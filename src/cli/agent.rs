@@ -18,10 +18,10 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let code = block_on(async {
-            // Dropped by the end of the process only: the run lock goes with it, and work on other threads must not
-            // go on without the lock.
             // Each read of standard input costs a switch to another thread, so it takes what there is.
             let stdin = tokio::io::BufReader::with_capacity(BUFFER, tokio::io::stdin());
+            // Dropped by the end of the process only: the run lock goes with it, and work on other threads must not
+            // go on without the lock.
             let ended = agent::serve(self.root, stdin, tokio::io::stdout()).await;
             let code = match &ended.why {
                 End::Closed => 0,

@@ -25,14 +25,16 @@ impl Lab {
     pub fn up(places: &Places, options: &Options, progress: Progress<'_>) -> Result<(Self, Up), LabError> {
         options.check()?;
         requirements::root()?;
-        requirements::programs(&Uml::find(places))?;
         let layout = Layout { directory: places.lab(&options.name) };
         let namespace = Namespace::new(options.name.namespace());
         files::make_directory(&layout.directory)?;
         let _lock = lab::lock(&layout, &options.name)?;
 
         let record = match Record::read(&layout)? {
-            Some(record) if record.options == *options => record,
+            Some(record) if record.options == *options => {
+                requirements::programs(&record.kernel)?;
+                record
+            }
             Some(record) => {
                 return Err(LabError::Different { name: options.name.to_string(), there: record.options.to_string() });
             }
@@ -41,9 +43,10 @@ impl Lab {
                 let _ = std::fs::remove_dir(&layout.directory);
             })?,
         };
-        if !record.base.is_file() {
+        let built = (!record.kernel.is_packaged()).then_some(&record.kernel.program);
+        if let Some(gone) = [&record.base].into_iter().chain(built).find(|path| !path.is_file()) {
             return Err(LabError::Machine {
-                what: format!("the base image {} is gone, and with it the hosts' disks", record.base.display()),
+                what: format!("{} is gone, which the hosts of this lab start from", gone.display()),
                 hint: format!("end the lab with `kubewright lab down --name {}` and start anew", options.name),
             });
         }
@@ -114,11 +117,12 @@ fn design(
     if namespace.exists() {
         return Err(foreign(namespace, layout));
     }
+    let kernel = Uml::find(places);
+    requirements::programs(&kernel)?;
     let hosts = topology::hosts(options);
     if let Some(warning) = requirements::space(places, &hosts)? {
         progress(&format!("warning: {warning}"));
     }
-    let kernel = Uml::find(places);
     let base = base_image::ensure(places, &options.release, &kernel, progress)?;
     let record = Record { options: options.clone(), base, kernel, hosts };
     record.write(layout)?;

@@ -11,9 +11,8 @@ say() { echo "$nonce $*"; };
 die() { say failed "$@"; exit 1; };
 
 home=$directory/bin/$sha256; agent=$home/kubewright;
-# Nothing is started on the usual way: where processes are dear, each costs more than all the rest. The agent says its
-# own digest, so a damaged one is found; and whoever owns / is root.
-if [ "$reuse" = reuse ] && [ -x "$agent" ] && [ -O / ]; then
+# The usual way starts one process: where they are dear, each costs more than all the rest. Whoever owns / is root.
+if [ "$reuse" = reuse ] && [ -x "$agent" ] && [ -O / ] && [ "$(wc -c < "$agent")" -eq "$size" ]; then
   say run; exec "$agent" agent;
 fi;
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::machine::Machine;
 use super::super::protocol::Failure;
-use super::super::resource::MARKER;
+use super::super::resource::unpacked_from;
 use crate::cluster::Facts;
 
 const CNI: &str = "/etc/cni/net.d/10-kubewright.conflist";
@@ -19,10 +19,8 @@ pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure
             if version.starts_with('.') {
                 continue;
             }
-            if let Some(digest) = machine.text(&format!("{COMPONENTS}/{name}/{version}/{MARKER}"))? {
-                facts
-                    .components
-                    .insert(format!("{name}/{version}"), digest.lines().next().unwrap_or_default().trim().to_owned());
+            if let Some(digest) = unpacked_from(machine, &format!("{COMPONENTS}/{name}/{version}"))? {
+                facts.components.insert(format!("{name}/{version}"), digest);
             }
         }
     }

@@ -8,30 +8,67 @@ use std::path::Path;
 
 use super::super::atomic;
 use super::super::layer;
-use super::super::machine::found;
+use super::super::machine::{Machine, found};
 use super::super::protocol::{Action, Failure};
 use super::super::unpack::unpack;
 use super::{Context, Observe, Observed, Pending};
 use crate::desired::state::Component;
 
 /// Name of the marker in a component's directory.
-pub(in crate::host) const MARKER: &str = ".kubewright-digest";
+const MARKER: &str = ".kubewright-digest";
+
+/// What a marker says.
+struct Marker {
+    /// SHA-256 of the layer.
+    digest: String,
+    /// A line for every file, as `entry_line` makes it.
+    files: String,
+}
+
+impl Marker {
+    /// The marker in `directory`, if there is one.
+    fn read(machine: &Machine, directory: &str) -> Result<Option<Self>, Failure> {
+        let text = machine.text(&format!("{directory}/{MARKER}"))?;
+        Ok(text.map(|text| {
+            let (digest, files) = text.split_once('\n').unwrap_or((&text, ""));
+            Self { digest: digest.trim().to_owned(), files: files.to_owned() }
+        }))
+    }
+
+    /// The first file that is no longer what was unpacked.
+    fn damaged(&self, root: &Path) -> io::Result<Option<&str>> {
+        for line in self.files.lines() {
+            let Some(path) = line.splitn(3, ' ').nth(2) else { continue };
+            if found(fs::symlink_metadata(root.join(path)))?.is_none_or(|meta| entry_line(&meta, path) != line) {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// SHA-256 of the layer that `directory` was unpacked from, as its marker says.
+pub(in crate::host) fn unpacked_from(machine: &Machine, directory: &str) -> Result<Option<String>, Failure> {
+    Ok(Marker::read(machine, directory)?.map(|marker| marker.digest))
+}
 
 impl Observe for Component {
     fn observe<'a>(&'a self, cx: &Context) -> Observed<'a> {
         let directory = self.directory();
-        let marker = cx.machine.text(&format!("{directory}/{MARKER}"))?;
-        let (digest, files) = marker.as_deref().map(|text| text.split_once('\n').unwrap_or((text, ""))).unzip();
-        let same = digest == Some(self.blob.sha256.as_str());
-        let damaged = if same { self.damaged(cx, files.unwrap_or_default())? } else { None };
-        if same && damaged.is_none() {
-            return Ok(Vec::new());
-        }
-        let (action, summary) = match (marker, damaged) {
-            (_, Some(file)) => (Action::Update, format!("unpacked again: {file} is missing or was changed")),
-            (Some(_), None) => (Action::Update, "replaced: another build of the same version".to_owned()),
-            (None, None) => {
+        let marker = Marker::read(&cx.machine, &directory)?;
+        let (action, summary) = match &marker {
+            None => {
                 (Action::Create, format!("unpacked, {:.1} MiB compressed", self.blob.size as f64 / f64::from(1 << 20)))
+            }
+            Some(marker) if marker.digest != self.blob.sha256 => {
+                (Action::Update, "replaced: another build of the same version".to_owned())
+            }
+            Some(marker) => {
+                let damaged = marker.damaged(&cx.machine.root.at(&directory));
+                match damaged.map_err(|error| Failure::new(self.title(), error))? {
+                    Some(file) => (Action::Update, format!("unpacked again: {file} is missing or was changed")),
+                    None => return Ok(Vec::new()),
+                }
             }
         };
         Ok(vec![Pending::new(self.title(), action, summary, |cx| self.mend(cx))])
@@ -39,20 +76,6 @@ impl Observe for Component {
 }
 
 impl Component {
-    /// The first file of the marker's list that is no longer what was unpacked.
-    fn damaged(&self, cx: &Context, files: &str) -> Result<Option<String>, Failure> {
-        let directory = cx.machine.root.at(self.directory());
-        for line in files.lines() {
-            let Some(path) = line.splitn(3, ' ').nth(2) else { continue };
-            let seen = found(fs::symlink_metadata(directory.join(path)));
-            let seen = seen.map_err(|error| Failure::new(format!("{}: looking at {path}", self.title()), error))?;
-            if seen.is_none_or(|meta| entry_line(&meta, path) != line) {
-                return Ok(Some(path.to_owned()));
-            }
-        }
-        Ok(None)
-    }
-
     fn mend(&self, cx: &Context) -> Result<(), Failure> {
         let title = self.title();
         let directory = self.directory();
@@ -89,7 +112,7 @@ fn entry_line(meta: &fs::Metadata, path: &str) -> String {
     format!("{} {}.{:09} {path}", meta.len(), meta.mtime(), meta.mtime_nsec())
 }
 
-/// A line for every file below `directory`.
+/// Adds a line for every file below `root`/`below` to `lines`; paths are relative to `root`.
 fn list(root: &Path, below: &Path, lines: &mut String) -> io::Result<()> {
     for entry in fs::read_dir(root.join(below))? {
         let entry = entry?;

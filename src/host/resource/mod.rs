@@ -18,7 +18,7 @@ mod unit;
 mod user;
 
 pub(super) use block::without_blocks;
-pub(super) use component::MARKER;
+pub(super) use component::unpacked_from;
 pub(super) use context::Context;
 
 use super::protocol::{Action, Change, Failure};
