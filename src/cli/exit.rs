@@ -38,6 +38,11 @@ impl Failure {
         Self { message: message.into(), code: 65 }
     }
 
+    /// Stopped by a signal: 128 and its number, as a shell has it.
+    pub fn interrupted(message: impl Into<String>, signal: u8) -> Self {
+        Self { message: message.into(), code: 128 + signal }
+    }
+
     /// Another run holds the lock: 75.
     pub fn locked(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 75 }

@@ -17,15 +17,21 @@ impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let session = self.session.load()?;
         let pending = session.run("plan", async |subject, events| run::plan(subject, events).await)?;
+        let changes = &pending.changes;
         match session.output {
-            Format::Human => report::print(&report::render_plan(&pending, Style::stdout())),
+            // Nothing found is no answer where not all was seen.
+            Format::Human if changes.is_empty() && pending.api_unknown.is_some() => {}
+            Format::Human => report::print(&report::render_plan(changes, Style::stdout())),
             Format::Json => {
-                for (host, change) in pending.iter().flat_map(|(host, changes)| changes.iter().map(move |c| (host, c)))
+                for (host, change) in changes.iter().flat_map(|(host, changes)| changes.iter().map(move |c| (host, c)))
                 {
                     report::print(&serde_json::json!({ "host": host, "change": change }).to_string());
                 }
             }
         }
-        Ok(if pending.is_empty() { Exit::Done } else { Exit::Pending })
+        if let Some(error) = pending.api_unknown {
+            return Err(Failure::new(error.to_string()));
+        }
+        Ok(if changes.is_empty() { Exit::Done } else { Exit::Pending })
     }
 }

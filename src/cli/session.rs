@@ -1,5 +1,9 @@
 //! What every verb that talks to hosts shares: flags, the loaded inventory and image, the renderer of events.
 
+use std::num::NonZeroUsize;
+
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::{Failure, InventoryArgs, block_on};
 use crate::cluster::Cluster;
 use crate::image::{self, OpenImage};
@@ -13,8 +17,8 @@ pub(super) struct SessionArgs {
     #[command(flatten)]
     inventory: InventoryArgs,
     /// Most hosts to work on at a time
-    #[arg(long, value_name = "N", default_value_t = 64, env = "KUBEWRIGHT_PARALLEL")]
-    parallel: usize,
+    #[arg(long, value_name = "N", default_value = "64", env = "KUBEWRIGHT_PARALLEL")]
+    parallel: NonZeroUsize,
     /// Accept and record the host keys of hosts seen for the first time; a changed key is refused all the same
     #[arg(long, env = "KUBEWRIGHT_ACCEPT_NEW_HOST_KEYS")]
     accept_new_host_keys: bool,
@@ -41,7 +45,7 @@ impl SessionArgs {
         let policy = if self.accept_new_host_keys { HostKeyPolicy::AcceptNew } else { HostKeyPolicy::Strict };
         let connector = Connector::new(Options { host_keys: policy, ..Options::default() });
         let state = StateDirectory::of(&cluster.name);
-        Ok(Session { cluster, state, output: self.output, connector, parallel: self.parallel, image })
+        Ok(Session { cluster, state, output: self.output, connector, parallel: self.parallel.get(), image })
     }
 }
 
@@ -53,7 +57,7 @@ impl Session {
         work: impl AsyncFnOnce(&Subject<'_>, &Events) -> Result<T, RunError>,
     ) -> Result<T, Failure> {
         let log = RunLog::create(&self.state.runs(), verb);
-        let log_path = log.path().display().to_string();
+        let log_path = log.path().map(|path| path.display().to_string());
         let (events, receiver) = Events::channel();
         events.send(Event::RunStarted {
             verb: verb.to_owned(),
@@ -73,7 +77,7 @@ impl Session {
             let renderer = tokio::spawn(report::render(output, receiver, log));
             let result = tokio::select! {
                 result = work(&subject, &events) => result,
-                () = interrupted() => Err(RunError::Interrupted),
+                signal = interrupted() => Err(RunError::Interrupted { signal }),
             };
             drop(events);
             // The renderer ends when the last sender is gone; one that panicked must not hide the result.
@@ -82,17 +86,18 @@ impl Session {
         })?;
         result.map_err(|error| match error {
             RunError::Locked { .. } => Failure::locked(error.to_string()),
-            error => Failure::new(format!("{error}\nlog: {log_path}")),
+            RunError::Interrupted { signal } => Failure::interrupted(error.to_string(), signal),
+            error => Failure::new(log_path.map_or_else(|| error.to_string(), |log| format!("{error}\nlog: {log}"))),
         })
     }
 }
 
-/// The first Ctrl-C or SIGTERM.
-async fn interrupted() {
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    let Ok(mut terminate) = terminate else { return std::future::pending().await };
+/// The number of the first SIGINT or SIGTERM.
+async fn interrupted() -> u8 {
+    let both = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let (Ok(mut interrupt), Ok(mut terminate)) = both else { return std::future::pending().await };
     tokio::select! {
-        result = tokio::signal::ctrl_c() => if result.is_err() { std::future::pending().await },
-        _ = terminate.recv() => {}
+        _ = interrupt.recv() => 2,
+        _ = terminate.recv() => 15,
     }
 }

@@ -34,6 +34,9 @@ fn human(status: &Status, style: Style) -> String {
             text.push_str(&format!("\n{} {}: {why}", style.red("✗"), host.name));
         }
     }
+    if let Some(by) = &status.running {
+        text.push_str(&format!("\na run is at work: {by}"));
+    }
     if let Some(why) = &status.drift_unknown {
         text.push_str(&format!("\ndrift is unknown: {why}"));
     }

@@ -124,9 +124,12 @@ fn controller_manager(host: &HostContext<'_>) -> Arguments {
     flags.set("root-ca-file", pki("ca.crt"));
     flags.set("requestheader-client-ca-file", pki("front-proxy-ca.crt"));
     flags.set("service-account-private-key-file", pki("sa.key"));
-    flags.set("cluster-signing-cert-file", pki("ca.crt"));
-    flags.set("cluster-signing-key-file", pki("ca.key"));
-    flags.set("cluster-signing-duration", format!("{}s", cluster.pki.leaf_lifetime.as_secs()));
+    // A CA may be kept without its key; the controller-manager does not start when a file that it is told of is missing.
+    if host.keys.iter().any(|key| key.path == pki("ca.key")) {
+        flags.set("cluster-signing-cert-file", pki("ca.crt"));
+        flags.set("cluster-signing-key-file", pki("ca.key"));
+        flags.set("cluster-signing-duration", format!("{}s", cluster.pki.leaf_lifetime.as_secs()));
+    }
     flags.set("use-service-account-credentials", "true");
     flags.set("cluster-name", cluster.name.to_string());
     flags.set("cluster-cidr", cluster.network.pod_cidr.to_string());
@@ -221,6 +224,15 @@ mod tests {
     fn digest_of(fixture: &Fixture, component: &str) -> String {
         let manifest = manifest_of(fixture, "m1", component);
         manifest["metadata"]["annotations"][digest::ANNOTATION].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_controller_manager_is_told_of_no_key_that_is_not_there() {
+        let mut fixture = Fixture::new(36);
+        let told = |fixture: &Fixture| manifest_of(fixture, "m1", CONTROLLERS).to_string().contains("cluster-signing");
+        assert!(told(&fixture));
+        fixture.keys.hosts.values_mut().for_each(|files| files.retain(|key| !key.path.ends_with("/ca.key")));
+        assert!(!told(&fixture));
     }
 
     #[test]

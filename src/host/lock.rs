@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use super::machine::{Machine, STATE};
+use super::machine::{Machine, STATE, found};
 use super::protocol::{Failure, Holder};
 
 /// How long a lock may outlive the session that held it: sshd needs a moment to notice that a connection is gone.
@@ -67,6 +67,19 @@ fn attempt(path: &Path, holder: &Holder) -> Result<Option<Lock>, Failure> {
     Ok(Some(Lock { _file: file }))
 }
 
+/// Who holds the lock, if anybody does.
+pub(super) fn holder(machine: &Machine) -> Result<Option<Holder>, Failure> {
+    let path = machine.root.at(path());
+    let failed = |error| Failure::new(format!("looking at the lock {}", path.display()), error);
+    let Some(file) = found(File::open(&path)).map_err(failed)? else { return Ok(None) };
+    // Held for this moment only: a run that begins now tries again for two seconds.
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(holder_in(&path))),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
 fn holder_in(path: &Path) -> Holder {
     let mut text = String::new();
     let read = File::open(path).and_then(|mut file| file.read_to_string(&mut text));
@@ -91,8 +104,10 @@ mod tests {
         let Taken::Locked(lock) = take(&host.machine, &holder("ann")).unwrap() else { panic!("held") };
         let Taken::Held(by) = take(&host.machine, &holder("bob")).unwrap() else { panic!("taken twice") };
         assert_eq!(by, holder("ann"));
+        assert_eq!(super::holder(&host.machine).unwrap(), Some(holder("ann")));
         assert!(host.machine.system.elapsed() >= PATIENCE);
         drop(lock);
+        assert_eq!(super::holder(&host.machine).unwrap(), None);
         assert!(matches!(take(&host.machine, &holder("bob")).unwrap(), Taken::Locked(_)));
     }
 

@@ -35,6 +35,8 @@ pub enum ToAgent {
         /// Who we are.
         holder: Holder,
     },
+    /// Who holds the run lock? → [`Reply::Held`] or [`Reply::Free`]
+    Holder,
     /// What would change? → [`Reply::Changes`]
     Diff {
         /// Parts to look at.
@@ -115,6 +117,8 @@ pub enum Reply {
     },
     /// The lock is ours.
     Locked,
+    /// Nobody has the lock.
+    Free,
     /// Somebody else has it.
     Held {
         /// Who.
@@ -149,6 +153,13 @@ pub struct Holder {
     pub verb: String,
     /// When the run began, RFC 3339.
     pub since: String,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { user, host, pid, verb, since } = self;
+        write!(f, "{user}@{host} (process {pid}, {verb}) since {since}")
+    }
 }
 
 /// The changes of one part.
@@ -222,6 +233,11 @@ pub enum Probe {
         /// The URL.
         url: String,
     },
+    /// How often systemd has restarted a unit by itself since it was last started, and what it said last.
+    Unit {
+        /// Name: `kubelet.service`.
+        name: String,
+    },
     /// Dates of every certificate under /etc/kubernetes, /etc/etcd and /var/lib/kubelet/pki, kubeconfigs included.
     Certificates,
 }
@@ -243,6 +259,13 @@ pub enum Probed {
     Unreachable {
         /// The connection error.
         why: String,
+    },
+    /// The unit.
+    Unit {
+        /// Restarts by systemd.
+        restarts: u32,
+        /// End of its journal.
+        last_lines: String,
     },
     /// Certificates found.
     Certificates {

@@ -63,6 +63,7 @@ impl Session {
             ToAgent::Facts => facts::gather(machine).map(|facts| Reply::Facts(Box::new(facts))),
             ToAgent::Read { paths } => read::read(machine, &paths).map(|files| Reply::Files { files }),
             ToAgent::Lock { holder } => self.take_lock(&holder),
+            ToAgent::Holder => lock::holder(machine).map(|by| by.map_or(Reply::Free, |by| Reply::Held { by })),
             ToAgent::Diff { parts } => converge::diff(machine, &parts).map(|parts| Reply::Changes { parts }),
             ToAgent::Converge { parts } => {
                 converge::converge(machine, &parts, &mut events).map(|parts| Reply::Changes { parts })

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::command::Command;
 use super::machine::Machine;
-use super::protocol::{Action, Failure};
+use super::protocol::{Action, Failure, Probed};
 use super::resource::{Context, Pending};
 use crate::desired::state::Resource;
 
@@ -221,7 +221,7 @@ fn wait(cx: &Context, what: &str, name: &str) -> Result<(), Failure> {
             Verdict::Up => return Ok(()),
             Verdict::Wait => {}
             Verdict::Down(why) => {
-                let tail = journal(cx, name);
+                let tail = journal(&cx.machine, name);
                 let hint = format!("see journalctl -u {name} on the host");
                 return Err(Failure::new(what, format!("{why}; its last lines:\n{tail}")).hint(hint));
             }
@@ -257,10 +257,20 @@ fn verdict(unit: &UnitState, waited: Duration) -> Verdict {
     }
 }
 
+/// How often systemd has restarted `name` by itself; the journal only where it has.
+pub(super) fn restarts_of(machine: &Machine, name: &str) -> Result<Probed, Failure> {
+    let command = Command::new("systemctl").args(["show", "-p", "NRestarts", "--value", "--", name]);
+    let what = format!("unit {name}");
+    let output = machine.system.run(&command).map_err(|error| Failure::command(&what, &error))?;
+    let restarts = output.text().trim().parse().unwrap_or(0);
+    let last_lines = if restarts == 0 { String::new() } else { journal(machine, name) };
+    Ok(Probed::Unit { restarts, last_lines })
+}
+
 /// The unit's last lines; the failure that they explain matters more than a journal that cannot be read.
-fn journal(cx: &Context, name: &str) -> String {
+fn journal(machine: &Machine, name: &str) -> String {
     let command = Command::new("journalctl").args(["-u", name, "-n", "20", "--no-pager", "-o", "cat"]);
-    match cx.machine.system.run(&command.deadline(Duration::from_secs(20))) {
+    match machine.system.run(&command.deadline(Duration::from_secs(20))) {
         Ok(output) => output.text().trim_end().to_owned(),
         Err(error) => format!("(none: {error})"),
     }
@@ -291,6 +301,20 @@ mod tests {
         assert_eq!(units["etcd2.service"], etcd);
         assert_eq!(units["nope.service"].load, "not-found");
         assert!(parse("").is_empty());
+    }
+
+    #[test]
+    fn restarts_are_told_with_the_last_lines() {
+        let host = super::super::testing::Scripted::new();
+        let ask = "systemctl show -p NRestarts --value -- kubelet.service";
+        host.expect(ask, "0\n");
+        let well = Probed::Unit { restarts: 0, last_lines: String::new() };
+        assert_eq!(restarts_of(&host.machine, "kubelet.service").unwrap(), well);
+        host.expect(ask, "4\n");
+        host.expect("journalctl -u kubelet.service -n 20 --no-pager -o cat", "no such flag\n");
+        let crashing = Probed::Unit { restarts: 4, last_lines: "no such flag".into() };
+        assert_eq!(restarts_of(&host.machine, "kubelet.service").unwrap(), crashing);
+        host.done();
     }
 
     #[test]

@@ -31,10 +31,20 @@ pub(super) struct Material {
 }
 
 impl Material {
-    /// What to say when it runs out within a year.
-    pub(super) fn note(&self, now: Timestamp) -> Option<String> {
-        (self.ends.duration_since(now) < NOTE_BEFORE)
-            .then(|| format!("expires at {}; it is never replaced by itself: plan its rotation", self.ends))
+    /// What the operator should know: that it runs out within a year, that nothing can be signed with it.
+    pub(super) fn notes(&self, now: Timestamp) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.ends.duration_since(now) < NOTE_BEFORE {
+            notes.push(format!("expires at {}; it is never replaced by itself: plan its rotation", self.ends));
+        }
+        if self.pair.is_none() {
+            notes.push(format!(
+                "its key is on no master and not in the local state directory: nothing new can be signed, and \
+                 certificates that end cannot be renewed; put /etc/kubernetes/{}.key back from a backup",
+                self.authority.stem()
+            ));
+        }
+        notes
     }
 }
 

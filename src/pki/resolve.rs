@@ -53,7 +53,7 @@ fn assemble(cluster: &Cluster, existing: &Existing, common: &Common, issued: Vec
     let mut keys = Keys {
         ca: ca.clone(),
         etcd_ca: common.authority(Authority::Etcd).certificate.clone(),
-        notes: expiring(common, now),
+        notes: of_authorities(common, now),
         ..Keys::default()
     };
     let mut hosts: BTreeMap<HostName, Vec<KeyFile>> =
@@ -96,12 +96,12 @@ fn assemble(cluster: &Cluster, existing: &Existing, common: &Common, issued: Vec
     keys
 }
 
-fn expiring(common: &Common, now: Timestamp) -> Vec<Note> {
-    let note = |material: &authority::Material| {
-        let text = material.note(now)?;
-        Some(Note { host: None, subject: material.authority.to_string(), text })
+fn of_authorities(common: &Common, now: Timestamp) -> Vec<Note> {
+    let notes = |material: &authority::Material| {
+        let subject = material.authority.to_string();
+        material.notes(now).into_iter().map(move |text| Note { host: None, subject: subject.clone(), text })
     };
-    common.authorities.iter().filter_map(note).collect()
+    common.authorities.iter().flat_map(notes).collect()
 }
 
 #[cfg(test)]

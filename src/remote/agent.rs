@@ -28,13 +28,15 @@ pub struct Agent {
     answer_timeout: Duration,
     /// The request that waits for its answer.
     unfinished: Option<String>,
+    /// Why the session is over.
+    ended: Option<Box<Trouble>>,
 }
 
 impl Agent {
     pub(super) async fn new(host: String, exec: Exec, options: &Options) -> Result<Self, RemoteError> {
         let mut ping = Vec::new();
         let written = frame::write_message(&mut ping, &ToAgent::Ping).await;
-        let agent = Self { host, exec, answer_timeout: options.answer_timeout, unfinished: None };
+        let agent = Self { host, exec, answer_timeout: options.answer_timeout, unfinished: None, ended: None };
         written.map_err(|error| agent.lost("starting the agent", error.to_string(), ""))?;
         // If the agent is gone already, the first request tells.
         let _ = agent.exec.when_idle(options.ping, Bytes::from(ping)).await;
@@ -44,6 +46,11 @@ impl Agent {
     /// Host name of the inventory.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Why the session has ended, if it has.
+    pub fn ended(&self) -> Option<RemoteError> {
+        self.ended.clone().map(RemoteError::Lost)
     }
 
     /// Sends `request` and waits for its answer, passing on what happens meanwhile. The agent may work as long as it
@@ -120,6 +127,9 @@ impl Agent {
     }
 
     fn begin(&mut self, doing: &str) -> Result<(), RemoteError> {
+        if let Some(ended) = self.ended() {
+            return Err(ended);
+        }
         if let Some(earlier) = &self.unfinished {
             let why = format!("the session is spent: {earlier} was not finished");
             return Err(self.lost(doing, why, "connect again"));
@@ -130,8 +140,9 @@ impl Agent {
 
     /// An answer, good or bad, leaves the session usable; anything else does not.
     fn finish(&mut self, answer: Result<Reply, RemoteError>) -> Result<Reply, RemoteError> {
-        if matches!(answer, Ok(_) | Err(RemoteError::Agent { .. })) {
-            self.unfinished = None;
+        match &answer {
+            Ok(_) | Err(RemoteError::Agent { .. }) => self.unfinished = None,
+            Err(error) => self.ended = error.trouble().cloned().map(Box::new),
         }
         answer
     }
@@ -241,6 +252,7 @@ fn describe(request: &ToAgent) -> String {
         ToAgent::Facts => "reading facts".into(),
         ToAgent::Read { paths } => format!("reading {}", paths.join(", ")),
         ToAgent::Lock { .. } => "taking the run lock".into(),
+        ToAgent::Holder => "looking for another run".into(),
         ToAgent::Diff { .. } => "looking for changes".into(),
         ToAgent::Converge { .. } => "making changes".into(),
         ToAgent::Blobs { .. } => "looking for blobs".into(),

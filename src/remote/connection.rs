@@ -49,6 +49,11 @@ impl Connection {
         self.link.handle.is_closed()
     }
 
+    /// Why the session has ended, if it has.
+    pub fn ended(&self) -> Option<RemoteError> {
+        self.is_closed().then(|| self.lost("staying connected"))
+    }
+
     /// Starts the agent as root, after bringing `binary` to the host if it is not there.
     pub async fn agent(&self, binary: &AgentBinary) -> Result<Agent, RemoteError> {
         match self.start(binary, Present::Reuse).await {

@@ -18,8 +18,8 @@ pub enum Event {
         cluster: String,
         /// Number of hosts.
         hosts: usize,
-        /// The run's log file.
-        log: String,
+        /// The run's log file, where it could be made.
+        log: Option<String>,
     },
     /// A stage begins.
     StageStarted {

@@ -5,12 +5,13 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::Event;
+use super::{Event, print_error};
 
 /// Logs kept per cluster.
 const KEPT: usize = 50;
 
-/// An open log. Failing to write it never fails the run.
+/// An open log. Failing to write it never fails the run: a full disk on the bastion is no reason to stop half-way through
+/// a cluster. It is told once.
 #[derive(Debug)]
 pub struct RunLog {
     path: PathBuf,
@@ -23,14 +24,15 @@ impl RunLog {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
         let path = directory.join(format!("{now}-{verb}-{}.log", std::process::id()));
-        let file = made.and_then(|()| OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path)).ok();
+        let file = made.and_then(|()| OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path));
         prune(directory);
+        let file = file.inspect_err(|error| warn(&format!("this run has no log: {}: {error}", path.display()))).ok();
         Self { path, file }
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Where it is, unless it could not be made.
+    pub fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|_| self.path.as_path())
     }
 
     /// Appends an event.
@@ -38,9 +40,15 @@ impl RunLog {
         let Some(file) = &mut self.file else { return };
         let Ok(serde_json::Value::Object(mut line)) = serde_json::to_value(event) else { return };
         line.insert("time".into(), jiff::Timestamp::now().to_string().into());
-        // A full disk on the bastion is no reason to stop half-way through a cluster.
-        let _ = writeln!(file, "{}", serde_json::Value::Object(line));
+        if let Err(error) = writeln!(file, "{}", serde_json::Value::Object(line)) {
+            warn(&format!("the log of this run ends here: {}: {error}", self.path.display()));
+            self.file = None;
+        }
     }
+}
+
+fn warn(text: &str) {
+    print_error(&format!("warning: {text}"));
 }
 
 fn prune(directory: &Path) {
@@ -69,6 +77,16 @@ mod tests {
         let mut log = RunLog::create(directory.path(), "plan");
         log.record(&Event::Note { text: "hello".into() });
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), KEPT);
-        assert!(std::fs::read_to_string(log.path()).unwrap().contains("\"text\":\"hello\""));
+        assert!(std::fs::read_to_string(log.path().unwrap()).unwrap().contains("\"text\":\"hello\""));
+    }
+
+    #[test]
+    fn without_a_place_there_is_no_log_and_no_failure() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let mut log = RunLog::create(&file.join("below"), "plan");
+        assert_eq!(log.path(), None);
+        log.record(&Event::Note { text: "hello".into() });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::failure::HostFailure;
 use super::fleet::Fleet;
 use super::survey::Survey;
+use super::wait::Wait;
 use crate::cluster::{Cluster, Endpoint, Host, KubeVersion, Role};
 use crate::desired;
 use crate::host::protocol::{Action, Change};
@@ -117,26 +118,20 @@ impl<'a> ApiAccess<'a> {
         stage: &str,
         events: &Events,
     ) -> Result<usize, Vec<HostFailure>> {
-        let deadline = Instant::now() + REGISTRATION;
-        let mut told = Vec::new();
-        loop {
+        let wait = Wait {
+            stage,
+            what: "nodes to register",
+            limit: REGISTRATION,
+            hint: "on the nodes named: journalctl -u kubelet; then run the same command again",
+            fleet: self.fleet,
+            events,
+        };
+        wait.until(async || {
             let known: BTreeSet<String> = self.nodes().await?.into_iter().map(|node| node.name).collect();
             let names = nodes.iter().map(|node| node.name.to_string());
-            let missing: Vec<_> = names.filter(|name| !known.contains(name)).collect();
-            if missing.is_empty() {
-                break;
-            }
-            if Instant::now() >= deadline {
-                let why = format!("not within {} s: {}", REGISTRATION.as_secs(), missing.join(", "));
-                let failure = HostFailure::cluster("wait for nodes to register", why);
-                return Err(vec![failure.hint("on the nodes named: journalctl -u kubelet")]);
-            }
-            if missing != told {
-                told.clone_from(&missing);
-                events.send(Event::Waiting { stage: stage.into(), gate: "nodes to register".into(), missing });
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
+            Ok(names.filter(|name| !known.contains(name)).map(|name| format!("{name}: no such node")).collect())
+        })
+        .await?;
         let marks = marks(nodes);
         let changes = self.call("label nodes", async |api| api.apply_nodes(&marks).await).await?;
         Ok(tell(&changes, stage, events))

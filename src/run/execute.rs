@@ -156,9 +156,9 @@ impl Execution<'_> {
             }
             checkpoint::pass(&format!("{}:converged", stage.name));
             if let Some(gate) = stage.gate
-                && let Err(failure) = gate::wait(self, stage.name, gate, &wave).await
+                && let Err(failures) = gate::wait(self, stage.name, gate, &wave).await
             {
-                return (changed, vec![failure]);
+                return (changed, failures);
             }
         }
         (changed, Vec::new())

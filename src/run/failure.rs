@@ -60,14 +60,17 @@ pub enum RunError {
     #[error("{} check{} failed; nothing was changed\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, findings(.0))]
     Preflight(Vec<Finding>),
     /// Another run has the lock.
-    #[error("the cluster is locked by {}@{} (process {}, {}) since {}\n    → wait for that run to end, or end that process on {}: its lock goes with it", by.user, by.host, by.pid, by.verb, by.since, by.host)]
+    #[error("the cluster is locked by {by}\n    → wait for that run to end, or end that process on {}: its lock goes with it", by.host)]
     Locked {
         /// Who has it.
         by: Holder,
     },
     /// The operator stopped the run.
     #[error("interrupted; run the same command again to go on")]
-    Interrupted,
+    Interrupted {
+        /// Number of the signal.
+        signal: u8,
+    },
 }
 
 impl From<HostFailure> for RunError {

@@ -84,6 +84,12 @@ impl Fleet {
         self.members.get(name)
     }
 
+    /// Hosts whose session has ended, each with why. One that is being asked right now is left to whoever asks.
+    pub fn lost(&self) -> Vec<HostFailure> {
+        let lost = |(name, member): (&HostName, &Member)| Some(HostFailure::of(name, member.lost()?));
+        self.members.iter().filter_map(lost).collect()
+    }
+
     /// Every member, in order of name.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.values()
@@ -130,6 +136,12 @@ impl Member {
         on_event: &mut (dyn FnMut(Event) + Send),
     ) -> Result<Reply, Failure> {
         self.agent.lock().await.request(request, on_event).await.map_err(|error| remote(what, error))
+    }
+
+    /// Why nothing more can be asked here, if that is so.
+    fn lost(&self) -> Option<Failure> {
+        let agent = self.agent.try_lock().ok()?;
+        self.connection.ended().or_else(|| agent.ended()).map(|error| remote("stay connected", error))
     }
 
     /// The session itself, for blobs.

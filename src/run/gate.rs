@@ -1,47 +1,41 @@
 //! Waits that name their condition, prove the new state and have a deadline.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
+use super::crash::Crashes;
 use super::execute::Execution;
 use super::failure::HostFailure;
 use super::fleet::Member;
+use super::wait::Wait;
 use crate::cluster::{Endpoint, Host, Role};
 use crate::host::protocol::{EtcdMember, Failure, Probe, Probed};
 use crate::plan::Gate;
-use crate::report::Event;
 
-/// Time between the first two looks; each next one waits longer. What is waited for starts up on the same processors
-/// that answer the looks.
-const FIRST: Duration = Duration::from_millis(500);
-/// Most time between two looks.
-const LONGEST: Duration = Duration::from_secs(2);
-
-/// Waits until `gate` holds, and on the hosts of `wave` holds for what was just written there. The error tells what
-/// was still missing at the deadline.
-pub(super) async fn wait(run: &Execution<'_>, stage: &str, gate: Gate, wave: &[&Host]) -> Result<(), HostFailure> {
-    let deadline = Instant::now() + gate.deadline();
-    let mut told = Vec::new();
-    let mut interval = FIRST;
-    loop {
-        let mut missing = observe(run, gate).await;
+/// Waits until `gate` holds, and on the hosts of `wave` holds for what was just written there.
+pub(super) async fn wait(run: &Execution<'_>, stage: &str, gate: Gate, wave: &[&Host]) -> Result<(), Vec<HostFailure>> {
+    let wait = Wait {
+        stage,
+        what: gate.title(),
+        limit: gate.deadline(),
+        hint: hint(gate),
+        fleet: run.fleet,
+        events: run.events,
+    };
+    let mut crashes = Crashes::of("kubelet.service");
+    wait.until(async || {
+        let missing = observe(run, gate).await;
         if missing.is_empty() && gate == Gate::ApiServersReady {
-            missing = old_api_servers(run, wave).await;
+            return Ok(old_api_servers(run, wave).await);
         }
-        if missing.is_empty() {
-            return Ok(());
+        if !missing.is_empty() && gate == Gate::KubeletsHealthy {
+            let crashing = crashes.look(run.fleet, |host| host.roles.is_node()).await;
+            if !crashing.is_empty() {
+                return Err(crashing);
+            }
         }
-        if Instant::now() >= deadline {
-            let why = format!("not within {} s: {}", gate.deadline().as_secs(), missing.join("; "));
-            return Err(HostFailure::cluster(format!("wait for {}", gate.title()), why).hint(hint(gate)));
-        }
-        if missing != told {
-            told.clone_from(&missing);
-            run.events.send(Event::Waiting { stage: stage.into(), gate: gate.title().into(), missing });
-        }
-        tokio::time::sleep(interval).await;
-        interval = (interval * 5 / 4).min(LONGEST);
-    }
+        Ok(missing)
+    })
+    .await
 }
 
 /// API servers of `wave` that have not been replaced yet: an old one is ready, too.
@@ -103,7 +97,9 @@ async fn answering(
             Probed::Http { status: 200, .. } => Ok(None),
             Probed::Http { status, body } => Ok(Some(format!("{what} answers {status}: {}", last_failure(&body)))),
             Probed::Unreachable { why } => Ok(Some(format!("{what} does not answer: {why}"))),
-            Probed::Etcd(_) | Probed::Certificates { .. } => Ok(Some(format!("{what}: no answer to this probe"))),
+            Probed::Etcd(_) | Probed::Certificates { .. } | Probed::Unit { .. } => {
+                Ok(Some(format!("{what}: no answer to this probe")))
+            }
         })
         .await;
     let missing = outcomes.ok.into_iter().filter_map(|(host, line)| Some(format!("{host}: {}", line?)));
@@ -129,7 +125,7 @@ async fn etcd(run: &Execution<'_>) -> Vec<String> {
                     Probed::Http { status, .. } => {
                         Err(Failure { what: "etcd".into(), why: format!("answers {status}"), hint: None })
                     }
-                    Probed::Certificates { .. } => {
+                    Probed::Certificates { .. } | Probed::Unit { .. } => {
                         Err(Failure { what: "etcd".into(), why: "no answer".into(), hint: None })
                     }
                 }

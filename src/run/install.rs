@@ -55,19 +55,37 @@ pub(super) async fn connect(subject: &Subject<'_>, events: &Events) -> Result<Fl
     Err(RunError::Failed(failed))
 }
 
-/// What `install` would do, by host, then by object of the API. Changes nothing.
-pub async fn plan(subject: &Subject<'_>, events: &Events) -> Result<Vec<(String, Vec<Change>)>, RunError> {
+/// What `install` would do.
+#[derive(Debug)]
+pub struct Pending {
+    /// Changes by host, then those at the API (`api`); none of them is empty.
+    pub changes: Vec<(String, Vec<Change>)>,
+    /// Why the API could not be compared, when it could not.
+    pub api_unknown: Option<RunError>,
+}
+
+/// What `install` would do. Changes nothing.
+pub async fn plan(subject: &Subject<'_>, events: &Events) -> Result<Pending, RunError> {
     let fleet = connect(subject, events).await?;
+    if let Some(by) = lock::holder_now(&fleet).await {
+        events.note(format!("another run is at work, so this may be out of date soon: {by}"));
+    }
     let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state).await?;
     tell_notes(&survey, events);
     let hosts = survey.changes.iter().map(|(host, parts)| {
         (host.to_string(), parts.iter().flat_map(|part| part.changes.clone()).collect::<Vec<_>>())
     });
-    let mut pending: Vec<_> = hosts.collect();
+    let mut changes: Vec<_> = hosts.collect();
     let api = ApiAccess::new(subject.cluster, &fleet, &survey.keys);
-    pending.push(("api".to_owned(), api.pending(&survey).await.map_err(RunError::Failed)?));
-    pending.retain(|(_, changes)| !changes.is_empty());
-    Ok(pending)
+    let api_unknown = match api.pending(&survey).await {
+        Ok(pending) => {
+            changes.push(("api".to_owned(), pending));
+            None
+        }
+        Err(failures) => Some(RunError::Failed(failures)),
+    };
+    changes.retain(|(_, changes)| !changes.is_empty());
+    Ok(Pending { changes, api_unknown })
 }
 
 /// Which certificates are issued anew and why, and what runs out.

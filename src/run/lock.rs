@@ -9,7 +9,6 @@ use crate::host::protocol::{Holder, Reply, ToAgent};
 /// Takes the lock on every host that keeps state, or says who has it. The first host decides between two runs that
 /// begin at the same moment: only its winner goes on to the others.
 pub(super) async fn take(fleet: &Fleet, verb: &str) -> Result<(), RunError> {
-    let keeps_state = |host: &Host| host.roles.contains(Role::Etcd) || host.roles.contains(Role::ControlPlane);
     let holder = holder(verb);
     let Some(first) = fleet
         .members()
@@ -36,6 +35,22 @@ async fn take_on(fleet: &Fleet, select: impl Fn(&Host) -> bool, holder: &Holder)
         return Err(RunError::Locked { by });
     }
     if outcomes.failed.is_empty() { Ok(()) } else { Err(RunError::Failed(outcomes.failed)) }
+}
+
+/// Who works on the cluster right now, as far as the hosts tell.
+pub(super) async fn holder_now(fleet: &Fleet) -> Option<Holder> {
+    let outcomes = fleet
+        .each(keeps_state, async |member| match member.ask("look for another run", ToAgent::Holder).await? {
+            Reply::Held { by } => Ok(Some(by)),
+            Reply::Free => Ok(None),
+            other => Err(unexpected("look for another run", &other)),
+        })
+        .await;
+    outcomes.ok.into_values().flatten().next()
+}
+
+fn keeps_state(host: &Host) -> bool {
+    host.roles.contains(Role::Etcd) || host.roles.contains(Role::ControlPlane)
 }
 
 fn holder(verb: &str) -> Holder {

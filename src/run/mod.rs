@@ -2,6 +2,7 @@
 
 mod api;
 mod checkpoint;
+mod crash;
 mod distribute;
 mod execute;
 mod failure;
@@ -15,10 +16,11 @@ mod reset;
 mod state;
 mod status;
 mod survey;
+mod wait;
 
 pub use failure::{HostFailure, RunError};
 pub use fleet::Fleet;
-pub use install::{Subject, Summary, install, plan};
+pub use install::{Pending, Subject, Summary, install, plan};
 pub use kubeconfig::kubeconfig;
 pub use reset::reset;
 pub use state::StateDirectory;

@@ -7,9 +7,10 @@ use serde::Serialize;
 use super::api::ApiAccess;
 use super::fleet::{Fleet, Member};
 use super::install::Subject;
+use super::lock;
 use super::survey::Survey;
 use crate::cluster::{Endpoint, Role};
-use crate::host::protocol::{CertificateDates, Failure, Probe, Probed};
+use crate::host::protocol::{CertificateDates, Failure, Holder, Probe, Probed};
 
 /// State of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,6 +21,8 @@ pub struct Status {
     pub kubernetes: String,
     /// Every host of the inventory.
     pub hosts: Vec<HostStatus>,
+    /// Who works on it right now.
+    pub running: Option<Holder>,
     /// Number of changes that `install` would make at the API, where it answers.
     pub api_drift: Option<usize>,
     /// Why the comparison with the inventory could not be made, when it could not.
@@ -41,7 +44,7 @@ pub struct HostStatus {
     pub apiserver: Option<String>,
     /// `healthy`, or what is wrong.
     pub kubelet: Option<String>,
-    /// `Ready`, `NotReady`, …, as the API says.
+    /// `Ready`, `NotReady`, `Ready,SchedulingDisabled`, …, as the API says.
     pub node: Option<String>,
     /// The kubelet's version, as the API says.
     pub version: Option<String>,
@@ -60,7 +63,8 @@ impl Status {
                 && well(&host.etcd, &["leader", "follower"])
                 && well(&host.apiserver, &["ready"])
                 && well(&host.kubelet, &["healthy"])
-                && (!host.roles.iter().any(|role| *role != Role::Etcd) || host.node.as_deref() == Some("Ready"))
+                && (!host.roles.iter().any(|role| *role != Role::Etcd)
+                    || host.node.as_deref().is_some_and(|node| node.starts_with("Ready")))
                 && host.drift.is_none_or(|changes| changes == 0)
         }) && self.api_drift.is_none_or(|changes| changes == 0)
     }
@@ -80,8 +84,14 @@ pub async fn status(subject: &Subject<'_>) -> Status {
         hosts.push(status);
     }
     let kubernetes = subject.image.manifest.kubernetes.to_string();
-    let mut status =
-        Status { cluster: subject.cluster.name.to_string(), kubernetes, hosts, api_drift: None, drift_unknown: None };
+    let mut status = Status {
+        cluster: subject.cluster.name.to_string(),
+        kubernetes,
+        hosts,
+        running: lock::holder_now(&fleet).await,
+        api_drift: None,
+        drift_unknown: None,
+    };
     if !unreachable.is_empty() {
         status.drift_unknown = Some("not every host answers".into());
     }
@@ -106,7 +116,9 @@ async fn compare(subject: &Subject<'_>, fleet: &Fleet, status: &mut Status) {
     for host in &mut status.hosts {
         if let Some(node) = nodes.iter().find(|node| node.name == host.name) {
             host.version = node.version.map(|version| version.to_string());
-            host.node = Some(if node.ready { "Ready".into() } else { "NotReady".into() });
+            let ready = if node.ready { "Ready" } else { "NotReady" };
+            // As kubectl writes it.
+            host.node = Some(if node.unschedulable { format!("{ready},SchedulingDisabled") } else { ready.into() });
         }
         let changes = survey.changes.iter().find(|(name, _)| name.as_str() == host.name);
         host.drift = changes.map(|(_, parts)| parts.iter().map(|part| part.changes.len()).sum());

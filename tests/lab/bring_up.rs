@@ -119,8 +119,6 @@ pub(crate) fn keys_survive_an_empty_state_directory(world: &World) {
 
     // A different CA in the local cache is refused, and nothing is changed.
     let foreign = tempfile::tempdir().unwrap();
-    let cache = |base: &std::path::Path| base.join("lab").join("pki");
-    let _ = &cache;
     let name = std::fs::read_dir(other_machine.path()).unwrap().next().unwrap().unwrap().file_name();
     let from = other_machine.path().join(&name).join("pki");
     let to = foreign.path().join(&name).join("pki");

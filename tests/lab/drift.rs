@@ -9,6 +9,15 @@ pub(crate) fn drift_is_named_and_mended(world: &World) {
     world.kubectl(&["label", "node", "n1", "topology.kubewright.dev/rack-"]);
     world.on("n2", "systemctl stop kubewright-routes.service").exits(0);
 
+    world.kubectl(&["cordon", "n2"]);
+
+    let status = world.run_verb("status", &["-o", "json"]).exits(1).json();
+    let host = |name: &str| status["hosts"].as_array().unwrap().iter().find(|host| host["name"] == name).unwrap();
+    assert_eq!(status["api_drift"], 1, "{status}");
+    assert_eq!((&host("m1")["drift"], &host("n2")["drift"], &host("m3")["drift"]), (&1.into(), &1.into(), &0.into()));
+    assert_eq!(host("n2")["node"], "Ready,SchedulingDisabled", "{status}");
+    world.kubectl(&["uncordon", "n2"]);
+
     let plan = world.run_verb("plan", &["-o", "json"]).exits(2);
     let named: Vec<String> = plan
         .stdout

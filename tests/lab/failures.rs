@@ -1,8 +1,10 @@
 //! Each failure is one clear error that names the host, and nothing is left half-written.
 
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::process::Stdio;
+use std::time::Duration;
 
-use crate::world::{Ran, World};
+use crate::world::{Ran, World, eventually};
 
 fn install_with(world: &World, inventory: &std::path::Path) -> Ran {
     let inventory = inventory.display().to_string();
@@ -93,4 +95,42 @@ pub(crate) fn unknown_host_keys_are_accepted_once_and_when_asked(world: &World) 
     fails_naming(plan(&[]), &["m1", "n2", "--accept-new-host-keys"]);
     plan(&["--accept-new-host-keys"]).exits(2);
     plan(&[]).exits(2);
+}
+
+/// On a cluster that runs: the host is named long before a gate's own deadline, and nobody waits for it any more.
+pub(crate) fn a_host_cut_off_in_the_middle_is_named(world: &World) {
+    let mut run = world.verb_command("install", &[], &[("KUBEWRIGHT_HOLD_AT", "workers:start")]);
+    let mut run = run.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // What the hold is on has begun when the lock is taken and the hosts were compared.
+    eventually("the install is under way", Duration::from_secs(60), || {
+        world.run_verb("plan", &[]).stderr.contains("another run is at work")
+    });
+    world.lab(&["cut", "n2"], &[]).exits(0);
+    drop(run.stdin.take());
+    let mut said = String::new();
+    run.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    let code = run.wait().unwrap().code();
+    world.lab(&["heal", "n2"], &[]).exits(0);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("n2: ") && said.contains("the other side stopped answering"), "{said}");
+    assert!(!said.contains("not within"), "{said}");
+    world.run_verb("install", &[]).exits(0);
+}
+
+pub(crate) fn a_kubelet_that_cannot_start_is_told(world: &World) {
+    const DROP_IN: &str = "/etc/systemd/system/kubelet.service.d/99-broken.conf";
+    world
+        .on(
+            "n1",
+            &format!(
+                "mkdir -p $(dirname {DROP_IN}) && \
+                 printf '[Service]\\nExecStart=\\nExecStart=/bin/sh -c \"sleep 1; echo no such disk; exit 3\"\\n' >{DROP_IN} && \
+                 systemctl daemon-reload && systemctl kill -s KILL kubelet"
+            ),
+        )
+        .exits(0);
+    let ran = world.run_verb("install", &[]);
+    world.on("n1", &format!("rm -r $(dirname {DROP_IN}) && systemctl daemon-reload")).exits(0);
+    fails_naming(ran, &["n1", "kubelet.service", "keeps crashing", "no such disk", "journalctl -u kubelet"]);
+    world.run_verb("install", &[]).exits(0);
 }

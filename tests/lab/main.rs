@@ -42,6 +42,7 @@ const TEST: &[Scenario] = &[
     ("a_service_answers_through_ipvs", traffic::a_service_answers_through_ipvs),
     ("drift_is_named_and_mended", drift::drift_is_named_and_mended),
     ("two_installs_at_once", locking::two_installs_at_once),
+    ("an_interrupted_run_says_so", locking::an_interrupted_run_says_so),
     ("the_installer_stays_small", bring_up::the_installer_stays_small),
     ("any_master_may_lose_power", masters::any_master_may_lose_power),
     ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
@@ -52,6 +53,8 @@ const TEST: &[Scenario] = &[
 const SOAK: &[Scenario] = &[
     ("each_checkpoint_on_bare_hosts", bring_up::each_checkpoint_on_bare_hosts),
     ("every_master_loses_power_in_turn", masters::every_master_loses_power_in_turn),
+    ("a_host_cut_off_in_the_middle_is_named", failures::a_host_cut_off_in_the_middle_is_named),
+    ("a_kubelet_that_cannot_start_is_told", failures::a_kubelet_that_cannot_start_is_told),
     ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
     ("a_virtual_address_moves_to_a_living_master", endpoints::a_virtual_address_moves_to_a_living_master),
     ("an_external_endpoint_is_left_to_others", endpoints::an_external_endpoint_is_left_to_others),

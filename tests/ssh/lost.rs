@@ -58,8 +58,13 @@ async fn a_silent_network_ends_a_request() {
     let connection = connect(&server, &proxy).await;
     let mut agent = start(&connection).await;
     proxy.die();
+    assert!(agent.ended().is_none() && connection.ended().is_none());
     let error = soon(ask(&mut agent, "whoami")).await.unwrap_err();
     assert!(matches!(error, RemoteError::Lost(_)), "{error}");
+    // Whoever asks later hears the same, and why.
+    let again = soon(ask(&mut agent, "hang")).await.unwrap_err();
+    assert_eq!((again.to_string(), agent.ended().unwrap().to_string()), (error.to_string(), error.to_string()));
+    says(&connection.ended().unwrap(), &["m1: staying connected: the other side stopped answering", "run again"]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::super::lock;
-use super::super::machine::{STATE, found};
+use super::super::machine::{Machine, STATE, found};
 use super::super::protocol::{Action, Failure};
 use super::{Work, mounts};
 use crate::desired::state::Part;
@@ -106,14 +106,30 @@ pub(super) fn remove_state(work: &mut Work, binary: &Path) {
     if !state.exists() {
         return;
     }
-    work.step(Part::Binaries, format!("directory {STATE}"), Action::Remove, "removed", |_| {
-        let spare = |path: &Path| path == lock || binary.starts_with(path);
+    let spare = |path: &Path| path == lock || binary.starts_with(path);
+    let remove = |_: &Machine| {
         let removed = sweep(&state, &spare).and_then(|()| {
             found(fs::remove_file(&lock))?;
             remove_any(&state)
         });
         removed.map_err(|error| Failure::new(format!("removing {STATE}"), error))
-    });
+    };
+    // What this run itself has brought to a bare host is no change.
+    if holds_nothing_but(&state, &spare) {
+        let removed = remove(work.machine);
+        work.look(removed);
+    } else {
+        work.step(Part::Binaries, format!("directory {STATE}"), Action::Remove, "removed", remove);
+    }
+}
+
+/// Whether all that is below `directory` is spared. One that cannot be read holds more.
+fn holds_nothing_but(directory: &Path, spare: &dyn Fn(&Path) -> bool) -> bool {
+    let Ok(entries) = fs::read_dir(directory) else { return false };
+    entries
+        .flatten()
+        .map(|entry| entry.path())
+        .all(|path| spare(&path) && (!path.is_dir() || holds_nothing_but(&path, spare)))
 }
 
 /// Removes everything below `directory` but what is spared and what leads to it.

@@ -53,6 +53,7 @@ spec:
     - {name: w2, address: 10.1.0.300, roles: []}
     - {name: w3, address: 10.1.0.23, roles: [worker]}
     - {name: w3, address: 10.1.0.23, roles: [worker]}
+    - {name: w4, address: 10.1.0.23, roles: [worker]}
 ";
     assert_snapshot!(report(text));
 }

@@ -156,6 +156,8 @@ fn without_its_key_a_ca_serves_while_nothing_must_be_issued() {
     let next = again(&cluster(), &existing).unwrap();
     assert!(changed(&existing, &next).is_empty());
     assert!(next.hosts.values().flatten().all(|file| !file.path.ends_with("ca.key")));
+    assert_eq!(next.notes.len(), 3, "{:?}", next.notes);
+    assert!(next.notes.iter().all(|note| note.text.contains("nothing new can be signed")), "{:?}", next.notes);
 
     files(&mut existing, "m2").remove("/etc/kubernetes/pki/apiserver.key");
     files(&mut existing, "e1").remove("/etc/etcd/pki/peer.crt");

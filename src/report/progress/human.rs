@@ -49,12 +49,11 @@ impl Human {
                 self.line(&format!("{mark} {stage:<14} {:>7}  {changed}", elapsed(*took)));
             }
             Event::HostFailed { stage, host, failure } => {
-                let style = self.style;
-                let mut text = format!("{} {}: {failure}", style.red("✗"), style.bold(&format!("{host} ({stage})")));
-                if let Some(hint) = &failure.hint {
-                    text.push_str(&format!("\n    {} {hint}", style.yellow("→")));
-                }
-                self.line(&text);
+                // The end of the run has all of it, with what to do next.
+                let failure = failure.to_string();
+                let first = failure.lines().next().unwrap_or_default();
+                let host = self.style.bold(&format!("{host} ({stage})"));
+                self.line(&format!("{} {host}: {first}", self.style.red("✗")));
             }
             Event::RunStarted { verb, cluster, hosts, .. } => {
                 let hosts = if *hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") };
