@@ -74,10 +74,12 @@ impl Session {
         };
         let output = self.output;
         let result = block_on(async move {
+            // Before anybody can know that there is something to interrupt.
+            let interrupted = interrupted();
             let renderer = tokio::spawn(report::render(output, receiver, log));
             let result = tokio::select! {
                 result = work(&subject, &events) => result,
-                signal = interrupted() => Err(RunError::Interrupted { signal }),
+                signal = interrupted => Err(RunError::Interrupted { signal }),
             };
             drop(events);
             // The renderer ends when the last sender is gone; one that panicked must not hide the result.
@@ -92,12 +94,14 @@ impl Session {
     }
 }
 
-/// The number of the first SIGINT or SIGTERM.
-async fn interrupted() -> u8 {
+/// From now on, the number of the first SIGINT or SIGTERM.
+fn interrupted() -> impl Future<Output = u8> {
     let both = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    let (Ok(mut interrupt), Ok(mut terminate)) = both else { return std::future::pending().await };
-    tokio::select! {
-        _ = interrupt.recv() => 2,
-        _ = terminate.recv() => 15,
+    async {
+        let (Ok(mut interrupt), Ok(mut terminate)) = both else { return std::future::pending().await };
+        tokio::select! {
+            _ = interrupt.recv() => 2,
+            _ = terminate.recv() => 15,
+        }
     }
 }
