@@ -10,6 +10,9 @@ use super::topology::{GATEWAY, LabHost, PREFIX};
 use super::{LabError, command};
 
 const BRIDGE: &str = "lab0";
+/// Where the cables of cut hosts end: a bridge without an address, whose ports do not see each other. A tap in no bridge
+/// would still hand what comes out of it to the namespace.
+const NOWHERE: &str = "lab-cut";
 
 /// A line of `ip -json link`.
 #[derive(Debug, Deserialize)]
@@ -44,10 +47,11 @@ impl Links {
     /// The commands that bring everything which is not there, one per line.
     fn missing(&self, hosts: &[LabHost]) -> String {
         let mut commands = String::from("link set lo up\n");
-        if !self.0.contains_key(BRIDGE) {
-            let _ = writeln!(commands, "link add {BRIDGE} type bridge stp_state 0 forward_delay 0");
+        for bridge in [BRIDGE, NOWHERE].iter().filter(|bridge| !self.0.contains_key(**bridge)) {
+            let _ = writeln!(commands, "link add {bridge} type bridge stp_state 0 forward_delay 0");
         }
-        let _ = writeln!(commands, "addr replace {GATEWAY}/{PREFIX} dev {BRIDGE}\nlink set {BRIDGE} up");
+        let _ = writeln!(commands, "addr replace {GATEWAY}/{PREFIX} dev {BRIDGE}");
+        let _ = writeln!(commands, "link set {BRIDGE} up\nlink set {NOWHERE} up");
         for host in hosts {
             let tap = host.tap();
             if !self.0.contains_key(&tap) {
@@ -82,8 +86,9 @@ pub(super) fn remove(namespace: &Namespace) -> Result<(), LabError> {
 /// Pulls the host's cable out of the bridge. The tap itself stays up: this kernel's driver does not survive that it
 /// goes down (it spins, and stays deaf when the tap is back).
 pub(super) fn cut(namespace: &Namespace, host: &LabHost) -> Result<(), LabError> {
-    let arguments = ["-n", namespace.name(), "link", "set", &host.tap(), "nomaster"];
-    command::run(command::new("ip").args(arguments), "").map(drop)
+    let tap = host.tap();
+    let commands = format!("link set {tap} master {NOWHERE}\nlink set {tap} type bridge_slave isolated on\n");
+    command::run(command::new("ip").args(["-n", namespace.name(), "-batch", "-"]), &commands).map(drop)
 }
 
 /// Plugs it in again.
@@ -106,8 +111,10 @@ mod tests {
         insta::assert_snapshot!(Links::default().missing(&hosts()), @"
         link set lo up
         link add lab0 type bridge stp_state 0 forward_delay 0
+        link add lab-cut type bridge stp_state 0 forward_delay 0
         addr replace 10.99.0.1/24 dev lab0
         link set lab0 up
+        link set lab-cut up
         tuntap add dev tap-m1 mode tap
         link set tap-m1 master lab0 up
         tuntap add dev tap-n1 mode tap
@@ -116,8 +123,10 @@ mod tests {
         let links = Links::parse(r#"[{"ifname":"lo"},{"ifname":"lab0"},{"ifname":"tap-m1","master":"lab0"}]"#).unwrap();
         insta::assert_snapshot!(links.missing(&hosts()), @"
         link set lo up
+        link add lab-cut type bridge stp_state 0 forward_delay 0
         addr replace 10.99.0.1/24 dev lab0
         link set lab0 up
+        link set lab-cut up
         link set tap-m1 master lab0 up
         tuntap add dev tap-n1 mode tap
         link set tap-n1 master lab0 up
