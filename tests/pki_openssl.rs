@@ -32,6 +32,7 @@ fn host(name: &str, address: [u8; 4], roles: &[Role]) -> Host {
         rack: None,
         labels: Labels::new(),
         taints: Vec::new(),
+        kernel: Kernel::default(),
         ssh: SshTarget {
             host: IpAddr::from(address).to_string(),
             port: 22,
@@ -71,7 +72,6 @@ fn cluster(algorithm: KeyAlgorithm) -> Cluster {
         },
         kubelet: Kubelet { max_pods: 110 },
         pki: Pki { algorithm, ca_lifetime: 3650 * DAY, leaf_lifetime: 365 * DAY },
-        kernel: Kernel::default(),
     })
     .unwrap()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// Facts of a host. Sizes are bytes.
@@ -19,6 +20,8 @@ pub struct Facts {
     pub hostname: String,
     /// Machine id; two hosts with the same one are clones.
     pub machine_id: String,
+    /// UUID that the firmware gives the machine; empty where it gives none.
+    pub product_uuid: String,
     /// Boot id; a new one proves a reboot.
     pub boot_id: String,
     /// Online CPUs.
@@ -33,6 +36,8 @@ pub struct Facts {
     pub clock: (i64, u32),
     /// Interfaces with their addresses in CIDR form.
     pub interfaces: BTreeMap<String, Interface>,
+    /// Routes of the main table, loopback's left out.
+    pub routes: Vec<Route>,
     /// Mounted file systems that hold data.
     pub mounts: Vec<Mount>,
     /// Whole disks.
@@ -43,12 +48,16 @@ pub struct Facts {
     pub listening: BTreeMap<u16, String>,
     /// State (`active`, `failed`, …) of the units that matter: kubewright's own and conflicting ones.
     pub units: BTreeMap<String, String>,
+    /// What sysctl.d sets at boot after kubewright's own file, in order.
+    pub later_sysctls: Vec<SettingLine>,
     /// Resolver file that pods should inherit: systemd-resolved's own where its stub is in /etc/resolv.conf.
     pub resolv_conf: String,
     /// The pod subnet in kubewright's CNI configuration, where there is one.
     pub pod_cidr: Option<String>,
     /// Whether /var/lib/etcd/member is there.
     pub has_etcd_data: bool,
+    /// Names of the files in /etc/kubernetes/manifests.
+    pub static_pods: Vec<String>,
     /// Digests of the unpacked components, by `name/version`.
     pub components: BTreeMap<String, String>,
 }
@@ -66,6 +75,28 @@ pub struct Interface {
     pub physical: bool,
 }
 
+/// A route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Where it leads.
+    pub destination: IpNet,
+    /// By which interface.
+    pub interface: String,
+}
+
+/// A line of a configuration file that sets a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingLine {
+    /// The file.
+    pub file: String,
+    /// Line number, from 1.
+    pub line: usize,
+    /// Key; in sysctl's own patterns `*` stands for a part.
+    pub key: String,
+    /// Value.
+    pub value: String,
+}
+
 /// A mounted file system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
@@ -73,10 +104,16 @@ pub struct Mount {
     pub path: String,
     /// Type.
     pub kind: String,
+    /// Options, separated by commas.
+    pub options: String,
     /// Size.
     pub size: u64,
     /// Free for root.
     pub free: u64,
+    /// Inodes; 0 where the file system makes them as it needs them.
+    pub inodes: u64,
+    /// Free inodes.
+    pub inodes_free: u64,
 }
 
 /// A disk.

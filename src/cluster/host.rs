@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostName, Labels, SshTarget, Taint};
+use super::{HostName, Kernel, Labels, SshTarget, Taint};
 
 /// What a host does in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -93,6 +93,8 @@ pub struct Host {
     pub labels: Labels,
     /// Taints beside the one that a control plane without the worker role has.
     pub taints: Vec<Taint>,
+    /// Kernel settings: cluster-wide ones, overridden by the host's own.
+    pub kernel: Kernel,
     /// How to log in.
     pub ssh: SshTarget,
 }

@@ -13,13 +13,15 @@ mod ssh;
 mod version;
 
 pub use endpoint::{Endpoint, EndpointMode};
-pub use facts::{Disk, Facts, Interface, Mount};
+pub use facts::{Disk, Facts, Interface, Mount, Route, SettingLine};
 pub use host::{Host, Role, Roles};
 pub use labels::{LabelKey, LabelValue, Labels, Taint, TaintEffect};
 pub use names::{ClusterName, HostName, NameError};
 pub use network::{IpvsScheduler, Network, NetworkPlugin, ProxyMode};
 pub use rules::{Place, Violation};
-pub use settings::{ControlPlane, Etcd, ImageReference, Kernel, KeyAlgorithm, Kubelet, Pki, QualityOfService};
+pub use settings::{
+    ControlPlane, Etcd, ImageReference, Kernel, KernelProfile, KeyAlgorithm, Kubelet, Pki, QualityOfService,
+};
 pub use ssh::{Become, Jump, SecretSource, SshTarget};
 pub use version::{KubeVersion, Version, VersionError};
 
@@ -50,8 +52,6 @@ pub struct Parts {
     pub kubelet: Kubelet,
     /// Keys and lifetimes.
     pub pki: Pki,
-    /// Kernel settings that hold for all hosts.
-    pub kernel: Kernel,
 }
 
 impl Cluster {

@@ -73,10 +73,23 @@ pub enum KeyAlgorithm {
     Rsa4096,
 }
 
-/// Kernel settings.
+/// Which kernel settings a host gets beside those that Kubernetes does not work without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum KernelProfile {
+    /// All that `kubewright explain kernel` lists.
+    #[default]
+    Default,
+    /// None.
+    None,
+}
+
+/// Kernel settings of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Kernel {
-    /// Sysctls beside, or instead of, those that Kubernetes needs.
+    /// The table that is applied.
+    pub profile: KernelProfile,
+    /// Sysctls beside, or instead of, those of the profile.
     pub sysctls: BTreeMap<String, String>,
     /// Modules beside those that Kubernetes needs.
     pub modules: Vec<String>,

@@ -129,7 +129,6 @@ pub(crate) fn parts() -> Parts {
             ca_lifetime: Duration::from_secs(10 * 365 * 86_400),
             leaf_lifetime: Duration::from_secs(365 * 86_400),
         },
-        kernel: Kernel::default(),
     }
 }
 
@@ -149,6 +148,7 @@ fn host(name: &str, address: [u8; 4], roles: &[Role]) -> Host {
         rack: Some("r1".to_owned()),
         labels: [(LabelKey::parse("topology.kubernetes.io/region").unwrap(), LabelValue::parse("bj").unwrap())].into(),
         taints: Vec::new(),
+        kernel: Kernel::default(),
         ssh: SshTarget {
             host: address.to_string(),
             port: 22,

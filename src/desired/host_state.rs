@@ -52,7 +52,7 @@ mod tests {
             parts("m1"),
             PARTS.map(|(part, _)| part).into_iter().filter(|part| *part != Part::Etcd).collect::<Vec<_>>()
         );
-        assert_eq!(parts("e1"), [Part::Binaries, Part::Pki, Part::Etcd]);
+        assert_eq!(parts("e1"), [Part::Kernel, Part::Binaries, Part::Pki, Part::Etcd]);
         use Part::{Binaries, Endpoint, Kernel, Kubelet, Network, Pki, Runtime};
         assert_eq!(parts("n1"), [Kernel, Binaries, Pki, Runtime, Endpoint, Network, Kubelet]);
     }

@@ -8,7 +8,7 @@ use super::file::{file, running, unit_file};
 use super::labels::registration_taints;
 use super::render::render;
 use super::state::Resource;
-use super::{Error, runtime, size};
+use super::{Error, kernel, runtime, size};
 use crate::cluster::Taint;
 use crate::versions::kubelet;
 
@@ -75,6 +75,7 @@ fn configuration(host: &HostContext<'_>) -> Result<String, Error> {
         cluster_domain => cluster.network.domain.as_str(),
         max_pods => cluster.kubelet.max_pods,
         resolv_conf,
+        protect_kernel_defaults => kernel::suits_kubelet(host),
         kube_reserved => context! { cpu => reserved.kube.cpu(), memory => reserved.kube.memory() },
         system_reserved => context! { cpu => reserved.system.cpu(), memory => reserved.system.memory() },
         endpoint_field => kubelet::runtime_endpoint_field(version),

@@ -14,11 +14,11 @@ mod error;
 mod etcd;
 mod file;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod host_state;
 mod interface;
 mod keepalived;
-mod kernel;
+pub mod kernel;
 mod keys;
 mod kubelet;
 mod labels;
@@ -31,6 +31,7 @@ mod size;
 #[cfg(test)]
 mod snapshot_tests;
 pub mod state;
+pub mod sysctl;
 
 pub use context::Context;
 pub use error::Error;

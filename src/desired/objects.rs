@@ -4,7 +4,7 @@ use minijinja::context;
 use minijinja::value::Value;
 
 use super::render::render;
-use super::{Context, Error, digest, endpoint};
+use super::{Context, Error, digest, endpoint, kernel};
 use crate::cluster::{KubeVersion, ProxyMode};
 use crate::versions::groups;
 use crate::versions::proxy::{self, ModeSupport};
@@ -44,6 +44,7 @@ fn proxy_configuration(context: &Context<'_>, version: KubeVersion) -> Result<Va
     Ok(context! {
         gate,
         everywhere => if ipv6 { "::" } else { "0.0.0.0" },
+        conntrack_is_ours => kernel::conntrack_is_ours(context.cluster),
         health => if ipv6 { "[::]:10256" } else { "0.0.0.0:10256" },
         cluster_cidr => network.pod_cidr.to_string(),
         mode => match network.proxy {

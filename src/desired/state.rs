@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::sysctl::Sysctls;
 use crate::image::Blob;
 
 /// Everything that one host should be, in the order in which it is brought about.
@@ -196,15 +197,8 @@ pub struct User {
 pub struct Module {
     /// Name as in /proc/modules.
     pub name: String,
-}
-
-/// Sysctls, in one file and in the running kernel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sysctls {
-    /// The file under /etc/sysctl.d.
-    pub path: String,
-    /// Value by key (`net.ipv4.ip_forward`).
-    pub values: BTreeMap<String, String>,
+    /// Least values of its parameters, in the running kernel.
+    pub parameters: BTreeMap<String, u64>,
 }
 
 /// Files of a component under `/opt/kubewright/NAME/VERSION`.

@@ -6,13 +6,19 @@ pub(super) struct MountLine {
     pub(super) source: String,
     pub(super) path: String,
     pub(super) kind: String,
+    pub(super) options: String,
 }
 
 /// Mounts in the order in which they were made.
 pub(super) fn mounts(text: &str) -> Vec<MountLine> {
     let line = |line: &str| {
         let mut fields = line.split(' ').map(unescape);
-        Some(MountLine { source: fields.next()?, path: fields.next()?, kind: fields.next()? })
+        Some(MountLine {
+            source: fields.next()?,
+            path: fields.next()?,
+            kind: fields.next()?,
+            options: fields.next().unwrap_or_default(),
+        })
     };
     text.lines().filter_map(line).collect()
 }

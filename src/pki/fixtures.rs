@@ -33,6 +33,7 @@ pub(super) fn host(name: &str, index: u32, roles: &[Role]) -> Host {
         rack: None,
         labels: Labels::new(),
         taints: Vec::new(),
+        kernel: Kernel::default(),
         ssh: SshTarget {
             host: address.to_string(),
             port: 22,
@@ -80,7 +81,6 @@ pub(super) fn parts() -> Parts {
         },
         kubelet: Kubelet { max_pods: 110 },
         pki: Pki { algorithm: KeyAlgorithm::EcdsaP256, ca_lifetime: 3650 * DAY, leaf_lifetime: 365 * DAY },
-        kernel: Kernel::default(),
     }
 }
 

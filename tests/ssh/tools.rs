@@ -59,6 +59,7 @@ pub(crate) fn host(server: &Server, user: &str) -> Host {
         rack: None,
         labels: Default::default(),
         taints: Vec::new(),
+        kernel: kubewright::cluster::Kernel::default(),
         ssh: SshTarget {
             host: "127.0.0.1".into(),
             port: server.port,

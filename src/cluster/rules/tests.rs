@@ -18,6 +18,7 @@ fn host(name: &str, address: &str, roles: &[Role]) -> Host {
         rack: None,
         labels: Labels::new(),
         taints: Vec::new(),
+        kernel: Kernel::default(),
         ssh: SshTarget {
             host: address.into(),
             port: 22,
@@ -64,7 +65,6 @@ fn valid() -> Parts {
             ca_lifetime: Duration::from_secs(86_400 * 3650),
             leaf_lifetime: Duration::from_secs(86_400 * 365),
         },
-        kernel: Kernel::default(),
     }
 }
 

@@ -14,6 +14,7 @@ pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure
     facts.has_etcd_data = machine.exists("/var/lib/etcd/member")?;
     // A file that somebody broke tells nothing; converging writes it anew.
     facts.pod_cidr = machine.text(CNI)?.and_then(|text| subnet(&serde_json::from_str(&text).ok()?));
+    facts.static_pods = machine.names("/etc/kubernetes/manifests")?;
     for name in machine.names(COMPONENTS)? {
         for version in machine.names(&format!("{COMPONENTS}/{name}"))? {
             if version.starts_with('.') {

@@ -4,6 +4,7 @@ mod cluster;
 mod listening;
 mod network;
 mod storage;
+mod sysctls;
 mod system;
 mod units;
 
@@ -16,8 +17,15 @@ type Topic = fn(&Machine, &mut Facts) -> Result<(), Failure>;
 /// Gathers everything; what could not be looked at is told at once.
 pub(super) fn gather(machine: &Machine) -> Result<Facts, Failure> {
     let mut facts = Facts::default();
-    let topics: [Topic; 6] =
-        [system::gather, network::gather, storage::gather, listening::gather, units::gather, cluster::gather];
+    let topics: [Topic; 7] = [
+        system::gather,
+        network::gather,
+        storage::gather,
+        listening::gather,
+        units::gather,
+        sysctls::gather,
+        cluster::gather,
+    ];
     let failures = topics.into_iter().filter_map(|topic| topic(machine, &mut facts).err()).collect();
     Failure::all(failures).map_or(Ok(facts), Err)
 }

@@ -3,7 +3,7 @@
 use nix::sys::statvfs::statvfs;
 
 use super::super::machine::Machine;
-use super::super::proc;
+use super::super::proc::{self, MountLine};
 use super::super::protocol::Failure;
 use crate::cluster::{Disk, Facts, Mount};
 
@@ -15,11 +15,13 @@ const CONTAINERS: [&str; 4] = ["/var/lib/kubelet/", "/run/containerd/", "/var/li
 
 pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure> {
     let text = machine.text("/proc/mounts")?.unwrap_or_default();
-    for (path, kind) in data(&text) {
+    for MountLine { path, kind, options, .. } in data(&text) {
         let stat = statvfs(&machine.root.at(&path));
         let stat = stat.map_err(|error| Failure::new(format!("looking at the file system {path}"), error))?;
         let unit = stat.fragment_size();
-        facts.mounts.push(Mount { path, kind, size: stat.blocks() * unit, free: stat.blocks_free() * unit });
+        let (size, free) = (stat.blocks() * unit, stat.blocks_free() * unit);
+        let (inodes, inodes_free) = (stat.files(), stat.files_free());
+        facts.mounts.push(Mount { path, kind, options, size, free, inodes, inodes_free });
     }
     for name in machine.names(DISKS)? {
         let directory = format!("{DISKS}/{name}");
@@ -37,15 +39,14 @@ pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure
 }
 
 /// Mount points that hold data, each once: what was mounted last on a path hides the rest.
-fn data(mounts: &str) -> Vec<(String, String)> {
+fn data(mounts: &str) -> Vec<MountLine> {
     let mut seen = std::collections::BTreeSet::new();
-    let mut data: Vec<(String, String)> = proc::mounts(mounts)
+    let mut data: Vec<MountLine> = proc::mounts(mounts)
         .into_iter()
         .rev()
         .filter(|mount| seen.insert(mount.path.clone()))
         .filter(|mount| KINDS.contains(&mount.kind.as_str()))
         .filter(|mount| !CONTAINERS.iter().any(|prefix| mount.path.starts_with(prefix)))
-        .map(|mount| (mount.path, mount.kind))
         .collect();
     data.reverse();
     data
@@ -60,7 +61,7 @@ mod tests {
         let text = "sysfs /sys sysfs rw 0 0\n/dev/ubda / ext4 rw 0 0\n/dev/sdb /var/lib/etcd xfs rw 0 0\n\
             nas:/x /mnt nfs4 rw 0 0\noverlay /run/containerd/io.containerd.runtime.v2.task/k8s.io/x/rootfs overlay rw 0 0\n\
             /dev/sdc /hidden ext4 rw 0 0\ntmpfs /hidden tmpfs rw 0 0\n";
-        let data = data(text);
-        assert_eq!(data, [("/".into(), "ext4".into()), ("/var/lib/etcd".into(), "xfs".into())]);
+        let data: Vec<_> = data(text).into_iter().map(|mount| format!("{} {}", mount.path, mount.kind)).collect();
+        assert_eq!(data, ["/ ext4", "/var/lib/etcd xfs"]);
     }
 }

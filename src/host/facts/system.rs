@@ -20,6 +20,7 @@ pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure
     facts.arch = std::env::consts::ARCH.to_owned();
     facts.hostname = line("/proc/sys/kernel/hostname")?;
     facts.machine_id = line("/etc/machine-id")?;
+    facts.product_uuid = line("/sys/class/dmi/id/product_uuid")?;
     facts.boot_id = line("/proc/sys/kernel/random/boot_id")?;
     facts.cpus = count(&line("/sys/devices/system/cpu/online")?);
     if facts.cpus == 0 {

@@ -7,7 +7,7 @@ use super::super::protocol::Failure;
 use super::super::systemd;
 use crate::cluster::Facts;
 
-const UNITS: [&str; 22] = [
+const UNITS: [&str; 27] = [
     // Ours.
     "etcd.service",
     "containerd.service",
@@ -34,6 +34,12 @@ const UNITS: [&str; 22] = [
     "ntp.service",
     "ntpsec.service",
     "systemd-timesyncd.service",
+    "ntpd.service",
+    // Whoever changes what we set.
+    "tuned.service",
+    "fapolicyd.service",
+    "irqbalance.service",
+    "systemd-oomd.service",
 ];
 
 /// Where units come from, whoever wrote them.

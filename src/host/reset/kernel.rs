@@ -7,7 +7,7 @@ use super::super::atomic::{self, Attributes};
 use super::super::command::Command;
 use super::super::machine::Machine;
 use super::super::protocol::{Action, Failure};
-use super::super::resource::{swap, without_blocks};
+use super::super::resource::{swap, sysctls, without_blocks};
 use super::{Work, files};
 use crate::desired::state::Part;
 
@@ -33,7 +33,25 @@ pub(super) fn restore(work: &mut Work) {
         }
     }
     hosts(work);
+    bring_back_sysctls(work);
     bring_back_swap(work);
+}
+
+/// Live values as they were before the first run. A key that is gone with its module needs nothing.
+fn bring_back_sysctls(work: &mut Work) {
+    let machine = work.machine;
+    let text = work.look(machine.text(&sysctls::before())).unwrap_or_default();
+    let values = sysctls::parse(&text);
+    if values.is_empty() {
+        return;
+    }
+    work.step(Part::Kernel, "sysctls", Action::Update, format!("{} brought back", values.len()), |machine| {
+        let failed = |(key, value): (&&str, &&str)| sysctls::bring_back(machine, key, value).err();
+        match Failure::all(values.iter().filter_map(failed).collect()) {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    });
 }
 
 fn hosts(work: &mut Work) {

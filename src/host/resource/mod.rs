@@ -10,7 +10,7 @@ mod images;
 mod module;
 pub(super) mod swap;
 mod symlink;
-mod sysctls;
+pub(super) mod sysctls;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -50,8 +50,18 @@ impl<'a> Pending<'a> {
         summary: impl Into<String>,
         mend: impl FnOnce(&Context) -> Result<(), Failure> + 'a,
     ) -> Self {
+        Self::deciding(resource, action, summary, |cx| mend(cx).map(|()| Outcome::Made))
+    }
+
+    /// A difference whose mending may find that there is nothing to do.
+    pub(super) fn deciding(
+        resource: impl Into<String>,
+        action: Action,
+        summary: impl Into<String>,
+        mend: impl FnOnce(&Context) -> Result<Outcome, Failure> + 'a,
+    ) -> Self {
         let change = Change { resource: resource.into(), action, summary: summary.into(), diff: None };
-        Self { change, mend: Box::new(|cx| mend(cx).map(|()| Outcome::Made)) }
+        Self { change, mend: Box::new(mend) }
     }
 
     /// The same with a text diff.

@@ -1,5 +1,7 @@
 //! A loaded kernel module. That it is loaded again at boot is the business of a file in /etc/modules-load.d.
 
+use std::fs;
+
 use super::super::proc;
 use super::super::protocol::{Action, Failure};
 use super::super::tool::tool;
@@ -8,16 +10,32 @@ use crate::desired::state::Module;
 
 impl Observe for Module {
     fn observe<'a>(&'a self, cx: &Context) -> Observed<'a> {
-        if self.loaded(cx)? {
-            return Ok(Vec::new());
-        }
+        let mut pending = Vec::new();
         let title = format!("module {}", self.name);
-        Ok(vec![Pending::new(title.clone(), Action::Create, "loaded", move |cx| {
-            let hint = "the running kernel may lack it: install the package with the kernel's extra modules, or reboot \
-                        into the kernel that is installed";
-            let loaded = cx.run(&title, &tool(&cx.machine, "modprobe").arg(&self.name));
-            loaded.map(drop).map_err(|failure| if failure.hint.is_some() { failure } else { failure.hint(hint) })
-        })])
+        if !self.loaded(cx)? {
+            let title = title.clone();
+            pending.push(Pending::new(title.clone(), Action::Create, "loaded", move |cx| {
+                let hint = "the running kernel may lack it: install the package with the kernel's extra modules, or \
+                            reboot into the kernel that is installed";
+                let loaded = cx.run(&title, &tool(&cx.machine, "modprobe").arg(&self.name));
+                loaded.map(drop).map_err(|failure| if failure.hint.is_some() { failure } else { failure.hint(hint) })
+            }));
+            // What modprobe.d says of parameters holds from here on.
+            return Ok(pending);
+        }
+        for (key, least) in &self.parameters {
+            let path = format!("/sys/module/{}/parameters/{key}", underscores(&self.name));
+            // A parameter that this kernel does not have has nothing to be set.
+            let Some(live) = cx.machine.text(&path)? else { continue };
+            if live.trim().parse::<u64>().is_ok_and(|live| live < *least) {
+                let summary = format!("{key} {} → {least}", live.trim());
+                pending.push(Pending::new(title.clone(), Action::Update, summary, move |cx| {
+                    let written = fs::write(cx.machine.root.at(&path), least.to_string());
+                    written.map_err(|error| Failure::new(format!("writing {least} to {path}"), error))
+                }));
+            }
+        }
+        Ok(pending)
     }
 }
 

@@ -1,43 +1,60 @@
-//! Sysctls: one file for the next boot, and every key in the running kernel.
+//! Sysctls: one file for the next boot, and every key in the running kernel. A value that somebody has raised further
+//! already is his, and stays.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 
 use super::super::atomic::{self, Attributes};
-use super::super::machine::found;
+use super::super::machine::{Machine, STATE, found};
 use super::super::protocol::{Action, Failure};
 use super::text::unified;
-use super::{Context, Observe, Observed, Pending};
-use crate::desired::state::Sysctls;
+use super::{Context, Observe, Observed, Outcome, Pending};
+use crate::desired::sysctl::{Sysctl, Sysctls};
+
+/// Values as they were before the first change, in the form of the file itself.
+pub(in crate::host) fn before() -> String {
+    format!("{STATE}/sysctls-before")
+}
 
 impl Observe for Sysctls {
     fn observe<'a>(&'a self, cx: &Context) -> Observed<'a> {
+        let old = cx.machine.text(&self.path)?;
+        let written = old.as_deref().map(parse).unwrap_or_default();
+        let mut lines = BTreeMap::new();
         let mut pending = Vec::new();
-        let (old, new) = (cx.machine.text(&self.path)?, self.render());
+        let mut originals = Vec::new();
+        for (key, wanted) in &self.values {
+            let live = read(&cx.machine, key)?;
+            if live.is_none() && !wanted.required && module(key).is_none() {
+                // This kernel was built without it, and nothing depends on it.
+                continue;
+            }
+            if let Some(value) = at_boot(wanted, live.as_deref(), written.get(key.as_str()).copied()) {
+                lines.insert(key.as_str(), value);
+            }
+            let target = wanted.target(live.as_deref());
+            if live.as_deref() != Some(&target) {
+                let summary = format!("{} → {target}", live.as_deref().unwrap_or("absent"));
+                originals.extend(live.map(|live| (key.as_str(), live)));
+                let mend = move |cx: &Context| set(cx, key, wanted, &target);
+                pending.push(Pending::deciding(format!("sysctl {key}"), Action::Update, summary, mend));
+            }
+        }
+        let new = render(&lines);
         if old.as_deref() != Some(&new) {
             let action = if old.is_some() { Action::Update } else { Action::Create };
             let diff = unified(&self.path, &old.unwrap_or_default(), &new);
-            let summary = "sysctls at boot";
             let name = format!("file {}", self.path);
-            pending.push(Pending::new(name, action, summary, move |cx| self.write(cx, &new)).with_diff(Some(diff)));
-        }
-        for (key, value) in &self.values {
-            let live = read(cx, key)?;
-            if live.as_deref() != Some(&normal(value)) {
-                let summary = format!("{} → {}", live.as_deref().unwrap_or("absent"), normal(value));
-                let name = format!("sysctl {key}");
-                pending.push(Pending::new(name, Action::Update, summary, move |cx| set(cx, key, value)));
-            }
+            let write = move |cx: &Context| remember(cx, &originals).and_then(|()| self.write(cx, &new));
+            let file = Pending::new(name, action, "sysctls at boot", write);
+            pending.insert(0, file.with_diff(Some(diff)));
         }
         Ok(pending)
     }
 }
 
 impl Sysctls {
-    fn render(&self) -> String {
-        let lines: String = self.values.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
-        format!("# Written by kubewright; changes here are undone by its next run.\n{lines}")
-    }
-
     fn write(&self, cx: &Context, content: &str) -> Result<(), Failure> {
         let name = format!("file {}", self.path);
         let path = cx.machine.root.at(&self.path);
@@ -47,66 +64,125 @@ impl Sysctls {
     }
 }
 
+/// The line of the next boot. What stands there and is good enough stays, whoever has raised the live value since; what
+/// the kernel has more of without our doing needs none.
+fn at_boot(wanted: &Sysctl, live: Option<&str>, written: Option<&str>) -> Option<String> {
+    match (written.filter(|written| wanted.target(Some(written)) == *written), live) {
+        (Some(written), _) => Some(written.to_owned()),
+        (None, Some(live)) if live != wanted.value && wanted.target(Some(live)) == live => None,
+        (None, live) => Some(wanted.target(live)),
+    }
+}
+
+fn render(lines: &BTreeMap<&str, String>) -> String {
+    let lines: String = lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+    format!("# Written by kubewright; changes here are undone by its next run.\n{lines}")
+}
+
+/// Values by key of what [`render`] has written.
+pub(in crate::host) fn parse(text: &str) -> BTreeMap<&str, &str> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once('=')).map(|(key, value)| (key.trim(), value.trim())).collect()
+}
+
 /// Where the kernel shows a key: a dot within a part (an interface's name) is written as a slash.
 fn path(key: &str) -> String {
-    let swapped: String = key
-        .chars()
-        .map(|c| {
-            if c == '.' {
-                '/'
-            } else if c == '/' {
-                '.'
-            } else {
-                c
-            }
-        })
-        .collect();
-    format!("/proc/sys/{swapped}")
+    let swap = |c| match c {
+        '.' => '/',
+        '/' => '.',
+        c => c,
+    };
+    format!("/proc/sys/{}", key.chars().map(swap).collect::<String>())
 }
 
-/// The kernel separates numbers by tabs, people by spaces.
-fn normal(value: &str) -> String {
-    value.split_whitespace().collect::<Vec<_>>().join(" ")
+fn read(machine: &Machine, key: &str) -> Result<Option<String>, Failure> {
+    let read = found(fs::read_to_string(machine.root.at(path(key))));
+    let text = read.map_err(|error| Failure::new(format!("sysctl {key}"), error))?;
+    // The kernel separates numbers by tabs, people by spaces.
+    Ok(text.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")))
 }
 
-fn read(cx: &Context, key: &str) -> Result<Option<String>, Failure> {
-    let read = found(fs::read_to_string(cx.machine.root.at(path(key))));
-    Ok(read.map_err(|error| Failure::new(format!("sysctl {key}"), error))?.map(|text| normal(&text)))
-}
-
-fn set(cx: &Context, key: &str, value: &str) -> Result<(), Failure> {
-    let name = format!("sysctl {key}");
-    let file = cx.machine.root.at(path(key));
-    if read(cx, key)?.is_none() {
-        return Err(
-            Failure::new(name, format!("{} does not exist in the running kernel", path(key))).hint(missing(key))
-        );
+fn set(cx: &Context, key: &str, wanted: &Sysctl, target: &str) -> Result<Outcome, Failure> {
+    if read(&cx.machine, key)?.is_none() {
+        if !wanted.required {
+            return Ok(Outcome::NotNeeded);
+        }
+        let why = format!("{} does not exist in the running kernel", path(key));
+        return Err(Failure::new(format!("sysctl {key}"), why).hint(missing(key)));
     }
-    fs::write(file, value).map_err(|error| Failure::new(format!("{name} = {value}"), error))?;
-    match read(cx, key)? {
-        Some(now) if now == normal(value) => Ok(()),
+    write(&cx.machine, key, target)?;
+    Ok(Outcome::Made)
+}
+
+/// Writes a value, unless the key is gone.
+pub(in crate::host) fn bring_back(machine: &Machine, key: &str, value: &str) -> Result<(), Failure> {
+    if read(machine, key)?.is_some() { write(machine, key, value) } else { Ok(()) }
+}
+
+/// Writes a value and reads it back.
+fn write(machine: &Machine, key: &str, value: &str) -> Result<(), Failure> {
+    let name = format!("sysctl {key} = {value}");
+    // With its newline: writing nothing at all would leave a list as it is.
+    fs::write(machine.root.at(path(key)), format!("{value}\n")).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                "the key is read-only here: is the host a container, or its kernel locked down?"
+            }
+            ErrorKind::InvalidInput => "the value is out of the kernel's range: set another one in the inventory",
+            _ => "set another value in the inventory, under kernel.sysctls",
+        };
+        Failure::new(&name, error).hint(hint)
+    })?;
+    match read(machine, key)? {
+        Some(now) if now == value => Ok(()),
         now => {
             let now = now.unwrap_or_else(|| "nothing".into());
-            let why = format!("the kernel took {value:?} without an error but says {now:?} afterwards");
-            Err(Failure::new(name, why).hint("the value is out of the kernel's range, or another program sets it too"))
+            let why = format!("the kernel took it without an error but says {now:?} afterwards");
+            let hint =
+                "the value is out of the kernel's range, or another program sets it too (tuned, a network daemon)";
+            Err(Failure::new(name, why).hint(hint))
         }
     }
 }
 
+/// Remembers what keys were before their first change, for a reset.
+fn remember(cx: &Context, originals: &[(&str, String)]) -> Result<(), Failure> {
+    let mut text = cx.machine.text(&before())?.unwrap_or_default();
+    let known = parse(&text);
+    let new = originals.iter().filter(|(key, _)| !known.contains_key(key));
+    let new: String = new.map(|(key, live)| format!("{key} = {live}\n")).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    text.push_str(&new);
+    cx.machine.own_directory(STATE)?;
+    let attributes = Attributes { mode: 0o600, owner: None };
+    let noted = atomic::write(&cx.machine.root.at(before()), text.as_bytes(), attributes);
+    noted.map_err(|error| Failure::new(format!("writing {}", before()), error))
+}
+
+/// The module that brings a key, where it is one.
+fn module(key: &str) -> Option<&'static str> {
+    match key {
+        _ if key.starts_with("net.bridge.") => Some("br_netfilter"),
+        _ if key.starts_with("net.netfilter.") || key == "net.nf_conntrack_max" => Some("nf_conntrack"),
+        _ if key.starts_with("net.ipv4.vs.") => Some("ip_vs"),
+        _ => None,
+    }
+}
+
 fn missing(key: &str) -> String {
-    let module = match key {
-        _ if key.starts_with("net.bridge.") => "br_netfilter",
-        _ if key.starts_with("net.netfilter.") || key == "net.nf_conntrack_max" => "nf_conntrack",
-        _ if key.starts_with("net.ipv4.vs.") => "ip_vs",
-        _ if key.starts_with("net.ipv6.") => "ipv6 (disabled on the kernel's command line?)",
-        _ => return "this kernel has no such key: leave it out of the inventory".into(),
-    };
-    format!("load the kernel module {module}: modprobe {module}")
+    match module(key) {
+        Some(module) => format!("load the kernel module {module}: modprobe {module}"),
+        None if key.starts_with("net.ipv6.") => "is IPv6 disabled on the kernel's command line?".into(),
+        None => "this kernel has no such key: leave it out of the inventory".into(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desired::sysctl::Direction::{AtLeast, AtMost, Exactly};
 
     #[test]
     fn keys_become_paths() {
@@ -123,6 +199,30 @@ mod tests {
             ("vm.nonsense", "no such key"),
         ] {
             assert!(missing(key).contains(module), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_line_of_the_next_boot_does_not_follow_the_live_value() {
+        let at_least = Sysctl { value: "100".into(), direction: AtLeast, required: false };
+        let exactly = Sysctl { direction: Exactly, ..at_least.clone() };
+        let at_most = Sysctl { direction: AtMost, ..at_least.clone() };
+        for (wanted, live, written, line) in [
+            (&at_least, Some("10"), None, Some("100")),
+            (&at_least, Some("100"), None, Some("100")),
+            // Somebody else wants more.
+            (&at_least, Some("500"), None, None),
+            // Raised by somebody after us.
+            (&at_least, Some("500"), Some("100"), Some("100")),
+            // Written when less was wanted.
+            (&at_least, Some("50"), Some("50"), Some("100")),
+            (&at_least, None, None, Some("100")),
+            (&exactly, Some("500"), None, Some("100")),
+            (&exactly, Some("100"), Some("500"), Some("100")),
+            (&at_most, Some("10"), None, None),
+            (&at_most, Some("500"), None, Some("100")),
+        ] {
+            assert_eq!(at_boot(wanted, live, written).as_deref(), line, "{wanted:?} {live:?} {written:?}");
         }
     }
 }

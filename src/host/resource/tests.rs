@@ -1,5 +1,6 @@
 //! Resources on a scripted host: what a diff shows, what converging does, and that nothing is left to do afterwards.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -8,9 +9,8 @@ use proptest::prelude::*;
 use super::super::converge::{converge, diff};
 use super::super::protocol::{Change, Event};
 use super::super::testing::Scripted;
-use crate::desired::state::{
-    Absent, Block, Directory, File, Module, Owner, Part, PartState, Resource, Symlink, Sysctls, User,
-};
+use crate::desired::state::{Absent, Block, Directory, File, Module, Owner, Part, PartState, Resource, Symlink, User};
+use crate::desired::sysctl::{Direction, Sysctl, Sysctls};
 
 mod images;
 mod units;
@@ -179,7 +179,7 @@ fn modules_are_loaded_unless_they_are_there_in_any_form() {
     host.put("/proc/sys/kernel/osrelease", "6.1\n");
     host.put("/lib/modules/6.1/modules.builtin", "kernel/net/bridge/br_netfilter.ko\nkernel/fs/overlay-fs.ko.xz\n");
     fs::create_dir_all(host.at("/sys/module/nf_conntrack")).unwrap();
-    let module = |name: &str| Resource::Module(Module { name: name.into() });
+    let module = |name: &str| Resource::Module(Module { name: name.into(), parameters: BTreeMap::new() });
     let there = ["ip_vs", "br_netfilter", "overlay_fs", "nf-conntrack"].map(module);
     assert_eq!(changes(&host, &[part(Part::Kernel, there.into())]), []);
     let parts = [part(Part::Kernel, vec![module("ip_vs_rr")])];
@@ -192,40 +192,82 @@ fn modules_are_loaded_unless_they_are_there_in_any_form() {
     host.done();
 }
 
+/// `key = value`, with `>=` or `<=` in place of `=`; a `!` in front makes it required.
+fn sysctls(lines: &[&str]) -> [PartState; 1] {
+    let value = |line: &&str| {
+        let fields: Vec<&str> = line.splitn(3, ' ').collect();
+        let direction = match fields[1] {
+            ">=" => Direction::AtLeast,
+            "<=" => Direction::AtMost,
+            _ => Direction::Exactly,
+        };
+        let sysctl = Sysctl { value: fields[2].into(), direction, required: line.starts_with('!') };
+        (fields[0].trim_start_matches('!').to_owned(), sysctl)
+    };
+    let values = lines.iter().map(value).collect();
+    [part(Part::Kernel, vec![Resource::Sysctls(Sysctls { path: "/etc/sysctl.d/95-kubewright.conf".into(), values })])]
+}
+
 #[test]
 fn sysctls_are_set_live_and_for_the_next_boot() {
     let host = Scripted::new();
     host.put("/proc/sys/net/ipv4/ip_forward", "0\n");
     host.put("/proc/sys/net/ipv4/ip_local_port_range", "32768\t60999\n");
+    host.put("/proc/sys/net/core/somaxconn", "128\n");
+    host.put("/proc/sys/fs/file-max", "9223372036854775807\n");
     host.put("/proc/sys/vm/swappiness", "0\n");
-    let values = [("net.ipv4.ip_forward", "1"), ("net.ipv4.ip_local_port_range", "1024 65000"), ("vm.swappiness", "0")];
-    let sysctls = |values: &[(&str, &str)]| {
-        let values = values.iter().map(|&(key, value)| (key.into(), value.into())).collect();
-        [part(
-            Part::Kernel,
-            vec![Resource::Sysctls(Sysctls { path: "/etc/sysctl.d/95-kubewright.conf".into(), values })],
-        )]
-    };
-    insta::assert_snapshot!(settles(&host, &sysctls(&values)), @"
+    let wanted = sysctls(&[
+        "!net.ipv4.ip_forward = 1",
+        "net.ipv4.ip_local_port_range = 1024 65000",
+        "net.core.somaxconn >= 32768",
+        "fs.file-max >= 2097152",
+        "vm.swappiness <= 10",
+        "kernel.built_without >= 1",
+    ]);
+    insta::assert_snapshot!(settles(&host, &wanted), @"
     Create file /etc/sysctl.d/95-kubewright.conf: sysctls at boot
     --- /etc/sysctl.d/95-kubewright.conf
     +++ /etc/sysctl.d/95-kubewright.conf
     @@ -0,0 +1,4 @@
     +# Written by kubewright; changes here are undone by its next run.
+    +net.core.somaxconn = 32768
     +net.ipv4.ip_forward = 1
     +net.ipv4.ip_local_port_range = 1024 65000
-    +vm.swappiness = 0
+    Update sysctl net.core.somaxconn: 128 → 32768
     Update sysctl net.ipv4.ip_forward: 0 → 1
     Update sysctl net.ipv4.ip_local_port_range: 32768 60999 → 1024 65000
     ");
+    // A program that raises a value further changes nothing, and one that lowers it is told.
+    host.put("/proc/sys/net/core/somaxconn", "65535\n");
+    assert_eq!(changes(&host, &wanted), []);
+    host.put("/proc/sys/net/core/somaxconn", "4096\n");
+    assert_eq!(changes(&host, &wanted)[0].summary, "4096 → 32768");
+    let before = host.get("/var/lib/kubewright/sysctls-before");
+    assert_eq!(
+        before,
+        "net.core.somaxconn = 128\nnet.ipv4.ip_forward = 0\nnet.ipv4.ip_local_port_range = 32768 60999\n"
+    );
+    converge(&host.machine, &wanted, &mut |_| {}).unwrap();
+    assert_eq!(host.get("/var/lib/kubewright/sysctls-before"), before, "the first values are kept");
+}
+
+#[test]
+fn a_sysctl_that_does_not_stick_or_exist_is_an_error_with_its_reason() {
+    let host = Scripted::new();
     // A kernel that takes a value and keeps another.
+    fs::create_dir_all(host.at("/proc/sys/vm")).unwrap();
     symlink("/dev/null", host.at("/proc/sys/vm/stubborn")).unwrap();
-    let failure = converge(&host.machine, &sysctls(&[("vm.stubborn", "7")]), &mut |_| {}).unwrap_err();
-    assert!(failure.why.contains("took \"7\" without an error"), "{failure}");
-    let missing = sysctls(&[("net.bridge.bridge-nf-call-iptables", "1")]);
+    let failure = converge(&host.machine, &sysctls(&["vm.stubborn = 7"]), &mut |_| {}).unwrap_err();
+    assert!(failure.what.contains("vm.stubborn = 7") && failure.why.contains("took it without an error"), "{failure}");
+    let missing = sysctls(&["!net.bridge.bridge-nf-call-iptables = 1"]);
     assert!(changes(&host, &missing).iter().any(|change| change.summary == "absent → 1"));
     let failure = converge(&host.machine, &missing, &mut |_| {}).unwrap_err();
     assert!(failure.hint.unwrap().contains("br_netfilter"));
+    // Its module may bring it; if not, nobody needs it.
+    let optional = sysctls(&["net.ipv4.vs.conn_reuse_mode = 0"]);
+    assert!(changes(&host, &optional).iter().any(|change| change.summary == "absent → 0"));
+    let made = converge(&host.machine, &optional, &mut |_| {}).unwrap();
+    assert!(made.iter().flat_map(|part| &part.changes).all(|change| change.resource.starts_with("file ")), "{made:?}");
 }
 
 #[test]

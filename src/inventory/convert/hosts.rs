@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{Host, HostName, LabelKey, LabelValue, Labels, Roles, Taint};
+use crate::cluster::{Host, HostName, Kernel, LabelKey, LabelValue, Labels, Roles, Taint};
 use crate::inventory::problems::Fault;
 use crate::inventory::range;
 use crate::inventory::spec::{SpecCluster, SpecHost, SpecSsh, SpecTaint};
 use crate::inventory::tree::Path;
 
 use super::login::Sections;
-use super::{Context, words};
+use super::{Context, settings, words};
 
 /// The hosts of an inventory.
 pub(super) struct Hosts {
@@ -26,6 +26,7 @@ pub(super) fn convert(spec: &SpecCluster, context: &mut Context<'_>) -> Hosts {
     let mut hosts = Hosts { hosts: Vec::new(), entries: Vec::new(), complete: spec.hosts.is_some() };
     let common =
         spec.labels.as_ref().map_or_else(Labels::new, |texts| labels(texts, &Path::of("spec.labels"), context));
+    let kernel = settings::kernel(spec.kernel.as_ref(), &Path::of("spec.kernel"), &Kernel::default(), context);
     let ssh = spec.ssh.clone().unwrap_or_default();
     if ssh.host.is_some() {
         let fault = Fault::new("`host` is a host's own", "move it to `ssh` of one of the hosts");
@@ -33,7 +34,8 @@ pub(super) fn convert(spec: &SpecCluster, context: &mut Context<'_>) -> Hosts {
     }
     for (index, entry) in spec.hosts.iter().flatten().enumerate() {
         let path = Path::of("spec.hosts").index(index);
-        let Some(expanded) = expand(entry, &path, &common, &ssh, context) else {
+        let Some(expanded) = expand(entry, &path, &Common { labels: &common, kernel: &kernel, ssh: &ssh }, context)
+        else {
             hosts.complete = false;
             continue;
         };
@@ -52,13 +54,14 @@ pub(super) fn convert(spec: &SpecCluster, context: &mut Context<'_>) -> Hosts {
     hosts
 }
 
-fn expand(
-    entry: &SpecHost,
-    path: &Path,
-    common: &Labels,
-    ssh: &SpecSsh,
-    context: &mut Context<'_>,
-) -> Option<Vec<Host>> {
+/// What holds for every host that does not say otherwise.
+struct Common<'a> {
+    labels: &'a Labels,
+    kernel: &'a Kernel,
+    ssh: &'a SpecSsh,
+}
+
+fn expand(entry: &SpecHost, path: &Path, common: &Common<'_>, context: &mut Context<'_>) -> Option<Vec<Host>> {
     let names = entry.name.as_deref().and_then(|name| ranged(name, &path.key("name"), context));
     let count = names.as_ref().map(Vec::len);
     let names = names.and_then(|names| all(&names, &path.key("name"), host_name, context));
@@ -88,10 +91,11 @@ fn expand(
         context.fault(&path.key("roles"), fault);
     }
     let own = entry.labels.as_ref().map_or_else(Labels::new, |texts| labels(texts, &path.key("labels"), context));
-    let mut merged = common.clone();
+    let mut merged = common.labels.clone();
     merged.extend(own);
     let taints = taints(entry.taints.as_deref().unwrap_or_default(), &path.key("taints"), context);
-    let login = Sections::new(entry.ssh.as_ref(), path, ssh).target(String::new(), context);
+    let kernel = settings::kernel(entry.kernel.as_ref(), &path.key("kernel"), common.kernel, context);
+    let login = Sections::new(entry.ssh.as_ref(), path, common.ssh).target(String::new(), context);
 
     let (names, addresses, roles) = (names?, addresses?, roles.filter(|roles| !roles.is_empty())?);
     let at = |values: &Option<Vec<String>>, index: usize| values.as_ref().and_then(|values| values.get(index).cloned());
@@ -103,6 +107,7 @@ fn expand(
         rack: at(&rack, index),
         labels: merged.clone(),
         taints: taints.clone(),
+        kernel: kernel.clone(),
         ssh: crate::cluster::SshTarget {
             host: at(&dial, index).unwrap_or_else(|| address.to_string()),
             ..login.clone()

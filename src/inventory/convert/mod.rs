@@ -97,7 +97,6 @@ pub(super) fn convert(document: &Document, context: &mut Context<'_>) -> Option<
         control_plane: settings::control_plane(spec.control_plane.as_ref(), context),
         kubelet: settings::kubelet(spec.kubelet.as_ref()),
         pki: settings::pki(spec.pki.as_ref(), context),
-        kernel: settings::kernel(spec.kernel.as_ref(), context),
         hosts: hosts.hosts,
         name,
     };

@@ -80,20 +80,18 @@ pub(super) fn pki(spec: Option<&SpecPki>, context: &mut Context<'_>) -> Pki {
     }
 }
 
-/// Converts the section `kernel`.
-pub(super) fn kernel(spec: Option<&SpecKernel>, context: &mut Context<'_>) -> Kernel {
-    let path = Path::of("spec.kernel");
-    let Some(spec) = spec else { return Kernel::default() };
-    let modules = spec.modules.as_deref().unwrap_or_default().iter().enumerate();
-    Kernel {
-        modules: modules
-            .filter_map(|(index, name)| context.take(&path.key("modules").index(index), module(name)))
-            .collect(),
-        sysctls: spec
-            .sysctls
-            .as_ref()
-            .map_or_else(BTreeMap::new, |sysctls| texts(sysctls, &path.key("sysctls"), sysctl, context)),
+/// Converts a section `kernel`; what it does not say is as in `common`.
+pub(super) fn kernel(spec: Option<&SpecKernel>, path: &Path, common: &Kernel, context: &mut Context<'_>) -> Kernel {
+    let mut kernel = common.clone();
+    let Some(spec) = spec else { return kernel };
+    kernel.profile = spec.profile.unwrap_or(kernel.profile);
+    for (index, name) in spec.modules.iter().flatten().enumerate() {
+        kernel.modules.extend(context.take(&path.key("modules").index(index), module(name)));
     }
+    if let Some(sysctls) = &spec.sysctls {
+        kernel.sysctls.extend(texts(sysctls, &path.key("sysctls"), sysctl, context));
+    }
+    kernel
 }
 
 /// The entries whose key is good and whose value fits on a line.

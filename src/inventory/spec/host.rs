@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::cluster::{Role, TaintEffect};
 
-use super::SpecSsh;
+use super::{SpecKernel, SpecSsh};
 
 /// A host, or many of a kind.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -32,6 +32,8 @@ pub(in crate::inventory) struct SpecHost {
     pub(in crate::inventory) labels: Option<BTreeMap<String, String>>,
     /// Taints of the node.
     pub(in crate::inventory) taints: Option<Vec<SpecTaint>>,
+    /// Kernel settings beside, or instead of, those of `spec.kernel`.
+    pub(in crate::inventory) kernel: Option<SpecKernel>,
     /// Overrides of `spec.ssh`.
     pub(in crate::inventory) ssh: Option<SpecSsh>,
 }

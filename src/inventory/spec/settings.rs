@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use crate::cluster::{KeyAlgorithm, QualityOfService};
+use crate::cluster::{KernelProfile, KeyAlgorithm, QualityOfService};
 
 /// The etcd members.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -72,10 +72,13 @@ pub(in crate::inventory) struct SpecPki {
     pub(in crate::inventory) leaf_lifetime: Option<String>,
 }
 
-/// Kernel settings of all hosts.
+/// Kernel settings.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::inventory) struct SpecKernel {
+    /// Which of the settings that `kubewright explain kernel` lists are applied.
+    #[schemars(extend("default" = "default"))]
+    pub(in crate::inventory) profile: Option<KernelProfile>,
     /// Sysctls beside, or instead of, those that kubewright sets: `net.core.somaxconn: 65535`.
     pub(in crate::inventory) sysctls: Option<BTreeMap<String, Text>>,
     /// Modules beside those that kubewright loads.

@@ -141,9 +141,9 @@ fn every_field_arrives() {
     assert_eq!(cluster.control_plane.cert_sans, ["*.api.example", "192.0.2.1"]);
     assert_eq!(cluster.control_plane.quality_of_service, QualityOfService::Guaranteed);
     assert_eq!((cluster.kubelet.max_pods, cluster.pki.algorithm), (60, KeyAlgorithm::Rsa4096));
-    assert_eq!(cluster.kernel.sysctls["net.core.somaxconn"], "65535");
-    assert_eq!(cluster.kernel.sysctls["net.ipv4.tcp_rmem"], "4096 131072 16777216");
-    assert_eq!(cluster.kernel.modules, ["dummy"]);
+    assert_eq!(cluster.hosts[0].kernel.sysctls["net.core.somaxconn"], "65535");
+    assert_eq!(cluster.hosts[0].kernel.sysctls["net.ipv4.tcp_rmem"], "4096 131072 16777216");
+    assert_eq!(cluster.hosts[0].kernel.modules, ["dummy"]);
     let label = |value| LabelValue::parse(value).unwrap();
     let team = |index: usize| {
         cluster.hosts[index].labels.iter().find(|(key, _)| key.as_str() == "team").map(|(_, value)| value.clone())
