@@ -1,5 +1,6 @@
 //! `kubewright install`.
 
+use super::preflight::IgnoreArgs;
 use super::session::SessionArgs;
 use super::{Exit, Failure};
 use crate::report::{self, Format};
@@ -14,12 +15,17 @@ use crate::run;
 pub(super) struct Args {
     #[command(flatten)]
     session: SessionArgs,
+    #[command(flatten)]
+    ignore: IgnoreArgs,
 }
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let session = self.session.load()?;
-        let summary = session.run("install", async |subject, events| run::install(subject, events).await)?;
+        let ignored = self.ignore.names();
+        let work =
+            async |subject: &run::Subject<'_>, events: &report::Events| run::install(subject, &ignored, events).await;
+        let summary = session.run("install", work)?;
         if session.output == Format::Human {
             let hosts = session.cluster.hosts.len();
             let seconds = summary.took.as_secs_f64();

@@ -3,6 +3,7 @@
 mod agent;
 mod completion;
 mod exit;
+mod explain;
 mod image;
 mod init;
 mod install;
@@ -10,6 +11,7 @@ mod inventory;
 mod kubeconfig;
 mod lab;
 mod plan;
+mod preflight;
 mod reset;
 mod schema;
 mod session;
@@ -36,11 +38,13 @@ enum Verb {
     Init(init::Args),
     Validate(validate::Args),
     Schema(schema::Args),
+    Preflight(preflight::Args),
     Plan(plan::Args),
     Install(install::Args),
     Status(status::Args),
     Kubeconfig(kubeconfig::Args),
     Reset(reset::Args),
+    Explain(explain::Args),
     Image(image::Args),
     Lab(lab::Args),
     Completion(completion::Args),
@@ -59,11 +63,13 @@ pub fn main() -> ExitCode {
         Verb::Init(args) => args.run(),
         Verb::Validate(args) => args.run(),
         Verb::Schema(args) => args.run(),
+        Verb::Preflight(args) => args.run(),
         Verb::Plan(args) => args.run(),
         Verb::Install(args) => args.run(),
         Verb::Status(args) => args.run(),
         Verb::Kubeconfig(args) => args.run(),
         Verb::Reset(args) => args.run(),
+        Verb::Explain(args) => args.run(),
         Verb::Image(args) => args.run(),
         Verb::Lab(args) => args.run(),
         Verb::Completion(args) => args.run(),

@@ -16,6 +16,7 @@ use super::frame::{self, Frame, FrameError};
 use super::lock::Lock;
 use super::machine::Machine;
 use super::own;
+use super::probe::Listeners;
 use super::protocol::{FromAgent, IDLE_LIMIT_SECONDS, ToAgent};
 use super::request::{HeldLock, Incoming, Session};
 
@@ -75,8 +76,16 @@ where
     let (outgoing, replies) = mpsc::channel(QUEUE);
     let (used, spare) = mpsc::channel(QUEUE);
     let binary = std::env::current_exe().unwrap_or_default();
-    let session =
-        Session { machine, lock: Arc::clone(&lock), incoming, used, outgoing, runtime: Handle::current(), binary };
+    let session = Session {
+        machine,
+        lock: Arc::clone(&lock),
+        incoming,
+        used,
+        outgoing,
+        runtime: Handle::current(),
+        listeners: Listeners::default(),
+        binary,
+    };
     let why = tokio::select! {
         end = listen(stdin, requests, spare, Duration::from_secs(IDLE_LIMIT_SECONDS)) => end,
         end = speak(stdout, sha256, replies) => end,

@@ -5,6 +5,7 @@
 //! installer's, so nothing here needs to stay compatible.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -238,6 +239,27 @@ pub enum Probe {
         /// Name: `kubelet.service`.
         name: String,
     },
+    /// The host's clock. → [`Probed::Clock`]
+    Clock,
+    /// Write and sync beside etcd's data, as etcd does. → [`Probed::Syncs`]
+    Syncs,
+    /// Which of these kernel modules does the running kernel not have? → [`Probed::Missing`]
+    Modules {
+        /// Names.
+        names: Vec<String>,
+    },
+    /// Listen on these addresses until [`Probe::Hush`], as far as nobody listens there. → [`Probed::Done`]
+    Listen {
+        /// Own addresses.
+        addresses: Vec<SocketAddr>,
+    },
+    /// Connect to these addresses, all at once. → [`Probed::Unreached`]
+    Reach {
+        /// Addresses of other hosts.
+        addresses: Vec<SocketAddr>,
+    },
+    /// No longer listen. → [`Probed::Done`]
+    Hush,
     /// Dates of every certificate under /etc/kubernetes, /etc/etcd and /var/lib/kubelet/pki, kubeconfigs included.
     Certificates,
 }
@@ -267,6 +289,28 @@ pub enum Probed {
         /// End of its journal.
         last_lines: String,
     },
+    /// Milliseconds since the epoch by the host's clock.
+    Clock {
+        /// Milliseconds.
+        milliseconds: i64,
+    },
+    /// How long one write with its sync took.
+    Syncs {
+        /// The 99th percentile, in microseconds.
+        p99_microseconds: u64,
+    },
+    /// Names of modules.
+    Missing {
+        /// Names.
+        names: Vec<String>,
+    },
+    /// Addresses that could not be connected to, and why.
+    Unreached {
+        /// Why, by address.
+        addresses: BTreeMap<SocketAddr, String>,
+    },
+    /// It is done.
+    Done,
     /// Certificates found.
     Certificates {
         /// In order of path.

@@ -31,6 +31,8 @@ pub(super) struct Session {
     pub(super) used: Sender<Vec<u8>>,
     pub(super) outgoing: Sender<FromAgent>,
     pub(super) runtime: Handle,
+    /// Sockets that listen for a trial of the network.
+    pub(super) listeners: probe::Listeners,
     /// The running binary, which a reset spares to the last.
     pub(super) binary: PathBuf,
 }
@@ -70,7 +72,10 @@ impl Session {
             }
             ToAgent::Blobs { blobs } => blob::have(machine, &blobs).map(|have| Reply::Blobs { have }),
             ToAgent::Put { blob, offset } => return self.receive(&blob, offset),
-            ToAgent::Probe(probe) => self.runtime.block_on(probe::probe(machine, &probe)).map(Reply::Probed),
+            ToAgent::Probe(probe) => {
+                let answer = probe::probe(machine, &mut self.listeners, &probe);
+                self.runtime.block_on(answer).map(Reply::Probed)
+            }
             ToAgent::Reset => reset::reset(machine, &self.binary, &mut events).map(|parts| Reply::Changes { parts }),
             ToAgent::Ping => return Err(Over),
         })

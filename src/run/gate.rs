@@ -97,9 +97,7 @@ async fn answering(
             Probed::Http { status: 200, .. } => Ok(None),
             Probed::Http { status, body } => Ok(Some(format!("{what} answers {status}: {}", last_failure(&body)))),
             Probed::Unreachable { why } => Ok(Some(format!("{what} does not answer: {why}"))),
-            Probed::Etcd(_) | Probed::Certificates { .. } | Probed::Unit { .. } => {
-                Ok(Some(format!("{what}: no answer to this probe")))
-            }
+            _ => Ok(Some(format!("{what}: no answer to this probe"))),
         })
         .await;
     let missing = outcomes.ok.into_iter().filter_map(|(host, line)| Some(format!("{host}: {}", line?)));
@@ -125,9 +123,7 @@ async fn etcd(run: &Execution<'_>) -> Vec<String> {
                     Probed::Http { status, .. } => {
                         Err(Failure { what: "etcd".into(), why: format!("answers {status}"), hint: None })
                     }
-                    Probed::Certificates { .. } | Probed::Unit { .. } => {
-                        Err(Failure { what: "etcd".into(), why: "no answer".into(), hint: None })
-                    }
+                    _ => Err(Failure { what: "etcd".into(), why: "no answer".into(), hint: None }),
                 }
             },
         )

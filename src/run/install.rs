@@ -70,7 +70,7 @@ pub async fn plan(subject: &Subject<'_>, events: &Events) -> Result<Pending, Run
     if let Some(by) = lock::holder_now(&fleet).await {
         events.note(format!("another run is at work, so this may be out of date soon: {by}"));
     }
-    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state).await?;
+    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state).await?.complete()?;
     tell_notes(&survey, events);
     let hosts = survey.changes.iter().map(|(host, parts)| {
         (host.to_string(), parts.iter().flat_map(|part| part.changes.clone()).collect::<Vec<_>>())
@@ -96,8 +96,12 @@ fn tell_notes(survey: &Survey, events: &Events) {
     }
 }
 
-/// Brings the cluster about.
-pub async fn install(subject: &Subject<'_>, events: &Events) -> Result<Summary, RunError> {
+/// Brings the cluster about. Checks named in `ignored` do not keep it from beginning.
+pub async fn install(
+    subject: &Subject<'_>,
+    ignored: &preflight::Ignored,
+    events: &Events,
+) -> Result<Summary, RunError> {
     let began = Instant::now();
     let fleet = connect(subject, events).await?;
     lock::take(&fleet, "install").await?;
@@ -105,7 +109,7 @@ pub async fn install(subject: &Subject<'_>, events: &Events) -> Result<Summary, 
     let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state).await?;
     checkpoint::pass("surveyed");
     tell_notes(&survey, events);
-    preflight::run(subject.cluster, subject.image, &survey).await?;
+    preflight::run(subject, &fleet, &survey, ignored, events).await?;
     // The cache is written before any host has a key of ours: whatever happens next, the CAs are not lost.
     let cached = subject.state.keys().save(&survey.keys.cache);
     cached.map_err(|error| HostFailure::cluster("write the local key cache", error))?;

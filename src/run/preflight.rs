@@ -1,29 +1,90 @@
-//! Runs the named checks of [`crate::plan::preflight`] on what the survey saw, and verifies the blobs about to travel.
+//! Runs the named checks of [`crate::plan::preflight`] on what was seen and tried, and verifies the blobs about to travel.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::distribute;
 use super::failure::{HostFailure, RunError};
+use super::fleet::Fleet;
+use super::install::{Subject, connect};
 use super::survey::Survey;
-use crate::cluster::Cluster;
+use super::{distribute, measure};
+use crate::cluster::{Cluster, HostName};
 use crate::image::{Blob, OpenImage};
-use crate::plan::preflight::{Subject, check};
+use crate::plan::preflight::{self, Finding, Measured, Severity, check};
+use crate::report::Events;
 
-/// Nothing was changed when this fails.
-pub(super) async fn run(cluster: &Cluster, image: &OpenImage, survey: &Survey) -> Result<(), RunError> {
-    let mut wanted: BTreeSet<Blob> = BTreeSet::new();
-    let mut incoming = BTreeMap::new();
-    for (host, state) in &survey.states {
+/// Names of checks whose findings are warnings for this run.
+pub type Ignored = BTreeSet<&'static str>;
+
+/// Everything that the checks find, and nothing else: no host is changed.
+pub async fn preflight(subject: &Subject<'_>, ignored: &Ignored, events: &Events) -> Result<Vec<Finding>, RunError> {
+    let fleet = connect(subject, events).await?;
+    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state).await?;
+    let measured = measure::measure(subject.cluster, &fleet, &survey).await?;
+    Ok(findings(subject.cluster, subject.image, &survey, &measured, ignored))
+}
+
+/// Nothing was changed when this fails. Warnings become notes.
+pub(super) async fn run(
+    subject: &Subject<'_>,
+    fleet: &Fleet,
+    survey: &Survey,
+    ignored: &Ignored,
+    events: &Events,
+) -> Result<(), RunError> {
+    let (cluster, image) = (subject.cluster, subject.image);
+    let changes = survey.changes.values().any(|parts| !parts.is_empty());
+    // Where nothing is about to change, nothing depends on what could be tried.
+    let measured = if changes { measure::measure(cluster, fleet, survey).await? } else { Measured::default() };
+    let found = findings(cluster, image, survey, &measured, ignored);
+    let (errors, warnings): (Vec<_>, Vec<_>) = found.into_iter().partition(|one| one.severity == Severity::Error);
+    if changes {
+        for Finding { check, host, message, .. } in warnings {
+            let host = host.map_or_else(|| "cluster".to_owned(), |host| host.to_string());
+            events.note(format!("warning: {host}: {message} [{check}]"));
+        }
+    }
+    if !errors.is_empty() {
+        return Err(RunError::Preflight(errors));
+    }
+    verify(image, incoming(survey).into_values().flatten().collect()).await
+}
+
+fn findings(
+    cluster: &Cluster,
+    image: &OpenImage,
+    survey: &Survey,
+    measured: &Measured,
+    ignored: &Ignored,
+) -> Vec<Finding> {
+    let size = |(host, blobs): (HostName, BTreeSet<Blob>)| (host, blobs.iter().map(|blob| blob.size).sum());
+    let incoming = incoming(survey).into_iter().map(size).collect();
+    let subject = preflight::Subject {
+        cluster,
+        image: &image.manifest,
+        facts: &survey.facts,
+        states: &survey.states,
+        incoming: &incoming,
+        measured,
+    };
+    let mut findings = check(&subject, ignored);
+    for HostFailure { host, failure } in &survey.unrenderable {
+        // Without its address a host cannot be rendered, and that has been told.
+        if !findings.iter().any(|finding| finding.check == "address" && finding.host == *host) {
+            let hint = failure.hint.clone().unwrap_or_else(|| "correct the inventory".to_owned());
+            let (host, message) = (host.clone(), failure.to_string());
+            findings.push(Finding { check: "files", severity: Severity::Error, host, message, hint });
+        }
+    }
+    findings
+}
+
+/// Blobs that each host still has to receive.
+fn incoming(survey: &Survey) -> BTreeMap<HostName, BTreeSet<Blob>> {
+    let of = |(host, state): (&HostName, _)| {
         let changes = survey.changes.get(host).map_or(&[][..], Vec::as_slice);
-        let blobs = distribute::needed(state, changes);
-        incoming.insert(host.clone(), blobs.iter().map(|blob| blob.size).sum());
-        wanted.extend(blobs);
-    }
-    let findings = check(&Subject { cluster, image: &image.manifest, facts: &survey.facts, incoming: &incoming });
-    if !findings.is_empty() {
-        return Err(RunError::Preflight(findings));
-    }
-    verify(image, wanted).await
+        (host.clone(), distribute::needed(state, changes))
+    };
+    survey.states.iter().map(of).collect()
 }
 
 /// Hashes each blob once, before any host receives it.

@@ -101,7 +101,8 @@ pub async fn status(subject: &Subject<'_>) -> Status {
 
 /// Adds what the API knows of nodes, and how far hosts are from the inventory.
 async fn compare(subject: &Subject<'_>, fleet: &Fleet, status: &mut Status) {
-    let survey = match Survey::take(subject.cluster, &subject.image.manifest, fleet, subject.state).await {
+    let survey = Survey::take(subject.cluster, &subject.image.manifest, fleet, subject.state).await;
+    let survey = match survey.and_then(Survey::complete) {
         Ok(survey) => survey,
         Err(error) => {
             status.drift_unknown = Some(error.to_string());

@@ -25,6 +25,8 @@ pub struct Survey {
     pub changes: BTreeMap<HostName, Vec<PartChanges>>,
     /// What the API should hold, in order.
     pub objects: Vec<serde_json::Value>,
+    /// Hosts whose files could not be rendered; they have no state.
+    pub unrenderable: Vec<HostFailure>,
     /// Labels, taints and subnets of nodes.
     pub nodes: Vec<desired::NodeMarks>,
 }
@@ -46,7 +48,7 @@ impl Survey {
         let pod_cidrs =
             desired::pod_cidrs(cluster, &facts).map_err(|error| HostFailure::cluster("assign pod networks", error))?;
         let context = desired::Context { cluster, image, keys: &keys, facts: &facts, pod_cidrs: &pod_cidrs };
-        let states = states(&context)?;
+        let (states, unrenderable) = states(&context);
         let objects =
             desired::objects(&context).map_err(|error| HostFailure::cluster("render the cluster's objects", error))?;
         let nodes = desired::nodes(&context);
@@ -65,7 +67,12 @@ impl Survey {
             .await
             .all()
             .map_err(RunError::Failed)?;
-        Ok(Self { facts, keys, states, changes, objects, nodes })
+        Ok(Self { facts, keys, states, changes, objects, unrenderable, nodes })
+    }
+
+    /// The survey, unless a host could not be rendered.
+    pub fn complete(self) -> Result<Self, RunError> {
+        if self.unrenderable.is_empty() { Ok(self) } else { Err(RunError::Failed(self.unrenderable)) }
     }
 
     /// Whether a cluster lives on these hosts already.
@@ -122,7 +129,7 @@ fn keys(
     })
 }
 
-fn states(context: &desired::Context<'_>) -> Result<BTreeMap<HostName, HostState>, RunError> {
+fn states(context: &desired::Context<'_>) -> (BTreeMap<HostName, HostState>, Vec<HostFailure>) {
     let mut states = BTreeMap::new();
     let mut failures = Vec::new();
     for host in &context.cluster.hosts {
@@ -136,5 +143,5 @@ fn states(context: &desired::Context<'_>) -> Result<BTreeMap<HostName, HostState
             }
         }
     }
-    if failures.is_empty() { Ok(states) } else { Err(RunError::Failed(failures)) }
+    (states, failures)
 }

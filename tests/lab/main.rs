@@ -13,6 +13,7 @@ mod endpoints;
 mod failures;
 mod locking;
 mod masters;
+mod preparation;
 mod traffic;
 mod world;
 
@@ -35,6 +36,7 @@ const TEST: &[Scenario] = &[
         failures::unknown_host_keys_are_accepted_once_and_when_asked,
     ),
     ("a_full_disk_is_found_first", failures::a_full_disk_is_found_first),
+    ("six_things_wrong_are_six_findings", preparation::six_things_wrong_are_six_findings),
     ("killed_at_every_checkpoint_it_converges", bring_up::killed_at_every_checkpoint_it_converges),
     ("five_nodes_are_ready_and_labelled", bring_up::five_nodes_are_ready_and_labelled),
     ("a_second_install_changes_nothing", bring_up::a_second_install_changes_nothing),
@@ -44,8 +46,10 @@ const TEST: &[Scenario] = &[
     ("two_installs_at_once", locking::two_installs_at_once),
     ("an_interrupted_run_says_so", locking::an_interrupted_run_says_so),
     ("the_installer_stays_small", bring_up::the_installer_stays_small),
+    ("settings_survive_a_power_cut", preparation::settings_survive_a_power_cut),
     ("any_master_may_lose_power", masters::any_master_may_lose_power),
     ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
+    ("settings_are_given_back", preparation::settings_are_given_back),
 ];
 
 /// The long ones: a fresh install killed at each checkpoint in turn, each master's power cut, and the

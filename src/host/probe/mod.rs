@@ -3,18 +3,42 @@
 mod certificates;
 mod etcd;
 mod http;
+mod modules;
+mod reach;
+mod syncs;
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::machine::Machine;
 use super::protocol::{Failure, Probe, Probed};
 use super::systemd;
 
+pub(super) use reach::Listeners;
+
 /// Answers a probe. That nothing answers over there is an answer; only what stops us from asking is a failure.
-pub(super) async fn probe(machine: &Machine, probe: &Probe) -> Result<Probed, Failure> {
+pub(super) async fn probe(machine: &Machine, listeners: &mut Listeners, probe: &Probe) -> Result<Probed, Failure> {
     match probe {
+        Probe::Clock => Ok(clock()),
+        Probe::Syncs => syncs::probe(machine),
+        Probe::Modules { names } => modules::missing(machine, names),
+        Probe::Listen { addresses } => {
+            listeners.listen(addresses).await;
+            Ok(Probed::Done)
+        }
+        Probe::Reach { addresses } => Ok(reach::reach(addresses).await),
+        Probe::Hush => {
+            listeners.hush().await;
+            Ok(Probed::Done)
+        }
         Probe::Etcd { endpoint } => etcd::probe(machine, endpoint).await,
         Probe::Https { url } => http::get(http::trusting(machine, "/etc/kubernetes/pki/ca.crt")?, url).await,
         Probe::Http { url } => http::get(http::client().tls_certs_only([]), url).await,
         Probe::Unit { name } => systemd::restarts_of(machine, name),
         Probe::Certificates => certificates::list(machine).map(|certificates| Probed::Certificates { certificates }),
     }
+}
+
+fn clock() -> Probed {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Probed::Clock { milliseconds: i64::try_from(now.as_millis()).unwrap_or(i64::MAX) }
 }

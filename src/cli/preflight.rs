@@ -1,0 +1,146 @@
+//! `kubewright preflight`.
+
+use std::collections::BTreeSet;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
+
+use super::session::SessionArgs;
+use super::{Exit, Failure};
+use crate::plan::preflight::{CHECKS, Check, Finding, Severity};
+use crate::report::{self, Format, Style};
+use crate::run;
+
+/// Which checks do not stop a run.
+#[derive(Debug, clap::Args)]
+pub(super) struct IgnoreArgs {
+    /// Take the findings of this check for warnings; may be given several times
+    #[arg(
+        long = "ignore-preflight",
+        value_name = "CHECK",
+        value_delimiter = ',',
+        value_parser = check_names(),
+        hide_possible_values = true,
+        env = "KUBEWRIGHT_IGNORE_PREFLIGHT"
+    )]
+    ignored: Vec<&'static str>,
+}
+
+impl IgnoreArgs {
+    pub(super) fn names(&self) -> BTreeSet<&'static str> {
+        self.ignored.iter().copied().collect()
+    }
+}
+
+fn check_names() -> impl TypedValueParser<Value = &'static str> {
+    let names = PossibleValuesParser::new(CHECKS.iter().map(|check| check.name));
+    names.map(|name| CHECKS.iter().map(|check| check.name).find(|known| *known == name).unwrap_or_default())
+}
+
+/// What is asked for.
+#[derive(Debug)]
+pub(super) enum Args {
+    /// The list of checks.
+    List,
+    /// The checks of an inventory.
+    Look { session: SessionArgs, ignore: IgnoreArgs },
+}
+
+/// By hand, because the list needs no inventory and everything else does.
+impl clap::Args for Args {
+    fn augment_args(command: Command) -> Command {
+        let list = Arg::new("list").long("list").action(ArgAction::SetTrue);
+        let command = SessionArgs::augment_args(command).arg(list.help("List the checks and what they look at"));
+        IgnoreArgs::augment_args(command)
+            .mut_arg("inventory", |inventory| inventory.required(false).required_unless_present("list"))
+            .about("Look for everything that would keep a host from its roles; changes nothing")
+            .after_help(
+                "install does the same first, and begins only when there are no errors.\n\n\
+                 Exit codes: 0 no errors, 1 errors were found, 65 invalid inventory",
+            )
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Args {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        if matches.get_flag("list") {
+            return Ok(Self::List);
+        }
+        let session = SessionArgs::from_arg_matches(matches)?;
+        Ok(Self::Look { session, ignore: IgnoreArgs::from_arg_matches(matches)? })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Self::List => list(),
+            Self::Look { session, ignore } => look(&session, &ignore),
+        }
+    }
+}
+
+fn list() -> Result<Exit, Failure> {
+    let row = |check: &Check| vec![check.name.to_owned(), check.severity.to_string(), check.about.to_owned()];
+    let rows: Vec<_> = CHECKS.iter().map(row).collect();
+    report::print(&report::table(&["CHECK", "SEVERITY", "WHAT MUST BE"], &rows));
+    Ok(Exit::Done)
+}
+
+fn look(session: &SessionArgs, ignore: &IgnoreArgs) -> Result<Exit, Failure> {
+    let (session, ignored) = (session.load()?, ignore.names());
+    let work =
+        async |subject: &run::Subject<'_>, events: &report::Events| run::preflight(subject, &ignored, events).await;
+    let findings = session.run("preflight", work)?;
+    match session.output {
+        Format::Human => report::print(&human(&findings, session.cluster.hosts.len(), Style::stdout())),
+        Format::Json => {
+            for finding in &findings {
+                report::print(&serde_json::to_string(finding)?);
+            }
+        }
+    }
+    let bad = findings.iter().any(|finding| finding.severity == Severity::Error);
+    Ok(if bad { Exit::Code(1) } else { Exit::Done })
+}
+
+/// Findings by host, and what they come to.
+fn human(findings: &[Finding], hosts: usize, style: Style) -> String {
+    let mut text = String::new();
+    let mut told = None;
+    let mut sorted: Vec<&Finding> = findings.iter().collect();
+    sorted.sort_by_key(|finding| (finding.host.clone(), finding.severity));
+    for finding in sorted {
+        let host = finding.host.as_ref().map_or("cluster", |host| host.as_str());
+        if told != Some(host) {
+            text.push_str(&format!("{}\n", style.bold(host)));
+            told = Some(host);
+        }
+        let mark = match finding.severity {
+            Severity::Error => style.red("✗"),
+            Severity::Warning => style.yellow("!"),
+        };
+        let (name, message, hint) = (style.dim(finding.check), &finding.message, &finding.hint);
+        text.push_str(&format!("  {mark} {message} [{name}]\n      → {hint}\n"));
+    }
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let checks = CHECKS.len();
+    text.push_str(&format!(
+        "{checks} checks on {}: {}, {}",
+        plural(hosts, "host"),
+        plural(errors, "error"),
+        plural(warnings, "warning")
+    ));
+    text
+}

@@ -1,0 +1,136 @@
+//! Checks of ports, links, routes and the ways between hosts.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::{Found, Subject};
+use crate::cluster::{Cluster, Endpoint, Facts, Host, HostName, Role};
+
+/// A port, who listens on it, and on which hosts.
+struct Port {
+    number: u16,
+    program: &'static str,
+    listens: fn(&Host) -> bool,
+    /// Who talks to it from other hosts.
+    asks: fn(&Host) -> bool,
+}
+
+fn is_master(host: &Host) -> bool {
+    host.roles.contains(Role::ControlPlane)
+}
+
+fn is_member(host: &Host) -> bool {
+    host.roles.contains(Role::Etcd)
+}
+
+fn is_node(host: &Host) -> bool {
+    host.roles.is_node()
+}
+
+fn nobody(_: &Host) -> bool {
+    false
+}
+
+const PORTS: &[Port] = &[
+    Port { number: Endpoint::APISERVER_PORT, program: "kube-apiserver", listens: is_master, asks: is_node },
+    Port { number: 10257, program: "kube-controller-manager", listens: is_master, asks: nobody },
+    Port { number: 10259, program: "kube-scheduler", listens: is_master, asks: nobody },
+    Port { number: 2379, program: "etcd", listens: is_member, asks: is_master },
+    Port { number: 2380, program: "etcd", listens: is_member, asks: is_member },
+    Port { number: 10250, program: "kubelet", listens: is_node, asks: is_master },
+];
+
+pub(super) fn ports(subject: &Subject<'_>) -> Vec<Found> {
+    let taken = |port: &Port| {
+        subject.each(|host, facts| {
+            let holder = facts.listening.get(&port.number).filter(|_| (port.listens)(host))?;
+            // /proc/PID/comm is cut at 15 characters. HAProxy may hold 6443 on its own addresses.
+            let ours = port.program.starts_with(holder.as_str()) || holder.is_empty() || holder == "haproxy";
+            (!ours).then(|| {
+                let message = format!("port {} is taken by {holder}; {} needs it", port.number, port.program);
+                (message, format!("stop {holder} on the host, or take the host out of the inventory"))
+            })
+        })
+    };
+    PORTS.iter().flat_map(taken).collect()
+}
+
+/// A way that one host will use to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Target {
+    /// The other host.
+    pub host: HostName,
+    /// Where it will listen.
+    pub address: SocketAddr,
+    /// Who will listen there.
+    pub program: &'static str,
+}
+
+/// All that `from` will talk to on other hosts.
+pub fn targets(cluster: &Cluster, from: &Host) -> Vec<Target> {
+    let ports = PORTS.iter().filter(|port| (port.asks)(from));
+    let on_others = ports.flat_map(|port| {
+        let others = cluster.hosts.iter().filter(|host| host.name != from.name && (port.listens)(host));
+        others.map(|host| Target {
+            host: host.name.clone(),
+            address: SocketAddr::new(host.address, port.number),
+            program: port.program,
+        })
+    });
+    on_others.collect()
+}
+
+pub(super) fn reachable(subject: &Subject<'_>) -> Vec<Found> {
+    subject.each(|host, _| {
+        let lost = subject.measured.unreachable.get(&host.name).filter(|lost| !lost.is_empty())?;
+        let line = |(target, why): &(Target, String)| {
+            format!("{} on {} ({}): {why}", target.program, target.host, target.address)
+        };
+        let ways = lost.iter().map(line).collect::<Vec<_>>().join("; ");
+        let hint = "open these ports between the hosts: a firewall on the way, or on the other host, drops them";
+        Some((format!("it does not reach {ways}"), hint.into()))
+    })
+}
+
+pub(super) fn mtu(subject: &Subject<'_>) -> Vec<Found> {
+    let of = |host: &Host, facts: &Facts| {
+        let address = host.address.to_string();
+        let has = |addresses: &[String]| addresses.iter().any(|one| one.split('/').next() == Some(address.as_str()));
+        facts.interfaces.values().find(|interface| has(&interface.addresses)).map(|interface| interface.mtu)
+    };
+    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+    for mtu in subject.hosts().filter_map(|(host, facts)| of(host, facts)) {
+        *counts.entry(mtu).or_default() += 1;
+    }
+    let Some(usual) = counts.iter().max_by_key(|(mtu, count)| (**count, **mtu)).map(|(mtu, _)| *mtu) else {
+        return Vec::new();
+    };
+    subject.each(|host, facts| {
+        let mtu = of(host, facts).filter(|mtu| *mtu != usual)?;
+        let message = format!("the MTU is {mtu}, most hosts have {usual}");
+        Some((message, "large packets get lost between hosts of different MTU: make them equal".into()))
+    })
+}
+
+/// A route of the host that leads into a network of the cluster is either somebody else's network, or left over.
+pub(super) fn routes(subject: &Subject<'_>) -> Vec<Found> {
+    let network = &subject.cluster.network;
+    let ours = [("pod", "podCidr", network.pod_cidr), ("service", "serviceCidr", network.service_cidr)];
+    subject.each(|host, facts| {
+        if !host.roles.is_node() || !facts.components.is_empty() {
+            // Where the cluster runs, these routes are its own.
+            return None;
+        }
+        let overlap = |route: &IpNet| {
+            ours.iter().find(|(_, _, cidr)| route.prefix_len() > 0 && (cidr.contains(route) || route.contains(cidr)))
+        };
+        let (route, (what, field, cidr)) =
+            facts.routes.iter().find_map(|route| Some((route, overlap(&route.destination)?)))?;
+        let message =
+            format!("the route to {} by {} is inside of the {what} network {cidr}", route.destination, route.interface);
+        Some((message, format!("choose another network.{field}, or remove that route from the host")))
+    })
+}

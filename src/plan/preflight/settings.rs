@@ -1,0 +1,109 @@
+//! Checks of what others have set up on a host.
+
+use super::{Found, Subject};
+use crate::cluster::SettingLine;
+use crate::desired::state::{HostState, Part, Resource};
+use crate::desired::sysctl::{Sysctl, Sysctls};
+
+/// A line that is read after our file at boot and says less than we want undoes it then; whose word it is must be
+/// settled before.
+pub(super) fn sysctls(subject: &Subject<'_>) -> Vec<Found> {
+    let mut all = Vec::new();
+    for (host, facts) in subject.hosts() {
+        let Some(sysctls) = subject.states.get(&host.name).and_then(wanted) else { continue };
+        for (key, wanted) in &sysctls.values {
+            let Some(last) = facts.later_sysctls.iter().rfind(|line| names(line, key)) else { continue };
+            let conflict = conflict(host.name.clone(), key, wanted, last);
+            // A pattern is about several keys, and told once.
+            let told = all.iter().any(|one: &Found| one.host == conflict.host && one.message == conflict.message);
+            if !wanted.accepts(&last.value) && !told {
+                all.push(conflict);
+            }
+        }
+    }
+    all
+}
+
+fn wanted(state: &HostState) -> Option<&Sysctls> {
+    state.part(Part::Kernel)?.resources.iter().find_map(|resource| match resource {
+        Resource::Sysctls(sysctls) => Some(sysctls),
+        _ => None,
+    })
+}
+
+fn conflict(host: crate::cluster::HostName, key: &str, wanted: &Sysctl, line: &SettingLine) -> Found {
+    let (file, number) = (&line.file, line.line);
+    Found {
+        host: Some(host),
+        message: format!(
+            "{file}:{number} sets {} = {} after us at boot; {} is wanted",
+            line.key, line.value, wanted.value
+        ),
+        hint: format!("remove that line, or make it ours: kernel.sysctls: {{{key}: \"{}\"}}", line.value),
+        severity: None,
+    }
+}
+
+/// Whether a line of sysctl.d is about `key`; a star stands for one part.
+fn names(line: &SettingLine, key: &str) -> bool {
+    let (pattern, parts): (Vec<_>, Vec<_>) = (line.key.split('.').collect(), key.split('.').collect());
+    pattern.len() == parts.len() && pattern.iter().zip(parts).all(|(pattern, part)| *pattern == "*" || *pattern == part)
+}
+
+pub(super) fn swap(subject: &Subject<'_>) -> Vec<Found> {
+    subject.each(|host, facts| {
+        (host.roles.is_node() && !facts.swaps.is_empty()).then(|| {
+            let message = format!("swap is on: {}", facts.swaps.join(", "));
+            (message, "install turns it off and comments it out in /etc/fstab; reset brings it back".into())
+        })
+    })
+}
+
+/// Services, and what they change.
+const SERVICES: &[(&str, &str, &str)] = &[
+    ("firewalld.service", "it drops the traffic of pods and services", "systemctl disable --now firewalld"),
+    ("ufw.service", "it drops the traffic of pods and services", "ufw disable"),
+    ("nftables.service", "its rules come before those of services", "see that it lets the cluster's networks pass"),
+    (
+        "tuned.service",
+        "it writes sysctls after everybody else",
+        "systemctl disable --now tuned, or a profile of your own",
+    ),
+    ("fapolicyd.service", "it keeps programs under /opt/kubewright from running", "systemctl disable --now fapolicyd"),
+    ("systemd-oomd.service", "it ends pods that the kubelet knows nothing of", "systemctl disable --now systemd-oomd"),
+];
+
+pub(super) fn services(subject: &Subject<'_>) -> Vec<Found> {
+    let running = |(unit, what, hint): &(&str, &str, &str)| {
+        subject.each(|_, facts| {
+            let active = facts.units.get(*unit).is_some_and(|state| state == "active");
+            active.then(|| (format!("{unit} runs: {what}"), (*hint).to_owned()))
+        })
+    };
+    SERVICES.iter().flat_map(running).collect()
+}
+
+/// Whoever has components of ours is ours, whatever else he has.
+pub(super) fn leftovers(subject: &Subject<'_>) -> Vec<Found> {
+    subject.each(|_, facts| {
+        if !facts.components.is_empty() {
+            return None;
+        }
+        let mut left = Vec::new();
+        if facts.has_etcd_data {
+            left.push("data in /var/lib/etcd".to_owned());
+        }
+        left.extend(facts.static_pods.iter().map(|name| format!("/etc/kubernetes/manifests/{name}")));
+        let active = |unit: &&str| facts.units.get(*unit).is_some_and(|state| state == "active");
+        left.extend(
+            ["kubelet.service", "docker.service", "k3s.service"]
+                .iter()
+                .filter(|u| active(u))
+                .map(|u| format!("{u}, which runs")),
+        );
+        (!left.is_empty()).then(|| {
+            let message = format!("another cluster has left: {}", left.join(", "));
+            (message, "take the host out of that cluster with the tool that built it, or reinstall the host".into())
+        })
+    })
+}

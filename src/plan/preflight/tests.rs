@@ -1,0 +1,217 @@
+//! Each check against a cluster that has exactly what it looks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::*;
+use crate::cluster::{Mount, Parts, Route, SettingLine};
+use crate::desired::fixture::Fixture;
+
+/// A cluster in which nothing is wrong, and what a test makes wrong about it.
+struct Scene {
+    fixture: Fixture,
+    measured: Measured,
+    incoming: BTreeMap<HostName, u64>,
+}
+
+impl Scene {
+    fn new(minor: u32) -> Self {
+        let mut fixture = Fixture::new(minor);
+        let names: Vec<String> = fixture.cluster.hosts.iter().map(|host| host.name.to_string()).collect();
+        let mut measured = Measured::default();
+        for name in &names {
+            let facts = fixture.facts_of(name);
+            facts.arch = "x86_64".into();
+            facts.systemd = 252;
+            facts.machine_id = format!("id of {name}");
+            facts.product_uuid = "00000000-0000-0000-0000-000000000000".into();
+            let (size, free, inodes, inodes_free) = (100 << 30, 80 << 30, 6_000_000, 5_900_000);
+            let root = Mount {
+                path: "/".into(),
+                kind: "ext4".into(),
+                options: "rw,relatime".into(),
+                size,
+                free,
+                inodes,
+                inodes_free,
+            };
+            facts.mounts = vec![root];
+            facts.routes = vec![Route { destination: "0.0.0.0/0".parse().unwrap(), interface: "eth0".into() }];
+            measured.clocks.insert(HostName::parse(name).unwrap(), 3);
+        }
+        Self { fixture, measured, incoming: BTreeMap::new() }
+    }
+
+    fn facts(&mut self, host: &str) -> &mut Facts {
+        self.fixture.facts_of(host)
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        self.findings_but(&[])
+    }
+
+    fn findings_but(&self, ignored: &[&'static str]) -> Vec<Finding> {
+        // A host without its address cannot be rendered.
+        let state = |host: &Host| Some((host.name.clone(), self.fixture.try_state(host.name.as_str()).ok()?));
+        let states = self.fixture.cluster.hosts.iter().filter_map(state).collect();
+        let subject = Subject {
+            cluster: &self.fixture.cluster,
+            image: &self.fixture.image,
+            facts: &self.fixture.facts,
+            states: &states,
+            incoming: &self.incoming,
+            measured: &self.measured,
+        };
+        check(&subject, &ignored.iter().copied().collect::<BTreeSet<_>>())
+    }
+}
+
+fn name(text: &str) -> HostName {
+    HostName::parse(text).unwrap()
+}
+
+/// Makes one thing wrong and returns the only finding.
+#[track_caller]
+fn only(minor: u32, wrong: impl FnOnce(&mut Scene)) -> String {
+    let mut scene = Scene::new(minor);
+    assert_eq!(scene.findings(), [], "nothing is wrong to begin with");
+    wrong(&mut scene);
+    let findings = scene.findings();
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    let Finding { check, severity, host, message, hint } = &findings[0];
+    assert!(!hint.is_empty());
+    format!("{severity} {check} {}: {message}", host.as_ref().map_or("cluster", |host| host.as_str()))
+}
+
+fn slow_disk(milliseconds: u64) -> String {
+    only(36, |scene| {
+        scene.measured.syncs.insert(name("m2"), Duration::from_millis(milliseconds));
+    })
+}
+
+#[test]
+fn each_check_finds_what_it_looks_for() {
+    let mut lines = Vec::new();
+    let mut on_n1 = |wrong: &dyn Fn(&mut Facts)| lines.push(only(36, |scene| wrong(scene.facts("n1"))));
+    on_n1(&|facts| facts.systemd = 0);
+    on_n1(&|facts| facts.arch = "aarch64".into());
+    on_n1(&|facts| facts.kernel = "4.18.0-553.el8".into());
+    on_n1(&|facts| facts.cgroup_version = 1);
+    on_n1(&|facts| facts.memory = 500 << 20);
+    on_n1(&|facts| facts.interfaces.get_mut("eth0").unwrap().addresses = vec!["10.9.9.9/24".into()]);
+    on_n1(&|facts| facts.machine_id = "id of m1".into());
+    on_n1(&|facts| drop(facts.listening.insert(10250, "java".into())));
+    on_n1(&|facts| facts.interfaces.get_mut("eth0").unwrap().mtu = 9000);
+    on_n1(&|facts| facts.routes.push(Route { destination: "10.244.7.0/24".parse().unwrap(), interface: "wg0".into() }));
+    on_n1(&|facts| facts.mounts[0].free = 10 << 20);
+    on_n1(&|facts| {
+        facts.mounts.push(Mount { path: "/opt".into(), options: "rw,noexec".into(), ..facts.mounts[0].clone() })
+    });
+    on_n1(&|facts| facts.swaps = vec!["/swapfile".into()]);
+    on_n1(&|facts| drop(facts.units.insert("firewalld.service".into(), "active".into())));
+    on_n1(&|facts| facts.static_pods = vec!["etcd.yaml".into()]);
+    lines.push(only(36, |scene| scene.facts("m1").cpus = 1));
+    lines.push(only(36, |scene| {
+        scene.facts("n1").mounts[0].inodes_free = 1000;
+        scene.incoming.insert(name("n1"), 1 << 20);
+    }));
+    lines.push(only(36, |scene| {
+        scene.measured.clocks.insert(name("n2"), -1700);
+        scene.facts("n2").units.insert("chrony.service".into(), "active".into());
+    }));
+    lines.push(slow_disk(12));
+    lines.push(slow_disk(140));
+    lines.push(only(36, |scene| drop(scene.measured.missing_modules.insert(name("n1"), vec!["ip_vs_sh".into()]))));
+    lines.push(only(36, |scene| {
+        let target = targets(&scene.fixture.cluster, scene.fixture.host("n1")).remove(0);
+        scene.measured.unreachable.insert(name("n1"), vec![(target, "no answer for 2 s".into())]);
+    }));
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn every_check_has_a_case_or_is_named_here() {
+    let tested = include_str!("snapshots/kubewright__plan__preflight__tests__each_check_finds_what_it_looks_for.snap");
+    let elsewhere = ["sysctls"];
+    for check in CHECKS {
+        assert!(tested.contains(&format!(" {} ", check.name)) || elsewhere.contains(&check.name), "{}", check.name);
+    }
+}
+
+#[test]
+fn a_later_file_that_says_less_is_named_with_its_line() {
+    let line = |key: &str, value: &str| SettingLine {
+        file: "/etc/sysctl.d/99-local.conf".into(),
+        line: 3,
+        key: key.into(),
+        value: value.into(),
+    };
+    let found = only(36, |scene| scene.facts("n1").later_sysctls = vec![line("net.core.somaxconn", "128")]);
+    insta::assert_snapshot!(found, @"error sysctls n1: /etc/sysctl.d/99-local.conf:3 sets net.core.somaxconn = 128 after us at boot; 32768 is wanted");
+    let found = only(36, |scene| scene.facts("n1").later_sysctls = vec![line("net.ipv4.conf.*.rp_filter", "2")]);
+    assert!(found.contains("net.ipv4.conf.*.rp_filter = 2"), "{found}");
+
+    // Whoever wants more, or nothing that concerns us, may say so.
+    let mut scene = Scene::new(36);
+    scene.facts("n1").later_sysctls =
+        vec![line("net.core.somaxconn", "128"), line("net.core.somaxconn", "65535"), line("kernel.sysrq", "1")];
+    assert_eq!(scene.findings(), []);
+    // And whoever has told the inventory.
+    scene.facts("n1").later_sysctls = vec![line("net.core.somaxconn", "128")];
+    scene.fixture.change(|parts: &mut Parts| {
+        for host in &mut parts.hosts {
+            host.kernel.sysctls.insert("net.core.somaxconn".into(), "128".into());
+        }
+    });
+    assert_eq!(scene.findings(), []);
+}
+
+#[test]
+fn an_ignored_error_is_a_warning() {
+    let mut scene = Scene::new(36);
+    scene.facts("n1").systemd = 0;
+    scene.facts("n1").arch = "aarch64".into();
+    let severities: Vec<_> =
+        scene.findings_but(&["init"]).into_iter().map(|finding| (finding.check, finding.severity)).collect();
+    assert_eq!(severities, [("init", Severity::Warning), ("architecture", Severity::Error)]);
+}
+
+#[test]
+fn six_things_wrong_are_six_findings() {
+    let mut scene = Scene::new(36);
+    let facts = scene.facts("n1");
+    facts.arch = "aarch64".into();
+    facts.memory = 100 << 20;
+    facts.cgroup_version = 1;
+    facts.swaps = vec!["/dev/sda2".into()];
+    facts.mounts[0].free = 0;
+    facts.listening.insert(10250, "java".into());
+    let checks: Vec<_> = scene.findings().into_iter().map(|finding| finding.check).collect();
+    assert_eq!(checks, ["architecture", "cgroup", "memory", "ports", "disk", "swap"]);
+}
+
+#[test]
+fn what_a_living_cluster_has_itself_is_nobody_elses() {
+    let mut scene = Scene::new(36);
+    let facts = scene.facts("m1");
+    facts.components.insert("etcd/3.5".into(), "ff".into());
+    facts.has_etcd_data = true;
+    facts.static_pods = vec!["kube-apiserver.yaml".into()];
+    facts.units.insert("kubelet.service".into(), "active".into());
+    facts.routes.push(Route { destination: "10.244.7.0/24".parse().unwrap(), interface: "eth0".into() });
+    facts.listening =
+        [(6443, "kube-apiserver".to_owned()), (2379, "etcd".to_owned()), (10257, "kube-controller".to_owned())].into();
+    assert_eq!(scene.findings(), []);
+}
+
+#[test]
+fn every_host_tries_the_ways_that_its_roles_use() {
+    let fixture = Fixture::with_etcd_host(36);
+    let of = |host: &str| {
+        let targets = targets(&fixture.cluster, fixture.host(host));
+        targets.iter().map(|target| format!("{}:{}", target.host, target.address.port())).collect::<Vec<_>>()
+    };
+    assert!(of("n1").iter().all(|target| target.ends_with(":6443")), "{:?}", of("n1"));
+    assert!(of("m1").contains(&"n1:10250".to_owned()) && !of("m1").iter().any(|target| target.starts_with("m1:")));
+    assert!(of("e1").iter().all(|target| target.ends_with(":2380")), "{:?}", of("e1"));
+}
