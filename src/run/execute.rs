@@ -133,7 +133,11 @@ impl Execution<'_> {
             // Nothing to change; the gate alone proves that all is well.
             waves.push(Vec::new());
         }
-        for wave in waves {
+        if let (Some(gate), true) = (stage.gate.filter(|gate| gate.guards_quorum()), waves.len() > 1) {
+            let missing = gate::observe(self, gate, &[]).await;
+            unwell_first(&mut waves, &missing);
+        }
+        for (index, wave) in waves.iter().enumerate() {
             if stage.pace != Pace::Together
                 && wave.len() == 1
                 && let Some(reason) = self.quorum_at_risk(stage, wave[0]).await
@@ -156,7 +160,7 @@ impl Execution<'_> {
             }
             checkpoint::pass(&format!("{}:converged", stage.name));
             if let Some(gate) = stage.gate
-                && let Err(failures) = gate::wait(self, stage.name, gate, &wave).await
+                && let Err(failures) = gate::wait(self, stage.name, gate, wave, &waves[index + 1..].concat()).await
             {
                 return (changed, failures);
             }
@@ -167,9 +171,10 @@ impl Execution<'_> {
     /// Before a living member is disturbed, all the others must be well: otherwise this one may be what holds quorum.
     async fn quorum_at_risk(&self, stage: &Stage, host: &Host) -> Option<HostFailure> {
         let gate = stage.gate.filter(|gate| gate.guards_quorum())?;
-        let missing = gate::observe(self, gate).await;
-        let others: Vec<_> = missing.into_iter().filter(|line| !line.starts_with(&format!("{}:", host.name))).collect();
-        (!others.is_empty()).then(|| {
+        let missing = gate::observe(self, gate, &[]).await;
+        let (own, others): (Vec<_>, Vec<_>) = missing.into_iter().partition(|line| is_about(line, host));
+        // One that is not well itself holds no quorum.
+        (own.is_empty() && !others.is_empty()).then(|| {
             let failure = Failure {
                 what: format!("change {} while the cluster is alive", stage.name),
                 why: format!("another member is not well: {}", others.join("; ")),
@@ -205,5 +210,40 @@ impl Execution<'_> {
             Reply::Changes { parts } => Ok(parts.iter().map(|part| part.changes.len()).sum()),
             other => Err(unexpected(stage.name, &other)),
         }
+    }
+}
+
+/// Whether a line of what is missing is about `host`.
+fn is_about(line: &str, host: &Host) -> bool {
+    line.starts_with(&format!("{}:", host.name))
+}
+
+/// Mends what is broken before it touches what holds the quorum.
+fn unwell_first(waves: &mut [Vec<&Host>], missing: &[String]) {
+    waves.sort_by_key(|wave| {
+        let unwell = |host: &&Host| missing.iter().any(|line| is_about(line, host));
+        // The first wave may hold several: hosts where nothing runs yet.
+        !(wave.len() > 1 || wave.iter().any(unwell))
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::fixture::Fixture;
+
+    #[test]
+    fn who_is_not_well_comes_first() {
+        let fixture = Fixture::new(36);
+        let host = |name: &str| fixture.host(name);
+        let order = |waves: &[Vec<&Host>]| {
+            waves.iter().flatten().map(|host| host.name.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        let mut waves = vec![vec![host("m1")], vec![host("m2")], vec![host("m3")]];
+        unwell_first(&mut waves, &["m3: apiserver does not answer".to_owned()]);
+        assert_eq!(order(&waves), "m3 m1 m2");
+        let mut waves = vec![vec![host("m1"), host("m2")], vec![host("m3")]];
+        unwell_first(&mut waves, &["m3: etcd has no leader".to_owned()]);
+        assert_eq!(order(&waves), "m1 m2 m3");
     }
 }

@@ -11,8 +11,15 @@ use crate::cluster::{Endpoint, Host, Role};
 use crate::host::protocol::{EtcdMember, Failure, Probe, Probed};
 use crate::plan::Gate;
 
-/// Waits until `gate` holds, and on the hosts of `wave` holds for what was just written there.
-pub(super) async fn wait(run: &Execution<'_>, stage: &str, gate: Gate, wave: &[&Host]) -> Result<(), Vec<HostFailure>> {
+/// Waits until `gate` holds, and on the hosts of `wave` holds for what was just written there. Hosts whose turn comes
+/// `later` prove themselves then: what they lack now may be what they are about to get.
+pub(super) async fn wait(
+    run: &Execution<'_>,
+    stage: &str,
+    gate: Gate,
+    wave: &[&Host],
+    later: &[&Host],
+) -> Result<(), Vec<HostFailure>> {
     let wait = Wait {
         stage,
         what: gate.title(),
@@ -23,7 +30,7 @@ pub(super) async fn wait(run: &Execution<'_>, stage: &str, gate: Gate, wave: &[&
     };
     let mut crashes = Crashes::of("kubelet.service");
     wait.until(async || {
-        let missing = observe(run, gate).await;
+        let missing = observe(run, gate, later).await;
         if missing.is_empty() && gate == Gate::ApiServersReady {
             return Ok(old_api_servers(run, wave).await);
         }
@@ -48,23 +55,24 @@ async fn old_api_servers(run: &Execution<'_>, wave: &[&Host]) -> Vec<String> {
     if old.is_empty() { Vec::new() } else { run.api.still_running(&old).await }
 }
 
-/// What `gate` still lacks; nothing when it holds.
-pub(super) async fn observe(run: &Execution<'_>, gate: Gate) -> Vec<String> {
+/// What `gate` still lacks, on all hosts but some; nothing when it holds.
+pub(super) async fn observe(run: &Execution<'_>, gate: Gate, but: &[&Host]) -> Vec<String> {
+    let counts = |host: &Host| but.iter().all(|one| one.name != host.name);
     match gate {
-        Gate::EtcdHealthy => etcd(run).await,
+        Gate::EtcdHealthy => etcd(run, counts).await,
         Gate::ApiServersReady => {
             let url = |member: &Member| {
                 let address = std::net::SocketAddr::new(member.host.address, Endpoint::APISERVER_PORT);
                 Probe::Https { url: format!("https://{address}/readyz") }
             };
-            answering(run, "apiserver", |host| host.roles.contains(Role::ControlPlane), url).await
+            answering(run, "apiserver", |host| host.roles.contains(Role::ControlPlane) && counts(host), url).await
         }
         Gate::KubeletsHealthy => {
             let url = |_: &Member| Probe::Http { url: "http://127.0.0.1:10248/healthz".into() };
-            answering(run, "kubelet", |host| host.roles.is_node(), url).await
+            answering(run, "kubelet", |host| host.roles.is_node() && counts(host), url).await
         }
         Gate::ControlPlaneRunning => {
-            let masters = run.cluster.with_role(Role::ControlPlane);
+            let masters = run.cluster.with_role(Role::ControlPlane).filter(|host| counts(host));
             run.api.control_plane_missing(masters, run.version(), &run.replaced).await
         }
         Gate::NodesReady => run.api.nodes_missing().await,
@@ -110,11 +118,11 @@ fn last_failure(body: &str) -> String {
     if failed.is_empty() { body.lines().next().unwrap_or_default().to_owned() } else { failed.join(", ") }
 }
 
-async fn etcd(run: &Execution<'_>) -> Vec<String> {
+async fn etcd(run: &Execution<'_>, counts: impl Fn(&Host) -> bool) -> Vec<String> {
     let outcomes = run
         .fleet
         .each(
-            |host| host.roles.contains(Role::Etcd),
+            |host| host.roles.contains(Role::Etcd) && counts(host),
             async |member| {
                 let address = std::net::SocketAddr::new(member.host.address, 2379);
                 match member.probe(Probe::Etcd { endpoint: format!("https://{address}") }).await? {

@@ -62,7 +62,10 @@ pub(crate) fn killed_at_every_checkpoint_it_converges(world: &World) {
 }
 
 pub(crate) fn each_checkpoint_on_bare_hosts(world: &World) {
-    for checkpoint in CHECKPOINTS {
+    // Half an hour for all of them: one may be tried alone.
+    let only = std::env::var("KUBEWRIGHT_LAB_CHECKPOINTS").unwrap_or_default();
+    let wanted = |name: &str| only.is_empty() || only.split(',').any(|one| one == name);
+    for checkpoint in CHECKPOINTS.iter().filter(|name| wanted(name)) {
         let ran = world.run_verb_with("install", &[], &[("KUBEWRIGHT_KILL_AT", checkpoint)]);
         assert_eq!(ran.code, KILLED, "{checkpoint} was not passed:\n{}", ran.stderr);
         let ran = world.run_verb("install", &[]).exits(0);

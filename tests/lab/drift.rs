@@ -2,6 +2,21 @@
 
 use crate::world::World;
 
+/// One master after the other, each proven before the next is touched, and the API there all the time.
+pub(crate) fn a_change_rolls_through_the_masters(world: &World) {
+    let changed =
+        "  controlPlane: {extraArgs: {kube-controller-manager: {v: \"3\"}, kube-apiserver: {v: \"1\"}}}\n  hosts:\n";
+    let inventory = world.inventory_with("changed.yaml", "  hosts:\n", changed);
+    let ran = world.run_verb_on(&inventory, "install", &[]).exits(0);
+    println!("two arguments on three masters in {:.1} s", ran.took.as_secs_f64());
+    world.run_verb_on(&inventory, "plan", &[]).exits(0);
+    for master in ["m1", "m2", "m3"] {
+        world.on(master, "grep -q -- --v=3 /etc/kubernetes/manifests/kube-controller-manager.yaml").exits(0);
+    }
+    world.run_verb("install", &[]).exits(0);
+    world.run_verb("plan", &[]).exits(0);
+}
+
 pub(crate) fn drift_is_named_and_mended(world: &World) {
     let manifest = "/etc/kubernetes/manifests/kube-scheduler.yaml";
     world.on("m1", "sysctl -w net.ipv4.ip_forward=0").exits(0);

@@ -57,6 +57,7 @@ const TEST: &[Scenario] = &[
 const SOAK: &[Scenario] = &[
     ("each_checkpoint_on_bare_hosts", bring_up::each_checkpoint_on_bare_hosts),
     ("every_master_loses_power_in_turn", masters::every_master_loses_power_in_turn),
+    ("a_change_rolls_through_the_masters", drift::a_change_rolls_through_the_masters),
     ("a_host_cut_off_in_the_middle_is_named", failures::a_host_cut_off_in_the_middle_is_named),
     ("a_kubelet_that_cannot_start_is_told", failures::a_kubelet_that_cannot_start_is_told),
     ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
