@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::{Exit, Failure};
-use crate::desired::kernel::profile::{ROWS, Row, Value};
+use crate::desired::kernel::profile::{ROWS, Row, Value, When};
 use crate::desired::sysctl::Direction;
-use crate::report::{self, Format};
+use crate::report::{self, Format, Style};
 
 /// Explain what kubewright sets on hosts, and why
 #[derive(Debug, clap::Args)]
@@ -31,8 +31,8 @@ impl Args {
         let Topic::Kernel { output } = self.topic;
         match output {
             Format::Human => {
-                let header = ["KEY", "VALUE", "KERNELS", "HOSTS", "WHY"];
-                report::print(&report::table(&header, &ROWS.iter().map(row).collect::<Vec<_>>()));
+                let style = Style::stdout();
+                report::print(&ROWS.iter().map(|row| text(row, style)).collect::<Vec<_>>().join("\n"));
             }
             Format::Json => ROWS.iter().for_each(|row| report::print(&object(row).to_string())),
         }
@@ -47,20 +47,25 @@ fn value(row: &Row) -> &'static str {
     }
 }
 
-fn row(row: &Row) -> Vec<String> {
+/// The key with its value, where it applies unless that is everywhere, and why.
+fn text(row: &Row, style: Style) -> String {
     let direction = match row.direction {
-        Direction::Exactly => "",
-        Direction::AtLeast => "≥ ",
-        Direction::AtMost => "≤ ",
+        Direction::Exactly => "=",
+        Direction::AtLeast => "≥",
+        Direction::AtMost => "≤",
     };
-    let required = if row.required { ", required" } else { "" };
-    vec![
-        row.key.to_owned(),
-        format!("{direction}{}", value(row)),
-        row.kernels(),
-        format!("{}{required}", row.when.as_str()),
-        row.why.to_owned(),
-    ]
+    let mut limits = Vec::new();
+    if row.when != When::Always {
+        limits.push(row.when.as_str().to_owned());
+    }
+    if row.kernels() != "all" {
+        limits.push(format!("kernels {}", row.kernels()));
+    }
+    if row.required {
+        limits.push("required".to_owned());
+    }
+    let limits = if limits.is_empty() { String::new() } else { format!("  ({})", limits.join(", ")) };
+    format!("{} {direction} {}{limits}\n    {}", style.bold(row.key), value(row), style.dim(row.why))
 }
 
 fn object(row: &Row) -> serde_json::Value {

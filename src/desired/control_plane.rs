@@ -5,11 +5,11 @@ use minijinja::value::Value;
 
 use super::arguments::Arguments;
 use super::context::HostContext;
-use super::endpoint::manifest;
 use super::file::file;
 use super::render::render;
 use super::size::{self, Share};
 use super::state::Resource;
+use super::static_pod::manifest;
 use super::{Error, digest, etcd};
 use crate::cluster::{Endpoint, NetworkPlugin, Role};
 use crate::versions::pods::{self, Probes};

@@ -1,30 +1,22 @@
 //! Who answers at the endpoint: HAProxy on loopback in front of all API servers, and in the mode `vip` on the virtual
 //! address, too. Where its name points on the hosts.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-use minijinja::context;
+use std::net::{IpAddr, SocketAddr};
 
 use super::context::HostContext;
-use super::file::{absent, directory, file};
-use super::render::render;
+use super::file::absent;
+use super::haproxy::LOOPBACK;
 use super::state::Resource;
-use super::{Error, digest, keepalived, kubelet};
+use super::static_pod::manifest;
+use super::{Error, haproxy, keepalived};
 use crate::cluster::{Cluster, Endpoint, EndpointMode, Role};
-use crate::versions::pods;
-
-const DIRECTORY: &str = "/etc/kubernetes/haproxy";
-const CA: &str = "/etc/kubernetes/pki/ca.crt";
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// On loopback, without TLS: `/livez` is HAProxy, `/readyz` is HAProxy with an API server behind it.
-pub(super) const HEALTH_PORT: u16 = 10247;
 
 pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Error> {
     if !host.is_node() {
         return Ok(None);
     }
-    let mut resources = match binds(host) {
-        Some(binds) => haproxy(host, &binds)?,
+    let mut resources = match haproxy::binds(host) {
+        Some(binds) => haproxy::resources(host, &binds)?,
         None => vec![absent(&manifest("kube-haproxy"))],
     };
     resources.extend(match (&host.cluster().endpoint.mode, host.is(Role::ControlPlane)) {
@@ -34,65 +26,6 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         _ => vec![absent(&manifest("kube-keepalived"))],
     });
     Ok(Some(resources))
-}
-
-/// Path of a static pod's manifest.
-pub(super) fn manifest(pod: &str) -> String {
-    format!("{}/{pod}.yaml", kubelet::MANIFESTS)
-}
-
-/// What HAProxy listens on; none where it does not run.
-fn binds(host: &HostContext<'_>) -> Option<Vec<SocketAddr>> {
-    let endpoint = &host.cluster().endpoint;
-    let on = |address| SocketAddr::new(address, endpoint.port);
-    match endpoint.mode {
-        EndpointMode::Local => Some(vec![on(LOOPBACK)]),
-        EndpointMode::Vip { vip, .. } if host.is(Role::ControlPlane) => Some(vec![on(LOOPBACK), on(vip)]),
-        EndpointMode::Vip { .. } | EndpointMode::External { .. } => None,
-    }
-}
-
-fn haproxy(host: &HostContext<'_>, binds: &[SocketAddr]) -> Result<Vec<Resource>, Error> {
-    let configuration = format!("{DIRECTORY}/haproxy.cfg");
-    let servers = host.cluster().with_role(Role::ControlPlane).map(|master| {
-        let address = SocketAddr::new(master.address, Endpoint::APISERVER_PORT).to_string();
-        context! { name => master.name.as_str(), address }
-    });
-    let content = render(
-        "haproxy.cfg.j2",
-        context! {
-            binds => binds.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            servers => servers.collect::<Vec<_>>(),
-            health_port => HEALTH_PORT,
-            check_interval => check_interval(host.cluster()),
-            ca => CA,
-        },
-    )?;
-    let ca = host.context.keys.ca.as_str();
-    let pod = context! {
-        image => host.context.reference("haproxy")?,
-        annotation => digest::ANNOTATION,
-        digest => digest::of([(configuration.as_str(), content.as_str()), (CA, ca)]),
-        directory => DIRECTORY,
-        configuration => configuration.as_str(),
-        ca => CA,
-        health_port => HEALTH_PORT,
-        seccomp => pods::seccomp_profile(host.version()),
-    };
-    let pod = render("kube-haproxy.yaml.j2", pod)?;
-    Ok(vec![
-        directory(DIRECTORY, 0o755),
-        file(&configuration, 0o644, content, &[]),
-        file(&manifest("kube-haproxy"), 0o600, pod, &[]),
-    ])
-}
-
-/// Milliseconds between two checks of one API server by one HAProxy while all is well. Every node checks every API
-/// server, and each check is a read through all of etcd, so they are rare and the interval grows with the cluster: 50
-/// checks a second and API server at most. What connections meet between checks counts as well.
-fn check_interval(cluster: &Cluster) -> usize {
-    let nodes = cluster.hosts.iter().filter(|host| host.roles.is_node()).count();
-    (nodes * 20).max(10_000)
 }
 
 /// The line of /etc/hosts by which the endpoint's name is found on the hosts, where that is our business.
@@ -128,6 +61,7 @@ mod tests {
     use super::*;
     use crate::desired::fixture::{self, Fixture};
     use crate::desired::state::Part;
+    use crate::desired::static_pod::MANIFESTS;
 
     fn cluster(mode: EndpointMode, host: &str) -> Cluster {
         let mut parts = fixture::parts();
@@ -159,7 +93,7 @@ mod tests {
         let (mut written, mut removed) = (Vec::new(), Vec::new());
         for resource in &state.part(Part::Endpoint).unwrap().resources {
             match resource {
-                Resource::File(file) if file.path.starts_with(kubelet::MANIFESTS) => written.push(file.path.clone()),
+                Resource::File(file) if file.path.starts_with(MANIFESTS) => written.push(file.path.clone()),
                 Resource::Absent(absent) => removed.push(absent.path.clone()),
                 _ => {}
             }

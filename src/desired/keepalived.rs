@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use minijinja::context;
 
 use super::context::HostContext;
-use super::endpoint::{HEALTH_PORT, manifest};
 use super::file::{directory, file};
+use super::haproxy::HEALTH_PORT;
 use super::render::render;
 use super::state::Resource;
+use super::static_pod::manifest;
 use super::{Error, digest, interface};
 use crate::cluster::Role;
 use crate::versions::pods;

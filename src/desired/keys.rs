@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::context::HostContext;
 use super::file::directory;
 use super::state::{File, Owner, Resource, User};
-use super::{Error, etcd, kubelet};
+use super::static_pod::MANIFESTS;
+use super::{Error, etcd};
 use crate::cluster::Role;
 use crate::pki::{KeyFile, KeyOwner};
 
@@ -21,7 +22,7 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         directories.insert("/etc/etcd", 0o755);
     }
     if host.is_node() {
-        directories.extend([("/etc/kubernetes", 0o755), (kubelet::MANIFESTS, 0o700), ("/var/lib/kubelet", 0o750)]);
+        directories.extend([("/etc/kubernetes", 0o755), (MANIFESTS, 0o700), ("/var/lib/kubelet", 0o750)]);
     }
     resources.extend(directories.into_iter().map(|(path, mode)| directory(path, mode)));
     resources.extend(host.keys.iter().map(|key| Resource::File(file(host, key))));

@@ -8,12 +8,10 @@ use super::file::{file, running, unit_file};
 use super::labels::registration_taints;
 use super::render::render;
 use super::state::Resource;
+use super::static_pod::MANIFESTS;
 use super::{Error, kernel, runtime, size};
 use crate::cluster::Taint;
 use crate::versions::kubelet;
-
-/// Where it finds static pods. Nothing but finished manifests may ever be in there.
-pub(super) const MANIFESTS: &str = "/etc/kubernetes/manifests";
 
 const UNIT: &str = "kubelet.service";
 const CONFIGURATION: &str = "/var/lib/kubelet/config.yaml";

@@ -15,6 +15,7 @@ mod etcd;
 mod file;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod haproxy;
 mod host_state;
 mod interface;
 mod keepalived;
@@ -31,6 +32,7 @@ mod size;
 #[cfg(test)]
 mod snapshot_tests;
 pub mod state;
+mod static_pod;
 pub mod sysctl;
 
 pub use context::Context;

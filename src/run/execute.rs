@@ -1,34 +1,20 @@
 //! Runs a plan's stages: each as soon as those before it are done, each proven by its gate.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
-use super::api::ApiAccess;
+use super::execution::Execution;
 use super::failure::{HostFailure, RunError};
-use super::fleet::{Fleet, Member, unexpected};
-use super::survey::Survey;
+use super::fleet::{Member, unexpected};
 use super::{checkpoint, distribute, gate};
-use crate::cluster::{Cluster, Host, KubeVersion};
+use crate::cluster::Host;
 use crate::desired::state::{Part, PartState};
 use crate::host::protocol::{self, Failure, Reply, ToAgent};
-use crate::image::OpenImage;
 use crate::plan::{Pace, Stage, Work};
-use crate::report::{Event, Events};
-
-/// Everything that stages work with.
-pub(super) struct Execution<'a> {
-    pub(super) cluster: &'a Cluster,
-    pub(super) image: &'a OpenImage,
-    pub(super) fleet: &'a Fleet,
-    pub(super) survey: &'a Survey,
-    pub(super) api: &'a ApiAccess<'a>,
-    pub(super) events: &'a Events,
-    /// Hashes of the static pods that this run replaces.
-    pub(super) replaced: BTreeMap<String, String>,
-}
+use crate::report::Event;
 
 /// What a stage did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,11 +28,6 @@ pub struct StageResult {
 }
 
 impl Execution<'_> {
-    /// The version of Kubernetes that the run installs.
-    pub(super) fn version(&self) -> KubeVersion {
-        self.image.manifest.kubernetes
-    }
-
     /// Runs `stages`. When one fails, those already running finish, no further one starts, and every failure is told.
     pub(super) async fn run(&self, stages: &[Stage]) -> Result<Vec<StageResult>, (Vec<StageResult>, RunError)> {
         let mut waiting: Vec<&Stage> = stages.iter().collect();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::crash::Crashes;
-use super::execute::Execution;
+use super::execution::Execution;
 use super::failure::HostFailure;
 use super::fleet::Member;
 use super::wait::Wait;

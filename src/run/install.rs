@@ -3,32 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::api::ApiAccess;
-use super::execute::{Execution, StageResult};
+use super::execute::StageResult;
+use super::execution::Execution;
 use super::failure::{HostFailure, RunError};
-use super::fleet::Fleet;
-use super::state::StateDirectory;
+use super::subject::{Subject, connect};
 use super::survey::Survey;
 use super::{checkpoint, lock, preflight};
-use crate::cluster::Cluster;
 use crate::host::protocol::Change;
-use crate::image::OpenImage;
 use crate::plan as stages;
-use crate::remote::Connector;
 use crate::report::{Event, Events};
-
-/// What a run works on.
-pub struct Subject<'a> {
-    /// The cluster.
-    pub cluster: &'a Cluster,
-    /// Its image.
-    pub image: &'a OpenImage,
-    /// How to log in.
-    pub connector: &'a Connector,
-    /// Most hosts at a time.
-    pub parallel: usize,
-    /// The local cache.
-    pub state: &'a StateDirectory,
-}
 
 /// What an install did.
 #[derive(Debug)]
@@ -39,20 +22,6 @@ pub struct Summary {
     pub changed: usize,
     /// Whole run.
     pub took: Duration,
-}
-
-/// Connects to every host, or names all that could not be reached and what the others said.
-pub(super) async fn connect(subject: &Subject<'_>, events: &Events) -> Result<Fleet, RunError> {
-    let (fleet, failed) = Fleet::connect(&subject.cluster.hosts, subject.connector, subject.parallel).await;
-    checkpoint::pass("connected");
-    if failed.is_empty() {
-        return Ok(fleet);
-    }
-    let reached: Vec<_> = fleet.members().map(|member| member.host.name.to_string()).collect();
-    if !reached.is_empty() {
-        events.note(format!("reached, and left as they are: {}", reached.join(", ")));
-    }
-    Err(RunError::Failed(failed))
 }
 
 /// What `install` would do.

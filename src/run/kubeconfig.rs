@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::failure::{HostFailure, RunError};
 use super::fleet::{Fleet, unexpected};
-use super::install::Subject;
+use super::subject::Subject;
 use crate::cluster::{Endpoint, EndpointMode, Role};
 use crate::host::protocol::{Reply, ToAgent};
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::failure::{HostFailure, RunError};
 use super::fleet::Fleet;
-use super::install::{Subject, connect};
+use super::subject::{Subject, connect};
 use super::survey::Survey;
 use super::{distribute, measure};
 use crate::cluster::{Cluster, HostName};

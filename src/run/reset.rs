@@ -2,8 +2,8 @@
 
 use super::failure::RunError;
 use super::fleet::unexpected;
-use super::install::{Subject, connect};
 use super::lock;
+use super::subject::{Subject, connect};
 use crate::host::protocol::{Change, Reply, ToAgent};
 use crate::report::Events;
 

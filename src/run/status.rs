@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::api::ApiAccess;
 use super::fleet::{Fleet, Member};
-use super::install::Subject;
 use super::lock;
+use super::subject::Subject;
 use super::survey::Survey;
 use crate::cluster::{Endpoint, Role};
 use crate::host::protocol::{CertificateDates, Failure, Holder, Probe, Probed};

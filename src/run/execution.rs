@@ -1,0 +1,29 @@
+//! What the stages of a run and its gates share.
+
+use std::collections::BTreeMap;
+
+use super::api::ApiAccess;
+use super::fleet::Fleet;
+use super::survey::Survey;
+use crate::cluster::{Cluster, KubeVersion};
+use crate::image::OpenImage;
+use crate::report::Events;
+
+/// Everything that stages work with.
+pub(super) struct Execution<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) image: &'a OpenImage,
+    pub(super) fleet: &'a Fleet,
+    pub(super) survey: &'a Survey,
+    pub(super) api: &'a ApiAccess<'a>,
+    pub(super) events: &'a Events,
+    /// Hashes of the static pods that this run replaces.
+    pub(super) replaced: BTreeMap<String, String>,
+}
+
+impl Execution<'_> {
+    /// The version of Kubernetes that the run installs.
+    pub(super) fn version(&self) -> KubeVersion {
+        self.image.manifest.kubernetes
+    }
+}
