@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::error::{Attempt, KubeError};
 use super::identity::{self, ClientCertificate};
-use super::kinds::Discovered;
 use super::operation::Operation;
+use super::resource::Discovered;
 use super::{classify, retry};
 use crate::cluster::KubeVersion;
 

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::api::Api;
 use super::change::ObjectChange;
-use super::kinds::Resource;
 use super::object::Object;
 use super::operation::Operation;
+use super::resource::Resource;
 use super::{KubeError, concurrency, crds};
 
 /// What is applied together. A wave begins when the one before it is done.

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::KubeError;
 use super::api::Api;
-use super::kinds::{Resource, Scope};
 use super::object::Object;
 use super::operation::Operation;
+use super::resource::{Resource, Scope};
 
 /// How long a server may take to serve a new kind. It publishes it within a second or two; on a busy one the wait is
 /// for its OpenAPI document, too.

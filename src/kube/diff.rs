@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::api::Api;
 use super::change::{Action, ObjectChange};
-use super::kinds::Resource;
 use super::object::Object;
 use super::operation::Operation;
+use super::resource::Resource;
 use super::{KubeError, concurrency, crds, display, fields};
 
 /// An object beside its live self.

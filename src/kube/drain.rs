@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::api::Api;
 use super::cordon::Cordon;
-use super::evict::Eviction;
+use super::evict::{Eviction, GracePeriod};
 use super::{KubeError, concurrency, pods};
 
 /// What a drain may do, and for how long.
@@ -54,15 +54,6 @@ pub enum UnmanagedPods {
     Refuse,
     /// They are evicted for good.
     Delete,
-}
-
-/// How long an evicted pod may take to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GracePeriod {
-    /// As long as it asks for.
-    OfThePod,
-    /// So many seconds.
-    Seconds(u32),
 }
 
 impl Api {

@@ -1,8 +1,5 @@
 //! From a kind to the path of its resource: a table of what every server has, then the server's own lists.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-
 use serde_json::Value;
 
 use super::KubeError;
@@ -10,44 +7,7 @@ use super::api::Api;
 use super::error::Attempt;
 use super::object::{Object, ObjectId};
 use super::operation::Operation;
-
-/// Lists of resources by `group/version`, as far as they were asked for.
-pub(super) type Discovered = Mutex<HashMap<String, Vec<Resource>>>;
-
-/// Whether objects of a kind live in namespaces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
-    Cluster,
-    Namespaced,
-}
-
-/// How a kind is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Resource {
-    pub(super) api_version: String,
-    pub(super) kind: String,
-    pub(super) plural: String,
-    pub(super) scope: Scope,
-}
-
-impl Resource {
-    /// Path of the objects in `namespace`, or of all of them.
-    pub(super) fn path(&self, namespace: Option<&str>) -> String {
-        let root = group_version_path(&self.api_version);
-        match namespace {
-            Some(namespace) => format!("{root}/namespaces/{namespace}/{}", self.plural),
-            None => format!("{root}/{}", self.plural),
-        }
-    }
-
-    fn serves(&self, id: &ObjectId) -> bool {
-        self.api_version == id.api_version && self.kind == id.kind
-    }
-}
-
-fn group_version_path(api_version: &str) -> String {
-    if api_version.contains('/') { format!("/apis/{api_version}") } else { format!("/api/{api_version}") }
-}
+use super::resource::{Resource, Scope, group_version_path};
 
 /// Kinds that no release moves between scopes or calls anew: group, kind, plural, scope. Saves the no-op run a
 /// discovery of the whole API.

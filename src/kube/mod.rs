@@ -27,6 +27,7 @@ mod nodes;
 mod object;
 mod operation;
 mod pods;
+mod resource;
 mod retry;
 mod workloads;
 
@@ -34,8 +35,9 @@ pub use api::Api;
 pub use change::{Action, ObjectChange};
 pub use control_plane::ControlPlaneExpected;
 pub use cordon::Cordon;
-pub use drain::{DrainOptions, EmptyDirs, GracePeriod, UnmanagedPods};
+pub use drain::{DrainOptions, EmptyDirs, UnmanagedPods};
 pub use error::{Attempt, KubeError};
+pub use evict::GracePeriod;
 pub use marks::NodeMarks;
 pub use nodes::{NodeView, NodesExpected};
 

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use super::super::lock;
 use super::super::machine::{Machine, STATE, found};
+use super::super::proc;
 use super::super::protocol::{Action, Failure};
-use super::{Work, mounts};
+use super::Work;
 use crate::desired::state::Part;
 
 const PATHS: [(Part, &str); 17] = [
@@ -77,7 +78,7 @@ pub(super) fn remove_path(work: &mut Work, part: Part, path: &str) {
     if !there {
         return;
     }
-    let mounted = work.look(mounts::mounted(work.machine));
+    let mounted = work.look(mounted(work.machine));
     if let Some(below) = mounted.iter().find(|mount| mount.as_str() != path && Path::new(mount).starts_with(path)) {
         let why = format!("not removed: a file system is mounted at {below}");
         work.failures.push(Failure::new(format!("removing {path}"), why).hint(format!("unmount {below}, reset again")));
@@ -97,6 +98,12 @@ pub(super) fn remove_path(work: &mut Work, part: Part, path: &str) {
     work.step(part, format!("{kind} {path}"), Action::Remove, "removed", |_| {
         remove_any(&place).map_err(|error| Failure::new(format!("removing {path}"), error))
     });
+}
+
+/// Mount points in the order in which they were made.
+pub(super) fn mounted(machine: &Machine) -> Result<Vec<String>, Failure> {
+    let text = machine.text("/proc/mounts")?.unwrap_or_default();
+    Ok(proc::mounts(&text).into_iter().map(|mount| mount.path).collect())
 }
 
 /// Removes the agent's own memory: all but the running binary and the lock first, and those as the very last act.

@@ -1,7 +1,5 @@
 //! Unmounts what pods and containers have mounted, last first.
 
-use super::super::machine::Machine;
-use super::super::proc;
 use super::super::protocol::{Action, Failure};
 use super::{Work, files};
 use crate::desired::state::Part;
@@ -11,7 +9,7 @@ const BELOW: [&str; 5] =
     ["/var/lib/kubelet/", "/run/containerd/", "/var/lib/containerd/", "/run/netns/cni-", "/opt/kubewright/"];
 
 pub(super) fn unmount(work: &mut Work) {
-    let mounts = work.look(mounted(work.machine));
+    let mounts = work.look(files::mounted(work.machine));
     for path in mounts.iter().rev().filter(|path| BELOW.iter().any(|prefix| path.starts_with(prefix))) {
         work.step(Part::Kubelet, format!("mount {path}"), Action::Remove, "unmounted", |machine| {
             let unmounted = machine.system.unmount(&machine.root.at(path));
@@ -22,10 +20,4 @@ pub(super) fn unmount(work: &mut Work) {
     for name in names.iter().filter(|name| name.starts_with("cni-")) {
         files::remove_path(work, Part::Network, &format!("/run/netns/{name}"));
     }
-}
-
-/// Mount points in the order in which they were made.
-pub(super) fn mounted(machine: &Machine) -> Result<Vec<String>, Failure> {
-    let text = machine.text("/proc/mounts")?.unwrap_or_default();
-    Ok(proc::mounts(&text).into_iter().map(|mount| mount.path).collect())
 }
