@@ -44,4 +44,4 @@ demo: image
 	scripts/demo.sh $(LAB)
 
 demo-down:
-	$(KUBEWRIGHT) lab down --name $(LAB)
+	@if [ -x $(KUBEWRIGHT) ]; then $(KUBEWRIGHT) lab down --name $(LAB); else echo 'nothing is built, so there is no demo'; fi

@@ -31,7 +31,8 @@ impl Args {
             let seconds = summary.took.as_secs_f64();
             report::print(&format!("{} changed on {hosts} hosts in {seconds:.1} s", summary.changed));
             if summary.changed > 0 {
-                report::print("next: kubewright status; kubewright kubeconfig > admin.conf");
+                let flags = &session.flags;
+                report::print(&format!("next: kubewright status{flags}; kubewright kubeconfig{flags} --to admin.conf"));
             }
         }
         Ok(Exit::Done)

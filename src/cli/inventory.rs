@@ -16,6 +16,15 @@ pub struct InventoryArgs {
 }
 
 impl InventoryArgs {
+    /// The flag as it is needed again for the next command; empty where the environment names the file.
+    pub(super) fn flags(&self) -> String {
+        let path = self.inventory.as_os_str();
+        if std::env::var_os("KUBEWRIGHT_INVENTORY").is_some_and(|named| named == path) {
+            return String::new();
+        }
+        format!(" -i {}", self.inventory.display())
+    }
+
     /// The cluster of the inventory; a report of all errors is the failure.
     pub fn load(&self) -> Result<Cluster, Failure> {
         inventory::load(&self.inventory).map_err(failure)

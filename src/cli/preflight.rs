@@ -41,7 +41,7 @@ fn check_names() -> impl TypedValueParser<Value = &'static str> {
 #[derive(Debug)]
 pub(super) enum Args {
     /// The list of checks.
-    List,
+    List(Format),
     /// The checks of an inventory.
     Look { session: SessionArgs, ignore: IgnoreArgs },
 }
@@ -68,7 +68,7 @@ impl clap::Args for Args {
 impl FromArgMatches for Args {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         if matches.get_flag("list") {
-            return Ok(Self::List);
+            return Ok(Self::List(matches.get_one("output").copied().unwrap_or(Format::Human)));
         }
         let session = SessionArgs::from_arg_matches(matches)?;
         Ok(Self::Look { session, ignore: IgnoreArgs::from_arg_matches(matches)? })
@@ -83,13 +83,19 @@ impl FromArgMatches for Args {
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self {
-            Self::List => list(),
+            Self::List(format) => list(format),
             Self::Look { session, ignore } => look(&session, &ignore),
         }
     }
 }
 
-fn list() -> Result<Exit, Failure> {
+fn list(format: Format) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        for Check { name, severity, about, .. } in CHECKS {
+            report::print(&serde_json::json!({ "check": name, "severity": severity, "about": about }).to_string());
+        }
+        return Ok(Exit::Done);
+    }
     let row = |check: &Check| vec![check.name.to_owned(), check.severity.to_string(), check.about.to_owned()];
     let rows: Vec<_> = CHECKS.iter().map(row).collect();
     report::print(&report::table(&["CHECK", "SEVERITY", "WHAT MUST BE"], &rows));

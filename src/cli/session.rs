@@ -32,6 +32,8 @@ pub(super) struct Session {
     pub(super) cluster: Cluster,
     pub(super) state: StateDirectory,
     pub(super) output: Format,
+    /// `-i FILE` for the next command, unless the environment says it.
+    pub(super) flags: String,
     connector: Connector,
     parallel: usize,
     image: OpenImage,
@@ -45,7 +47,8 @@ impl SessionArgs {
         let policy = if self.accept_new_host_keys { HostKeyPolicy::AcceptNew } else { HostKeyPolicy::Strict };
         let connector = Connector::new(Options { host_keys: policy, ..Options::default() });
         let state = StateDirectory::of(&cluster.name);
-        Ok(Session { cluster, state, output: self.output, connector, parallel: self.parallel.get(), image })
+        let (output, flags) = (self.output, self.inventory.flags());
+        Ok(Session { cluster, state, output, flags, connector, parallel: self.parallel.get(), image })
     }
 }
 
@@ -81,6 +84,9 @@ impl Session {
                 result = work(&subject, &events) => result,
                 signal = interrupted => Err(RunError::Interrupted { signal }),
             };
+            if let Err(error) = &result {
+                events.send(Event::RunFailed { error: error.to_string() });
+            }
             drop(events);
             // The renderer ends when the last sender is gone; one that panicked must not hide the result.
             let _ = renderer.await;

@@ -73,6 +73,21 @@ pub enum KeyAlgorithm {
     Rsa4096,
 }
 
+/// A sysctl's key as the kernel's documentation writes it. Keys may be written with slashes; then a dot is part of a name.
+pub fn sysctl_key(text: &str) -> String {
+    match text.find(['/', '.']) {
+        Some(at) if text[at..].starts_with('/') => text
+            .chars()
+            .map(|c| match c {
+                '/' => '.',
+                '.' => '/',
+                c => c,
+            })
+            .collect(),
+        _ => text.to_owned(),
+    }
+}
+
 /// Which kernel settings a host gets beside those that Kubernetes does not work without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -17,7 +17,9 @@ pub enum ImageError {
         reason: &'static str,
     },
     /// Nothing there.
-    #[error("there is no cluster image at {path}: it does not exist; build one with: kubewright image build")]
+    #[error(
+        "there is no cluster image at {path}: it does not exist; build one with `kubewright image build SPEC -o oci:DIR`, or name yours in spec.image"
+    )]
     NotFound {
         /// Where it should be.
         path: PathBuf,

@@ -49,6 +49,11 @@ impl Connection {
         self.link.handle.is_closed()
     }
 
+    /// Why the whole connection has ended, in words, where that is known.
+    pub fn end_reason(&self) -> Option<String> {
+        self.link.ended.get().cloned()
+    }
+
     /// Why the session has ended, if it has.
     pub fn ended(&self) -> Option<RemoteError> {
         self.is_closed().then(|| self.lost("staying connected"))

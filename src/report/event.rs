@@ -94,6 +94,11 @@ pub enum Event {
         /// Whether it succeeded.
         ok: bool,
     },
+    /// The run ended early.
+    RunFailed {
+        /// Everything that is printed about it.
+        error: String,
+    },
     /// A line for people.
     Note {
         /// The text.

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, Semaphore};
 use super::failure::{HostFailure, remote};
 use crate::cluster::{Host, HostName};
 use crate::host::protocol::{Event, Failure, Probe, Probed, Reply, ToAgent};
-use crate::remote::{Agent, AgentBinary, Connection, Connector};
+use crate::remote::{Agent, AgentBinary, Connection, Connector, RemoteError};
 
 /// The hosts that answered.
 pub struct Fleet {
@@ -135,7 +135,16 @@ impl Member {
         request: ToAgent,
         on_event: &mut (dyn FnMut(Event) + Send),
     ) -> Result<Reply, Failure> {
-        self.agent.lock().await.request(request, on_event).await.map_err(|error| remote(what, error))
+        let answer = self.agent.lock().await.request(request, on_event).await;
+        answer.map_err(|error| {
+            // The agent only sees that its session is over; the connection knows why.
+            let reason = matches!(error, RemoteError::Lost(_)).then(|| self.connection.end_reason()).flatten();
+            let failure = remote(what, error);
+            match reason {
+                Some(why) => Failure { why, ..failure },
+                None => failure,
+            }
+        })
     }
 
     /// Why nothing more can be asked here, if that is so.

@@ -11,7 +11,7 @@ use crate::report;
 /// Build a cluster image from a spec
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The spec
+    /// The spec: a YAML file such as images/debian-12.yaml, which names components, versions, sources and roles
     spec: PathBuf,
     /// Where the image goes; other tags that are there stay
     #[arg(short, long, value_name = "oci:DIR[:TAG]")]

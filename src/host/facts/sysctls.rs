@@ -1,14 +1,19 @@
 //! What sysctl.d sets after kubewright's own file at boot, and so has the last word.
 
 use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
 
 use super::super::machine::Machine;
 use super::super::protocol::Failure;
-use crate::cluster::{Facts, SettingLine};
+use crate::cluster::{Facts, SettingLine, sysctl_key};
 
 /// Where systemd looks for fragments: a name in an earlier directory hides the same name in a later one.
 const DIRECTORIES: [&str; 5] =
     ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"];
+/// Longer than any such file has a reason to be, in bytes.
+const LIMIT: u64 = 1 << 20;
 const OURS: &str = "95-kubewright.conf";
 
 pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure> {
@@ -23,11 +28,21 @@ pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure
     }
     // All of them are read by name, whatever their directories.
     for path in files.into_values() {
-        // A link that leads nowhere, or to /dev/null, sets nothing.
-        let text = machine.text(&path)?.unwrap_or_default();
-        facts.later_sysctls.extend(lines(&path, &text));
+        facts.later_sysctls.extend(lines(&path, &read(&machine.root.at(&path))));
     }
     Ok(())
+}
+
+/// The text of a file that others own, whatever it is: what systemd cannot read sets nothing, and devices and pipes are
+/// never opened.
+fn read(path: &Path) -> String {
+    let mut bytes = Vec::new();
+    if fs::metadata(path).is_ok_and(|meta| meta.is_file())
+        && let Ok(file) = File::open(path)
+    {
+        let _ = file.take(LIMIT).read_to_end(&mut bytes);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn lines(path: &str, text: &str) -> Vec<SettingLine> {
@@ -39,25 +54,10 @@ fn lines(path: &str, text: &str) -> Vec<SettingLine> {
         let (key, value) = line.split_once('=')?;
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
         // `-key` ignores errors; the value counts all the same.
-        let key = dotted(key.trim().trim_start_matches('-'));
+        let key = sysctl_key(key.trim().trim_start_matches('-'));
         Some(SettingLine { file: path.to_owned(), line: index + 1, key, value })
     };
     text.lines().enumerate().filter_map(line).collect()
-}
-
-/// Keys may be written with slashes; then a dot is part of a name.
-fn dotted(key: &str) -> String {
-    match key.find(['/', '.']) {
-        Some(at) if key[at..].starts_with('/') => key
-            .chars()
-            .map(|c| match c {
-                '/' => '.',
-                '.' => '/',
-                c => c,
-            })
-            .collect(),
-        _ => key.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -77,6 +77,14 @@ mod tests {
         host.put("/usr/lib/sysctl.d/99-local.conf", "hidden = 1\n");
         host.put("/usr/lib/sysctl.d/98-vendor.conf", "net/ipv4/conf/eth0.100/rp_filter = 2\n");
         host.put("/usr/lib/sysctl.d/99-notes.txt", "a = b\n");
+        std::fs::write(host.at("/etc/sysctl.d/98-latin1.conf"), b"# r\xe9glage\nkernel.x = 1\n").unwrap();
+        for (name, target) in
+            [("zz-zero", "/dev/zero"), ("zz-null", "/dev/null"), ("zz-loop", "zz-loop.conf"), ("zz-gone", "gone")]
+        {
+            std::os::unix::fs::symlink(target, host.at(&format!("/etc/sysctl.d/{name}.conf"))).unwrap();
+        }
+        std::fs::create_dir(host.at("/etc/sysctl.d/zz-directory.conf")).unwrap();
+        nix::unistd::mkfifo(&host.at("/etc/sysctl.d/zz-fifo.conf"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         let mut facts = Facts::default();
         gather(&host.machine, &mut facts).unwrap();
         let seen: Vec<String> = facts
@@ -87,6 +95,7 @@ mod tests {
         assert_eq!(
             seen,
             [
+                "/etc/sysctl.d/98-latin1.conf:2 kernel.x = 1",
                 "/usr/lib/sysctl.d/98-vendor.conf:1 net.ipv4.conf.eth0/100.rp_filter = 2",
                 "/etc/sysctl.d/99-local.conf:3 net.core.somaxconn = 128",
                 "/etc/sysctl.d/99-local.conf:4 vm.swappiness = 60",

@@ -41,8 +41,22 @@ const SHARED: [(Part, &str); 4] = [
 
 const PLUGINS: &str = "/opt/cni/bin";
 /// Go when nothing is left in them.
-const EMPTY: [&str; 6] =
-    ["/opt/cni/bin", "/opt/cni", "/etc/cni/net.d", "/etc/cni", "/etc/containerd/certs.d", "/etc/containerd"];
+const EMPTY: [&str; 14] = [
+    "/opt/cni/bin",
+    "/opt/cni",
+    "/etc/cni/net.d",
+    "/etc/cni",
+    "/etc/containerd/certs.d",
+    "/etc/containerd",
+    "/opt/containerd/bin",
+    "/opt/containerd/lib",
+    "/opt/containerd",
+    "/usr/libexec/kubernetes/kubelet-plugins/volume/exec",
+    "/usr/libexec/kubernetes/kubelet-plugins/volume",
+    "/usr/libexec/kubernetes/kubelet-plugins",
+    "/usr/libexec/kubernetes",
+    "/etc/sysusers.d",
+];
 
 pub(super) fn remove(work: &mut Work) {
     for (part, path) in SHARED {

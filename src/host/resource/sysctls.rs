@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
+use std::rc::Rc;
 
 use super::super::atomic::{self, Attributes};
 use super::super::machine::{Machine, STATE, found};
@@ -11,6 +12,9 @@ use super::super::protocol::{Action, Failure};
 use super::text::unified;
 use super::{Context, Observe, Observed, Outcome, Pending};
 use crate::desired::sysctl::{Sysctl, Sysctls};
+
+/// A key that kube-proxy changes, and that a reset gives back with ours.
+const FOREIGN: &str = "net.ipv4.conf.all.route_localnet";
 
 /// Values as they were before the first change, in the form of the file itself.
 pub(in crate::host) fn before() -> String {
@@ -22,8 +26,8 @@ impl Observe for Sysctls {
         let old = cx.machine.text(&self.path)?;
         let written = old.as_deref().map(parse).unwrap_or_default();
         let mut lines = BTreeMap::new();
-        let mut pending = Vec::new();
-        let mut originals = Vec::new();
+        let mut changing = Vec::new();
+        let mut originals: Vec<(String, String)> = Vec::new();
         for (key, wanted) in &self.values {
             let live = read(&cx.machine, key)?;
             if live.is_none() && !wanted.required && module(key).is_none() {
@@ -36,19 +40,26 @@ impl Observe for Sysctls {
             let target = wanted.target(live.as_deref());
             if live.as_deref() != Some(&target) {
                 let summary = format!("{} → {target}", live.as_deref().unwrap_or("absent"));
-                originals.extend(live.map(|live| (key.as_str(), live)));
-                let mend = move |cx: &Context| set(cx, key, wanted, &target);
-                pending.push(Pending::deciding(format!("sysctl {key}"), Action::Update, summary, mend));
+                originals.extend(live.map(|live| (key.clone(), live)));
+                changing.push((key, wanted, target, summary));
             }
         }
+        originals.extend(read(&cx.machine, FOREIGN)?.map(|live| (FOREIGN.to_owned(), live)));
+        let originals = Rc::new(originals);
+        let pending_of = |(key, wanted, target, summary): (&'a String, &'a Sysctl, String, String)| {
+            let originals = Rc::clone(&originals);
+            let mend = move |cx: &Context| remember(cx, &originals).and_then(|()| set(cx, key, wanted, &target));
+            Pending::deciding(format!("sysctl {key}"), Action::Update, summary, mend)
+        };
+        let mut pending: Vec<_> = changing.into_iter().map(pending_of).collect();
+        // The file comes last: a value that the kernel refuses must not wait for the next boot.
         let new = render(&lines);
         if old.as_deref() != Some(&new) {
             let action = if old.is_some() { Action::Update } else { Action::Create };
             let diff = unified(&self.path, &old.unwrap_or_default(), &new);
             let name = format!("file {}", self.path);
-            let write = move |cx: &Context| remember(cx, &originals).and_then(|()| self.write(cx, &new));
-            let file = Pending::new(name, action, "sysctls at boot", write);
-            pending.insert(0, file.with_diff(Some(diff)));
+            let file = Pending::new(name, action, "sysctls at boot", move |cx| self.write(cx, &new));
+            pending.push(file.with_diff(Some(diff)));
         }
         Ok(pending)
     }
@@ -146,10 +157,10 @@ fn write(machine: &Machine, key: &str, value: &str) -> Result<(), Failure> {
 }
 
 /// Remembers what keys were before their first change, for a reset.
-fn remember(cx: &Context, originals: &[(&str, String)]) -> Result<(), Failure> {
+fn remember(cx: &Context, originals: &[(String, String)]) -> Result<(), Failure> {
     let mut text = cx.machine.text(&before())?.unwrap_or_default();
     let known = parse(&text);
-    let new = originals.iter().filter(|(key, _)| !known.contains_key(key));
+    let new = originals.iter().filter(|(key, _)| !known.contains_key(key.as_str()));
     let new: String = new.map(|(key, live)| format!("{key} = {live}\n")).collect();
     if new.is_empty() {
         return Ok(());

@@ -225,6 +225,9 @@ fn sysctls_are_set_live_and_for_the_next_boot() {
         "kernel.built_without >= 1",
     ]);
     insta::assert_snapshot!(settles(&host, &wanted), @"
+    Update sysctl net.core.somaxconn: 128 → 32768
+    Update sysctl net.ipv4.ip_forward: 0 → 1
+    Update sysctl net.ipv4.ip_local_port_range: 32768 60999 → 1024 65000
     Create file /etc/sysctl.d/95-kubewright.conf: sysctls at boot
     --- /etc/sysctl.d/95-kubewright.conf
     +++ /etc/sysctl.d/95-kubewright.conf
@@ -233,9 +236,6 @@ fn sysctls_are_set_live_and_for_the_next_boot() {
     +net.core.somaxconn = 32768
     +net.ipv4.ip_forward = 1
     +net.ipv4.ip_local_port_range = 1024 65000
-    Update sysctl net.core.somaxconn: 128 → 32768
-    Update sysctl net.ipv4.ip_forward: 0 → 1
-    Update sysctl net.ipv4.ip_local_port_range: 32768 60999 → 1024 65000
     ");
     // A program that raises a value further changes nothing, and one that lowers it is told.
     host.put("/proc/sys/net/core/somaxconn", "65535\n");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cluster::{ControlPlane, Etcd, Kernel, KeyAlgorithm, Kubelet, Pki, QualityOfService};
+use crate::cluster::{ControlPlane, Etcd, Kernel, KeyAlgorithm, Kubelet, Pki, QualityOfService, sysctl_key};
 use crate::inventory::problems::Fault;
 use crate::inventory::spec::{SpecControlPlane, SpecEtcd, SpecKernel, SpecKubelet, SpecPki, Text};
 use crate::inventory::tree::Path;
@@ -89,7 +89,17 @@ pub(super) fn kernel(spec: Option<&SpecKernel>, path: &Path, common: &Kernel, co
         kernel.modules.extend(context.take(&path.key("modules").index(index), module(name)));
     }
     if let Some(sysctls) = &spec.sysctls {
-        kernel.sysctls.extend(texts(sysctls, &path.key("sysctls"), sysctl, context));
+        let path = path.key("sysctls");
+        let mut own = BTreeMap::new();
+        for (text, value) in texts(sysctls, &path, sysctl, context) {
+            let place = path.key(&text);
+            if value.trim().is_empty() {
+                context.fault(&place, Fault::new("the value is empty", "give it a value, or remove the key"));
+            } else if own.insert(sysctl_key(&text), value).is_some() {
+                context.key_fault(&place, Fault::new("the same key in another spelling", "keep one of the two"));
+            }
+        }
+        kernel.sysctls.extend(own);
     }
     kernel
 }

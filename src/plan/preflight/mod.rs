@@ -139,6 +139,7 @@ pub const CHECKS: &[Check] = &[
     row("mounts",       Error,   "programs and containers may run from where they are put",          storage::mounts),
     row("etcd-disk",    Error,   "etcd's disk syncs fast enough: warned about above 10 ms",          storage::etcd_disk),
     row("sysctls",      Error,   "no later file undoes a kernel setting at the next boot",           settings::sysctls),
+    row("required", Warning, "the inventory leaves the kernel settings that Kubernetes needs alone", settings::required),
     row("swap",         Warning, "swap is off; it is turned off otherwise",                          settings::swap),
     row("services",     Warning, "no service changes what this program sets",                        settings::services),
     row("leftovers",    Error,   "nothing of another cluster is on the host",                        settings::leftovers),

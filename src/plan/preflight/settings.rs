@@ -2,6 +2,7 @@
 
 use super::{Found, Subject};
 use crate::cluster::SettingLine;
+use crate::desired::kernel::profile::{ROWS, Value};
 use crate::desired::state::{HostState, Part, Resource};
 use crate::desired::sysctl::{Sysctl, Sysctls};
 
@@ -39,7 +40,10 @@ fn conflict(host: crate::cluster::HostName, key: &str, wanted: &Sysctl, line: &S
             "{file}:{number} sets {} = {} after us at boot; {} is wanted",
             line.key, line.value, wanted.value
         ),
-        hint: format!("remove that line, or make it ours: kernel.sysctls: {{{key}: \"{}\"}}", line.value),
+        hint: match needed(key) {
+            Some(_) => "remove that line: Kubernetes does not work with it".to_owned(),
+            None => format!("remove that line, or make it ours: kernel.sysctls: {{{key}: \"{}\"}}", line.value),
+        },
         severity: None,
     }
 }
@@ -48,6 +52,28 @@ fn conflict(host: crate::cluster::HostName, key: &str, wanted: &Sysctl, line: &S
 fn names(line: &SettingLine, key: &str) -> bool {
     let (pattern, parts): (Vec<_>, Vec<_>) = (line.key.split('.').collect(), key.split('.').collect());
     pattern.len() == parts.len() && pattern.iter().zip(parts).all(|(pattern, part)| *pattern == "*" || *pattern == part)
+}
+
+/// The inventory has the last word, and may be wrong.
+pub(super) fn required(subject: &Subject<'_>) -> Vec<Found> {
+    subject.each(|host, _| {
+        let sysctls = subject.states.get(&host.name).and_then(wanted)?;
+        let broken = |(key, set): (&String, &Sysctl)| {
+            let needed = needed(key)?;
+            (!needed.accepts(&set.value)).then(|| format!("{key} = {}, {} is needed", set.value, needed.value))
+        };
+        let broken: Vec<_> = sysctls.values.iter().filter_map(broken).collect();
+        let message = format!("the inventory sets {}", broken.join("; "));
+        let hint = "take it out of kernel.sysctls: without it pods have no network, or the kubelet is not content";
+        (!broken.is_empty()).then(|| (message, hint.into()))
+    })
+}
+
+/// What Kubernetes needs of `key`, where it needs something.
+fn needed(key: &str) -> Option<Sysctl> {
+    let row = ROWS.iter().find(|row| row.required && row.key == key)?;
+    let Value::Fixed(value) = row.value else { return None };
+    Some(Sysctl { value: value.to_owned(), direction: row.direction, required: true })
 }
 
 pub(super) fn swap(subject: &Subject<'_>) -> Vec<Found> {

@@ -110,6 +110,11 @@ fn each_check_finds_what_it_looks_for() {
     on_n1(&|facts| facts.swaps = vec!["/swapfile".into()]);
     on_n1(&|facts| drop(facts.units.insert("firewalld.service".into(), "active".into())));
     on_n1(&|facts| facts.static_pods = vec!["etcd.yaml".into()]);
+    lines.push(only(36, |scene| {
+        scene.fixture.change(|parts| {
+            parts.hosts[3].kernel.sysctls.insert("net.ipv4.ip_forward".into(), "0".into());
+        });
+    }));
     lines.push(only(36, |scene| scene.facts("m1").cpus = 1));
     lines.push(only(36, |scene| {
         scene.facts("n1").mounts[0].inodes_free = 1000;

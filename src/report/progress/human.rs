@@ -45,7 +45,12 @@ impl Human {
                     live.end(stage);
                 }
                 let mark = if *ok { self.style.green("✓") } else { self.style.red("✗") };
-                let changed = if *changed == 0 { self.style.dim("unchanged") } else { format!("{changed} changed") };
+                let changed = match (changed, ok) {
+                    (0, true) => self.style.dim("unchanged"),
+                    (0, false) => "failed".to_owned(),
+                    (changed, true) => format!("{changed} changed"),
+                    (changed, false) => format!("failed, {changed} changed"),
+                };
                 self.line(&format!("{mark} {stage:<14} {:>7}  {changed}", elapsed(*took)));
             }
             Event::HostFailed { stage, host, failure } => {
@@ -60,7 +65,7 @@ impl Human {
                 self.line(&self.style.bold(&format!("{verb} {cluster}: {hosts}")));
             }
             Event::Note { text } => self.line(text),
-            Event::Changed { .. } | Event::RunFinished { .. } => {}
+            Event::Changed { .. } | Event::RunFinished { .. } | Event::RunFailed { .. } => {}
         }
     }
 
