@@ -14,13 +14,13 @@ const TROUBLE: &str = "
     systemd-run -q --unit trouble systemd-socket-activate -l 10250 /bin/cat &&
     mount -t tmpfs -o noexec tmpfs /opt &&
     mkdir -p /etc/kubernetes/manifests && echo '{}' >/etc/kubernetes/manifests/etcd.yaml &&
-    ip route add 10.244.77.0/24 dev eth0
+    ip route add 10.244.77.0/24 via 10.99.0.1
 ";
 
 /// All of it but the swap and the low values, which an install mends itself.
 const MENDED: &str = "
     rm /etc/sysctl.d/99-local.conf && systemctl stop trouble && umount /opt && rm -r /etc/kubernetes &&
-    ip route del 10.244.77.0/24 dev eth0
+    ip route del 10.244.77.0/24
 ";
 
 pub(crate) fn six_things_wrong_are_six_findings(world: &World) {
