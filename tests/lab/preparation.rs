@@ -11,8 +11,8 @@ const TROUBLE: &str = "
     swapon /swapfile && echo '/swapfile none swap sw 0 0' >>/etc/fstab &&
     sysctl -q -w net.core.somaxconn=64 net.ipv4.tcp_max_syn_backlog=64 &&
     echo 'net.core.somaxconn = 128' >/etc/sysctl.d/99-local.conf &&
-    systemd-run -q --unit trouble systemd-socket-activate -l 10250 /bin/cat &&
-    mount -t tmpfs -o noexec tmpfs /opt &&
+    systemd-run -q --unit trouble systemd-socket-activate --accept -l 10250 /bin/cat &&
+    mount --bind /opt /opt && mount -o remount,bind,noexec /opt &&
     mkdir -p /etc/kubernetes/manifests && echo '{}' >/etc/kubernetes/manifests/etcd.yaml &&
     ip route add 10.244.77.0/24 via 10.99.0.1
 ";
