@@ -1,6 +1,7 @@
 //! What a host is: read once per run, decided upon by pure functions.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -32,8 +33,6 @@ pub struct Facts {
     pub systemd: u32,
     /// 1 or 2.
     pub cgroup_version: u8,
-    /// Seconds since the epoch by the host's clock, with nanoseconds as a fraction of a second in the second field.
-    pub clock: (i64, u32),
     /// Interfaces with their addresses in CIDR form.
     pub interfaces: BTreeMap<String, Interface>,
     /// Routes of the main table, loopback's left out.
@@ -60,6 +59,15 @@ pub struct Facts {
     pub static_pods: Vec<String>,
     /// Digests of the unpacked components, by `name/version`.
     pub components: BTreeMap<String, String>,
+}
+
+impl Facts {
+    /// Name and interface that has `address`.
+    pub fn interface_of(&self, address: IpAddr) -> Option<(&str, &Interface)> {
+        let is = |text: &String| text.parse::<IpNet>().is_ok_and(|net| net.addr() == address);
+        let found = self.interfaces.iter().find(|(_, interface)| interface.addresses.iter().any(is));
+        found.map(|(name, interface)| (name.as_str(), interface))
+    }
 }
 
 /// A network interface.

@@ -20,7 +20,8 @@ pub use names::{ClusterName, HostName, NameError};
 pub use network::{IpvsScheduler, Network, NetworkPlugin, ProxyMode};
 pub use rules::{Place, Violation};
 pub use settings::{
-    ControlPlane, Etcd, ImageReference, Kernel, KernelProfile, KeyAlgorithm, Kubelet, Pki, QualityOfService, sysctl_key,
+    ControlPlane, Etcd, ImageReference, Kernel, KernelProfile, KeyAlgorithm, Kubelet, Pki, QualityOfService,
+    swap_separators, sysctl_key,
 };
 pub use ssh::{Become, Jump, SecretSource, SshTarget};
 pub use version::{KubeVersion, Version, VersionError};

@@ -76,16 +76,19 @@ pub enum KeyAlgorithm {
 /// A sysctl's key as the kernel's documentation writes it. Keys may be written with slashes; then a dot is part of a name.
 pub fn sysctl_key(text: &str) -> String {
     match text.find(['/', '.']) {
-        Some(at) if text[at..].starts_with('/') => text
-            .chars()
-            .map(|c| match c {
-                '/' => '.',
-                '.' => '/',
-                c => c,
-            })
-            .collect(),
+        Some(at) if text[at..].starts_with('/') => swap_separators(text),
         _ => text.to_owned(),
     }
+}
+
+/// A sysctl's key in its other spelling: dots for slashes, slashes for dots.
+pub fn swap_separators(key: &str) -> String {
+    let swap = |c| match c {
+        '/' => '.',
+        '.' => '/',
+        c => c,
+    };
+    key.chars().map(swap).collect()
 }
 
 /// Which kernel settings a host gets beside those that Kubernetes does not work without.

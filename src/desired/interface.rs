@@ -1,9 +1,5 @@
 //! The interface of a host that carries its address in the cluster.
 
-use std::net::IpAddr;
-
-use ipnet::IpNet;
-
 use super::Error;
 use super::context::HostContext;
 use crate::cluster::Interface;
@@ -11,21 +7,17 @@ use crate::cluster::Interface;
 /// Name and interface that has the host's address.
 pub(super) fn of<'a>(host: &HostContext<'a>) -> Result<(&'a str, &'a Interface), Error> {
     let address = host.host.address;
-    let interfaces = &host.facts.interfaces;
-    let found = interfaces.iter().find(|(_, interface)| interface.addresses.iter().any(|text| is(text, address)));
-    found.map(|(name, interface)| (name.as_str(), interface)).ok_or_else(|| Error::NoInterface {
+    host.facts.interface_of(address).ok_or_else(|| Error::NoInterface {
         host: host.host.name.clone(),
         address,
-        found: interfaces
+        found: host
+            .facts
+            .interfaces
             .iter()
             .map(|(name, interface)| format!("{name} ({})", interface.addresses.join(", ")))
             .collect::<Vec<_>>()
             .join(", "),
     })
-}
-
-fn is(text: &str, address: IpAddr) -> bool {
-    text.parse::<IpNet>().is_ok_and(|net| net.addr() == address)
 }
 
 #[cfg(test)]

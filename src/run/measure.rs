@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::failure::{HostFailure, RunError};
-use super::fleet::{Fleet, Member};
+use super::fleet::{Fleet, Member, unexpected};
 use super::survey::Survey;
 use crate::cluster::{Cluster, HostName, Role};
 use crate::desired::state::{Part, Resource};
@@ -44,7 +44,7 @@ async fn alone(member: &Member, survey: &Survey) -> Result<Alone, Failure> {
     let sync = if member.host.roles.contains(Role::Etcd) && !lives {
         match member.probe(Probe::Syncs).await? {
             Probed::Syncs { p99_microseconds } => Some(Duration::from_micros(p99_microseconds)),
-            other => return Err(odd("try etcd's disk", &other)),
+            other => return Err(unexpected("try etcd's disk", &other)),
         }
     } else {
         None
@@ -52,7 +52,7 @@ async fn alone(member: &Member, survey: &Survey) -> Result<Alone, Failure> {
     let names = modules(survey, &member.host.name);
     let missing_modules = match member.probe(Probe::Modules { names }).await? {
         Probed::Missing { names } => names,
-        other => return Err(odd("look for kernel modules", &other)),
+        other => return Err(unexpected("look for kernel modules", &other)),
     };
     Ok(Alone { clock, sync, missing_modules })
 }
@@ -72,8 +72,9 @@ async fn clock(member: &Member) -> Result<i64, Failure> {
     let mut best: Option<(i64, i64)> = None;
     for _ in 0..LOOKS {
         let asked = now();
-        let Probed::Clock { milliseconds } = member.probe(Probe::Clock).await? else {
-            return Err(odd("look at the clock", &Probed::Done));
+        let milliseconds = match member.probe(Probe::Clock).await? {
+            Probed::Clock { milliseconds } => milliseconds,
+            other => return Err(unexpected("look at the clock", &other)),
         };
         let answered = now();
         let round = answered - asked;
@@ -109,7 +110,7 @@ async fn ways(cluster: &Cluster, fleet: &Fleet) -> Result<BTreeMap<HostName, Vec
         let addresses = wanted.get(&member.host.name).into_iter().flatten().map(|target| target.address).collect();
         match member.probe(Probe::Reach { addresses }).await? {
             Probed::Unreached { addresses } => Ok(addresses),
-            other => Err(odd("connect to the other hosts", &other)),
+            other => Err(unexpected("connect to the other hosts", &other)),
         }
     };
     let reached = fleet.each(|_| true, reach).await.all();
@@ -121,9 +122,4 @@ async fn ways(cluster: &Cluster, fleet: &Fleet) -> Result<BTreeMap<HostName, Vec
         unreachable.insert(host, lost);
     }
     Ok(unreachable)
-}
-
-fn odd(what: &str, answer: &Probed) -> Failure {
-    let why = format!("the agent sent another kind of answer: {:?}", std::mem::discriminant(answer));
-    Failure { what: what.to_owned(), why, hint: Some("this is a bug in kubewright; please report it".into()) }
 }

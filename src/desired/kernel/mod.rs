@@ -20,8 +20,8 @@ const HOSTS: &str = "/etc/hosts";
 
 pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Error> {
     let mut resources = Vec::new();
-    let modules = modules::modules(host);
     let values = sysctls::sysctls(host);
+    let modules = modules::modules(host, &values);
     if !modules.is_empty() {
         let lines = modules.iter().map(|module| format!("{}\n", module.name)).collect::<String>();
         resources.push(file(MODULES, 0o644, lines, &[]));
@@ -67,7 +67,8 @@ mod tests {
         });
         let modules = |fixture: &Fixture| {
             let context = fixture.context();
-            let modules = modules::modules(&HostContext::new(&context, fixture.host("n1")).unwrap());
+            let host = HostContext::new(&context, fixture.host("n1")).unwrap();
+            let modules = modules::modules(&host, &sysctls::sysctls(&host));
             modules.into_iter().map(|module| module.name).collect::<Vec<_>>()
         };
         let names = modules(&fixture);

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::release::Release;
-use super::sysctls::sysctls;
 use crate::cluster::ProxyMode;
 use crate::desired::context::HostContext;
 use crate::desired::state::Module;
+use crate::desired::sysctl::Sysctl;
 
 /// Modules in the order in which they are loaded; none twice.
-pub(super) fn modules(host: &HostContext<'_>) -> Vec<Module> {
+pub(super) fn modules(host: &HostContext<'_>, sysctls: &BTreeMap<String, Sysctl>) -> Vec<Module> {
     let network = &host.cluster().network;
     let mut names: Vec<String> = Vec::new();
     if host.is_node() {
@@ -28,7 +28,7 @@ pub(super) fn modules(host: &HostContext<'_>) -> Vec<Module> {
     for name in names {
         if unique.iter().all(|module| module.name != name) {
             let parameters =
-                if name == "nf_conntrack" { hashsize(host).into_iter().collect() } else { BTreeMap::new() };
+                if name == "nf_conntrack" { hashsize(sysctls).into_iter().collect() } else { BTreeMap::new() };
             unique.push(Module { name, parameters });
         }
     }
@@ -36,8 +36,8 @@ pub(super) fn modules(host: &HostContext<'_>) -> Vec<Module> {
 }
 
 /// Four connections for each slot of the table.
-fn hashsize(host: &HostContext<'_>) -> Option<(String, u64)> {
-    let limit: u64 = sysctls(host).get("net.netfilter.nf_conntrack_max")?.value.parse().ok()?;
+fn hashsize(sysctls: &BTreeMap<String, Sysctl>) -> Option<(String, u64)> {
+    let limit: u64 = sysctls.get("net.netfilter.nf_conntrack_max")?.value.parse().ok()?;
     Some(("hashsize".to_owned(), limit / 4))
 }
 

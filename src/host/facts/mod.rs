@@ -70,10 +70,8 @@ mod tests {
             "Id=kubelet.service\nNames=kubelet.service\nLoadState=loaded\nActiveState=active\n\n\
              Id=docker.service\nNames=docker.service\nLoadState=not-found\nActiveState=inactive\n",
         );
-        let mut facts = gather(&host.machine).unwrap();
+        let facts = gather(&host.machine).unwrap();
         host.done();
-        assert!(facts.clock.0 > 1_700_000_000);
-        facts.clock = (0, 0);
         insta::assert_snapshot!(serde_json::to_string_pretty(&facts).unwrap());
     }
 

@@ -1,6 +1,4 @@
-//! Operating system, kernel, CPUs, memory, systemd and clock.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! Operating system, kernel, CPUs, memory and systemd.
 
 use super::super::command::Command;
 use super::super::machine::Machine;
@@ -31,8 +29,6 @@ pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure
     if super::super::systemd::is_there(machine)? {
         facts.systemd = version(machine)?;
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    facts.clock = (i64::try_from(now.as_secs()).unwrap_or(i64::MAX), now.subsec_nanos());
     Ok(())
 }
 

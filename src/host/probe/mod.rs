@@ -42,3 +42,13 @@ fn clock() -> Probed {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Probed::Clock { milliseconds: i64::try_from(now.as_millis()).unwrap_or(i64::MAX) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_this_machines() {
+        assert!(matches!(clock(), Probed::Clock { milliseconds } if milliseconds > 1_700_000_000_000));
+    }
+}

@@ -11,6 +11,7 @@ use super::super::machine::{Machine, STATE, found};
 use super::super::protocol::{Action, Failure};
 use super::text::unified;
 use super::{Context, Observe, Observed, Outcome, Pending};
+use crate::cluster::swap_separators;
 use crate::desired::sysctl::{Sysctl, Sysctls};
 
 /// A key that kube-proxy changes, and that a reset gives back with ours.
@@ -98,12 +99,7 @@ pub(in crate::host) fn parse(text: &str) -> BTreeMap<&str, &str> {
 
 /// Where the kernel shows a key: a dot within a part (an interface's name) is written as a slash.
 fn path(key: &str) -> String {
-    let swap = |c| match c {
-        '.' => '/',
-        '/' => '.',
-        c => c,
-    };
-    format!("/proc/sys/{}", key.chars().map(swap).collect::<String>())
+    format!("/proc/sys/{}", swap_separators(key))
 }
 
 fn read(machine: &Machine, key: &str) -> Result<Option<String>, Failure> {

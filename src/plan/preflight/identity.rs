@@ -7,12 +7,9 @@ use crate::cluster::{Facts, HostName};
 
 pub(super) fn address(subject: &Subject<'_>) -> Vec<Found> {
     subject.each(|host, facts| {
-        let wanted = host.address.to_string();
-        let mut all = facts.interfaces.values().flat_map(|interface| &interface.addresses);
-        let present = all.any(|address| address.split('/').next() == Some(wanted.as_str()));
-        (!present).then(|| {
+        facts.interface_of(host.address).is_none().then(|| {
             let has: Vec<_> = facts.interfaces.values().flat_map(|interface| interface.addresses.clone()).collect();
-            let message = format!("the host has no address {wanted}; it has {}", has.join(", "));
+            let message = format!("the host has no address {}; it has {}", host.address, has.join(", "));
             (message, "correct `address` in the inventory, or configure the address on the host".into())
         })
     })

@@ -96,11 +96,7 @@ pub(super) fn reachable(subject: &Subject<'_>) -> Vec<Found> {
 }
 
 pub(super) fn mtu(subject: &Subject<'_>) -> Vec<Found> {
-    let of = |host: &Host, facts: &Facts| {
-        let address = host.address.to_string();
-        let has = |addresses: &[String]| addresses.iter().any(|one| one.split('/').next() == Some(address.as_str()));
-        facts.interfaces.values().find(|interface| has(&interface.addresses)).map(|interface| interface.mtu)
-    };
+    let of = |host: &Host, facts: &Facts| facts.interface_of(host.address).map(|(_, interface)| interface.mtu);
     let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
     for mtu in subject.hosts().filter_map(|(host, facts)| of(host, facts)) {
         *counts.entry(mtu).or_default() += 1;

@@ -14,10 +14,12 @@ pub(super) fn sysctls(subject: &Subject<'_>) -> Vec<Found> {
         let Some(sysctls) = subject.states.get(&host.name).and_then(wanted) else { continue };
         for (key, wanted) in &sysctls.values {
             let Some(last) = facts.later_sysctls.iter().rfind(|line| names(line, key)) else { continue };
+            if wanted.accepts(&last.value) {
+                continue;
+            }
             let conflict = conflict(host.name.clone(), key, wanted, last);
             // A pattern is about several keys, and told once.
-            let told = all.iter().any(|one: &Found| one.host == conflict.host && one.message == conflict.message);
-            if !wanted.accepts(&last.value) && !told {
+            if !all.iter().any(|one: &Found| one.host == conflict.host && one.message == conflict.message) {
                 all.push(conflict);
             }
         }

@@ -2,6 +2,7 @@
 
 use super::{Found, Subject};
 use crate::cluster::Role;
+use crate::desired::kernel::release::Release;
 
 pub(super) fn init(subject: &Subject<'_>) -> Vec<Found> {
     subject.each(|_, facts| {
@@ -23,13 +24,11 @@ pub(super) fn architecture(subject: &Subject<'_>) -> Vec<Found> {
 /// What kubeadm asks for: 4.19 from 1.32 on, 3.10 before.
 pub(super) fn kernel(subject: &Subject<'_>) -> Vec<Found> {
     let minor = subject.image.kubernetes.minor;
-    let wanted = if minor >= 32 { (4, 19) } else { (3, 10) };
+    let wanted = if minor >= 32 { Release(4, 19) } else { Release(3, 10) };
     subject.each(|host, facts| {
-        let mut numbers = facts.kernel.split(['.', '-', '+']).map_while(|part| part.parse::<u32>().ok());
-        let release = (numbers.next()?, numbers.next()?);
+        let release = Release::parse(&facts.kernel)?;
         (host.roles.is_node() && release < wanted).then(|| {
-            let message =
-                format!("the kernel is {}; Kubernetes 1.{minor} wants {}.{}", facts.kernel, wanted.0, wanted.1);
+            let message = format!("the kernel is {}; Kubernetes 1.{minor} wants {wanted}", facts.kernel);
             (message, "install a newer kernel and reboot, or use an image of an older version".into())
         })
     })
