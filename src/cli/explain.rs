@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Exit, Failure};
 use crate::desired::kernel::profile::{ROWS, Row, Value, When};
+use crate::desired::kernel::tuning;
 use crate::desired::sysctl::Direction;
 use crate::report::{self, Format, Style};
 
@@ -18,6 +19,7 @@ pub(super) struct Args {
 enum Topic {
     /// Every kernel setting of the default profile: value, direction, kernels, hosts and the reason
     #[command(after_help = "A setting of the inventory wins: `spec.kernel.sysctls`, or `kernel.sysctls` of a host.\n\
+        The last three stand in `kernel` itself: `irq`, `transparentHugepage`, `cpuGovernor`.\n\
         `kernel.profile: none` leaves only what is marked as required.")]
     Kernel {
         /// Output format
@@ -32,9 +34,14 @@ impl Args {
         match output {
             Format::Human => {
                 let style = Style::stdout();
-                report::print(&ROWS.iter().map(|row| text(row, style)).collect::<Vec<_>>().join("\n"));
+                let rows = ROWS.iter().map(|row| text(row, style));
+                let rows = rows.chain(tuning::ROWS.iter().map(|row| tuning_text(row, style)));
+                report::print(&rows.collect::<Vec<_>>().join("\n"));
             }
-            Format::Json => ROWS.iter().for_each(|row| report::print(&object(row).to_string())),
+            Format::Json => {
+                ROWS.iter().for_each(|row| report::print(&object(row).to_string()));
+                tuning::ROWS.iter().for_each(|row| report::print(&tuning_object(row).to_string()));
+            }
         }
         Ok(Exit::Done)
     }
@@ -66,6 +73,16 @@ fn text(row: &Row, style: Style) -> String {
     }
     let limits = if limits.is_empty() { String::new() } else { format!("  ({})", limits.join(", ")) };
     format!("{} {direction} {}{limits}\n    {}", style.bold(row.key), value(row), style.dim(row.why))
+}
+
+/// What is no sysctl, by its name in the inventory.
+fn tuning_text(row: &tuning::Row, style: Style) -> String {
+    let accepts = if row.accepts.is_empty() { String::new() } else { format!(" or {}", row.accepts.join(" or ")) };
+    format!("{} = {}{accepts}\n    {}", style.bold(row.key), row.value, style.dim(row.why))
+}
+
+fn tuning_object(row: &tuning::Row) -> serde_json::Value {
+    json!({ "setting": row.key, "value": row.value, "accepts": row.accepts, "why": row.why })
 }
 
 fn object(row: &Row) -> serde_json::Value {

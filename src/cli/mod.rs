@@ -4,6 +4,7 @@ mod agent;
 mod completion;
 mod exit;
 mod explain;
+mod host;
 mod image;
 mod init;
 mod install;
@@ -48,6 +49,7 @@ enum Verb {
     Image(image::Args),
     Lab(lab::Args),
     Completion(completion::Args),
+    Host(host::Args),
     #[command(hide = true)]
     Agent(agent::Args),
 }
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Verb::Image(args) => args.run(),
         Verb::Lab(args) => args.run(),
         Verb::Completion(args) => args.run(),
+        Verb::Host(args) => args.run(),
         Verb::Agent(args) => args.run(),
     };
     exit::report(result)

@@ -1,6 +1,7 @@
 //! The validated nouns of a cluster. Nothing here does I/O, and nothing here can be built in an invalid state:
 //! names parse or fail, and [`Cluster::new`] checks every rule that spans several of them.
 
+mod cpu_set;
 mod endpoint;
 mod facts;
 mod host;
@@ -10,8 +11,10 @@ mod network;
 mod rules;
 mod settings;
 mod ssh;
+mod tuning;
 mod version;
 
+pub use cpu_set::CpuSet;
 pub use endpoint::{Endpoint, EndpointMode};
 pub use facts::{Disk, Facts, Interface, Mount, Route, SettingLine};
 pub use host::{Host, Role, Roles};
@@ -24,6 +27,7 @@ pub use settings::{
     swap_separators, sysctl_key,
 };
 pub use ssh::{Become, Jump, SecretSource, SshTarget};
+pub use tuning::{Affinity, Irqbalance, Queues, Rings, Spread, TransparentHugepage, Tuning};
 pub use version::{KubeVersion, Version, VersionError};
 
 /// A whole cluster as the inventory declares it, with every default filled in.

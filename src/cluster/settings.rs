@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Tuning;
+
 /// Where a cluster image is: `oci:DIR[:TAG]` or `oci-archive:FILE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageReference(pub String);
@@ -111,4 +113,6 @@ pub struct Kernel {
     pub sysctls: BTreeMap<String, String>,
     /// Modules beside those that Kubernetes needs.
     pub modules: Vec<String>,
+    /// What the kernel forgets at a reboot.
+    pub tuning: Tuning,
 }

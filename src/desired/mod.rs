@@ -34,6 +34,7 @@ mod snapshot_tests;
 pub mod state;
 mod static_pod;
 pub mod sysctl;
+pub mod tuning;
 
 pub use context::Context;
 pub use error::Error;

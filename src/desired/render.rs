@@ -33,6 +33,7 @@ templates![
     "etcd.env.j2",
     "etcd.service.j2",
     "haproxy.cfg.j2",
+    "irqbalance.conf.j2",
     "keepalived-check.sh.j2",
     "keepalived.conf.j2",
     "kube-apiserver.yaml.j2",
@@ -46,6 +47,9 @@ templates![
     "kubelet-config.yaml.j2",
     "kubelet.service.j2",
     "kubewright-routes.service.j2",
+    "kubewright-tune.service.j2",
+    "kubewright-tune@.service.j2",
+    "kubewright.rules.j2",
     "rbac.yaml.j2",
 ];
 

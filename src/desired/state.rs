@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::sysctl::Sysctls;
+use super::tuning::{Attribute, Program};
+use crate::cluster::Spread;
 use crate::image::Blob;
 
 /// Everything that one host should be, in the order in which it is brought about.
@@ -97,6 +99,12 @@ pub enum Resource {
     Sysctls(Sysctls),
     /// No swap, now and after a reboot.
     SwapOff,
+    /// Files of sysfs.
+    Attribute(Attribute),
+    /// Interrupts of network cards, each on its CPU.
+    Interrupts(Spread),
+    /// The agent's own program, where units find it.
+    Program(Program),
     /// A component's files, unpacked from its blob.
     Component(Component),
     /// Container images, imported from a component's blob.

@@ -10,6 +10,7 @@ mod converge;
 mod facts;
 mod failure;
 pub mod frame;
+mod irq;
 mod layer;
 mod lock;
 mod machine;
@@ -27,6 +28,7 @@ pub mod root;
 mod system;
 mod systemd;
 mod tool;
+pub mod tune;
 mod unpack;
 
 #[cfg(test)]

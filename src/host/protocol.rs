@@ -339,6 +339,37 @@ pub struct EtcdMember {
     pub errors: Vec<String>,
 }
 
+/// An interrupt of a network card's queue: where it is worked on, and where it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueRow {
+    /// The card's interface.
+    pub nic: String,
+    /// The bond or bridge that the card is a member of.
+    pub master: Option<String>,
+    /// Queue, from 0.
+    pub queue: usize,
+    /// Number of the interrupt; another one after each boot.
+    pub interrupt: u32,
+    /// What the driver calls it.
+    pub name: String,
+    /// CPUs that may work on it.
+    pub cpus: String,
+    /// CPU that should.
+    pub wanted: String,
+    /// Whether the kernel keeps it where its driver wants it.
+    pub managed: bool,
+    /// NUMA node of the card.
+    pub node: u32,
+    /// CPUs that share the work of received packets.
+    pub receive: String,
+    /// CPUs whose senders use the queue.
+    pub transmit: String,
+    /// How often the interrupt came.
+    pub count: u64,
+    /// Packets received by the queue, where the driver counts them.
+    pub packets: Option<u64>,
+}
+
 /// One certificate on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateDates {

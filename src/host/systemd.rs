@@ -129,7 +129,12 @@ impl Context {
 /// The unit that reads the file at `path`: itself, or a drop-in.
 pub(super) fn unit_of(path: &str) -> Option<&str> {
     let first = path.strip_prefix(UNIT_FILES)?.split('/').next()?;
-    Some(first.strip_suffix(".d").unwrap_or(first))
+    Some(first.strip_suffix(".d").unwrap_or(first)).filter(|name| !is_template(name))
+}
+
+/// Whether `name` stands for units and is none itself: systemctl refuses to be asked about it.
+pub(super) fn is_template(name: &str) -> bool {
+    name.contains("@.")
 }
 
 /// A unit whose files are not what systemd has read. A new unit needs no reload, and that matters: on a slow host a

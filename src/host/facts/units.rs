@@ -73,5 +73,6 @@ pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure
 }
 
 fn matters(name: &str) -> bool {
-    UNITS.contains(&name) || (name.starts_with("kubewright-") && name.ends_with(".service"))
+    let ours = name.starts_with("kubewright-") && name.ends_with(".service") && !systemd::is_template(name);
+    ours || UNITS.contains(&name)
 }

@@ -5,9 +5,10 @@ use std::os::unix::fs::MetadataExt;
 
 use super::super::atomic::{self, Attributes};
 use super::super::command::Command;
+use super::super::irq;
 use super::super::machine::Machine;
 use super::super::protocol::{Action, Failure};
-use super::super::resource::{swap, sysctls, without_blocks};
+use super::super::resource::{attribute, swap, sysctls, without_blocks};
 use super::{Work, files};
 use crate::desired::state::Part;
 
@@ -34,6 +35,8 @@ pub(super) fn restore(work: &mut Work) {
     }
     hosts(work);
     bring_back_sysctls(work);
+    bring_back_attributes(work);
+    irqbalance(work);
     bring_back_swap(work);
 }
 
@@ -52,6 +55,25 @@ fn bring_back_sysctls(work: &mut Work) {
             None => Ok(()),
         }
     });
+}
+
+/// What files of sysfs held before the first run.
+fn bring_back_attributes(work: &mut Work) {
+    let text = work.look(work.machine.text(&attribute::before())).unwrap_or_default();
+    for (path, value) in attribute::parse(&text) {
+        let title = format!("attribute {path}");
+        work.step(Part::Kernel, title, Action::Update, format!("brought back to {value}"), |machine| {
+            attribute::bring_back(machine, path, value)
+        });
+    }
+}
+
+/// It works on all interrupts again. Those of network cards stay where they are until it moves them, or the next boot.
+fn irqbalance(work: &mut Work) {
+    let told = work.look(irq::is_irqbalance_told(work.machine));
+    if told {
+        work.step(Part::Kernel, "irqbalance", Action::Update, "works on all interrupts again", irq::release_irqbalance);
+    }
 }
 
 fn hosts(work: &mut Work) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::command::Command;
 use super::super::machine::Machine;
 use super::super::protocol::{Action, Failure};
-use super::super::systemd::{is_there, show};
+use super::super::systemd::{is_template, is_there, show};
 use super::{Work, files};
 use crate::desired::state::Part;
 
@@ -21,8 +21,10 @@ pub(super) fn stop(work: &mut Work) {
     if ours.is_empty() || !work.look(is_there(machine)) {
         return;
     }
-    let states = work.look(show(machine, "reset", ours.iter().map(String::as_str)));
-    for name in &ours {
+    // Those of a template have no names that could be known; each ends within a minute.
+    let ours: Vec<&String> = ours.iter().filter(|name| !is_template(name)).collect();
+    let states = work.look(show(machine, "reset", ours.iter().map(|name| name.as_str())));
+    for name in ours {
         let Some(state) = states.get(name) else { continue };
         if state.active == "failed" {
             // Otherwise systemd goes on listing it when its file is gone; if it cannot, that is all that happens.
@@ -44,8 +46,9 @@ pub(super) fn remove(work: &mut Work) {
     let ours = work.look(ours(machine));
     let live = work.look(is_there(machine));
     if !ours.is_empty() && live {
-        let command = Command::new("systemctl").args(["disable", "--no-reload", "--"]).args(ours.iter());
-        work.step(Part::Kubelet, "units", Action::Update, format!("disabled: {}", ours.join(", ")), |machine| {
+        let enabled: Vec<&str> = ours.iter().map(String::as_str).filter(|name| !is_template(name)).collect();
+        let command = Command::new("systemctl").args(["disable", "--no-reload", "--"]).args(enabled.iter().copied());
+        work.step(Part::Kubelet, "units", Action::Update, format!("disabled: {}", enabled.join(", ")), |machine| {
             Work::run(machine, "units", &command)
         });
     }

@@ -45,6 +45,7 @@ impl Context {
             Resource::File(file) => file.restarts.iter().cloned().chain(read_from(&file.path)).collect(),
             Resource::Symlink(symlink) => read_from(&symlink.path).into_iter().collect(),
             Resource::Absent(absent) => read_from(&absent.path).into_iter().collect(),
+            Resource::Attribute(attribute) => attribute.restarts.clone(),
             _ => Vec::new(),
         };
         Ok(Self {

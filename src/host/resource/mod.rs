@@ -1,13 +1,16 @@
 //! The things that a host consists of, one file per kind: what it means to differ, and how that is mended.
 
 mod absent;
+pub(super) mod attribute;
 mod block;
 mod component;
 mod context;
 mod directory;
 mod file;
 mod images;
+mod interrupts;
 mod module;
+mod program;
 pub(super) mod swap;
 mod symlink;
 pub(super) mod sysctls;
@@ -92,6 +95,9 @@ pub(super) fn observe<'a>(resource: &'a Resource, cx: &Context) -> Observed<'a> 
         Resource::Module(module) => module.observe(cx),
         Resource::Sysctls(sysctls) => sysctls.observe(cx),
         Resource::SwapOff => swap::observe(cx),
+        Resource::Attribute(attribute) => attribute.observe(cx),
+        Resource::Interrupts(spread) => spread.observe(cx),
+        Resource::Program(program) => program.observe(cx),
         Resource::Component(component) => component.observe(cx),
         Resource::Images(images) => images.observe(cx),
         Resource::Unit(unit) => unit.observe(cx),

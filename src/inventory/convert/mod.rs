@@ -7,6 +7,7 @@ mod hosts;
 mod login;
 mod network;
 mod settings;
+mod tuning;
 mod words;
 
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use crate::inventory::spec::{SpecControlPlane, SpecEtcd, SpecKernel, SpecKubelet
 use crate::inventory::tree::Path;
 use crate::inventory::units;
 
-use super::{Context, words};
+use super::{Context, tuning, words};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -101,6 +101,7 @@ pub(super) fn kernel(spec: Option<&SpecKernel>, path: &Path, common: &Kernel, co
         }
         kernel.sysctls.extend(own);
     }
+    tuning::convert(spec, path, &mut kernel.tuning, context);
     kernel
 }
 

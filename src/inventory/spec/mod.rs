@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 pub(super) use host::{SpecHost, SpecTaint};
 pub(super) use network::{Mode, SpecEndpoint, SpecNetwork};
-pub(super) use settings::{SpecControlPlane, SpecEtcd, SpecKernel, SpecKubelet, SpecPki, Text};
+pub(super) use settings::{SpecControlPlane, SpecEtcd, SpecIrq, SpecKernel, SpecKubelet, SpecPki, Text};
 pub(super) use ssh::{BecomeMethod, SpecBastion, SpecBecomePassword, SpecHop, SpecSsh};
 
 /// A cluster and the hosts it runs on.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use crate::cluster::{KernelProfile, KeyAlgorithm, QualityOfService};
+use crate::cluster::{Affinity, Irqbalance, KernelProfile, KeyAlgorithm, QualityOfService, TransparentHugepage};
 
 /// The etcd members.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -83,6 +83,34 @@ pub(in crate::inventory) struct SpecKernel {
     pub(in crate::inventory) sysctls: Option<BTreeMap<String, Text>>,
     /// Modules beside those that kubewright loads.
     pub(in crate::inventory) modules: Option<Vec<String>>,
+    /// Interrupts of network cards.
+    pub(in crate::inventory) irq: Option<SpecIrq>,
+    /// When programs get huge pages without asking for them; `madvise` in the default profile.
+    pub(in crate::inventory) transparent_hugepage: Option<TransparentHugepage>,
+    /// The governor of the CPUs' frequency, where it can be chosen: `performance` in the default profile, `leave` for the
+    /// host's own.
+    pub(in crate::inventory) cpu_governor: Option<String>,
+    /// Huge pages to set aside, by their size: `2MiB: 1024`.
+    pub(in crate::inventory) hugepages: Option<BTreeMap<String, u64>>,
+}
+
+/// Interrupts of network cards.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::inventory) struct SpecIrq {
+    /// Whether each queue gets a CPU of its own, near the card; it does in the default profile.
+    pub(in crate::inventory) affinity: Option<Affinity>,
+    /// CPUs that get none, as the kernel lists them: `0,12-13`.
+    pub(in crate::inventory) leave_cpus: Option<String>,
+    /// What becomes of irqbalance, where it is installed.
+    #[schemars(extend("default" = "ban"))]
+    pub(in crate::inventory) irqbalance: Option<Irqbalance>,
+    /// Queues of each card: `cores` for one per core of its NUMA node, or a number. As the driver has chosen when left out;
+    /// changing it may take the link down for a moment.
+    pub(in crate::inventory) queues: Option<Text>,
+    /// Entries of each ring: `max` for as many as the card can, at most 4096, or a number. As the driver has chosen when
+    /// left out; changing it may take the link down for a moment.
+    pub(in crate::inventory) rings: Option<Text>,
 }
 
 /// Text that may be written as a whole number or a boolean, too, because it cannot be mistaken.

@@ -1,0 +1,100 @@
+//! `kubewright host`: what a host does for itself.
+
+use std::path::{Path, PathBuf};
+
+use super::{Exit, Failure};
+use crate::host::protocol::QueueRow;
+use crate::host::tune;
+use crate::report::{self, Format};
+
+const SETTINGS: &str = "/etc/kubewright/boot.json";
+
+/// Look at the host that this runs on, and tune it (run on hosts, by their own units)
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Show which CPU works on which queue of which network card, and where it should be
+    #[command(after_help = "CPU a → b: the interrupt may go to a and should go to b; `tune` puts it there.\n\
+        RPS: CPUs that share the work of received packets. XPS: CPUs whose senders use the queue.")]
+    Irq {
+        /// Output format
+        #[arg(short, long, value_enum, default_value_t = Format::Human, env = "KUBEWRIGHT_OUTPUT")]
+        output: Format,
+        /// Settings that `install` has left on this host; without them, what it would do by default
+        #[arg(default_value = SETTINGS)]
+        settings: PathBuf,
+    },
+    /// Tell the kernel again what it forgets at a reboot
+    Tune {
+        /// Settings that `install` has left on this host
+        #[arg(default_value = SETTINGS)]
+        settings: PathBuf,
+        /// Network card that has just come: wait until it is up
+        #[arg(long, value_name = "INTERFACE")]
+        wait_for: Option<String>,
+    },
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let root = Path::new("/");
+        match self.verb {
+            Verb::Irq { output, settings } => {
+                let rows = tune::queues(root, &settings)?;
+                match output {
+                    Format::Human if rows.is_empty() => {
+                        report::print("no network card of this host is up and has interrupts of its own");
+                    }
+                    Format::Human => report::print(&table(&rows)),
+                    Format::Json => {
+                        for row in &rows {
+                            report::print(&serde_json::to_string(row)?);
+                        }
+                    }
+                }
+            }
+            Verb::Tune { settings, wait_for } => {
+                let parts = tune::tune(root, &settings, wait_for.as_deref())?;
+                for change in parts.iter().flat_map(|part| &part.changes) {
+                    report::print(&format!("{}: {}", change.resource, change.summary));
+                }
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn table(rows: &[QueueRow]) -> String {
+    let header = ["NIC", "QUEUE", "INTERRUPT", "NAME", "CPU", "NODE", "RPS", "XPS", "INTERRUPTS", "PACKETS"];
+    let row = |row: &QueueRow| {
+        let nic = match &row.master {
+            Some(master) => format!("{} ({master})", row.nic),
+            None => row.nic.clone(),
+        };
+        let cpu = if row.managed {
+            format!("{} (managed)", row.cpus)
+        } else if row.cpus == row.wanted {
+            row.cpus.clone()
+        } else {
+            format!("{} → {}", row.cpus, row.wanted)
+        };
+        vec![
+            nic,
+            row.queue.to_string(),
+            row.interrupt.to_string(),
+            row.name.clone(),
+            cpu,
+            row.node.to_string(),
+            row.receive.clone(),
+            row.transmit.clone(),
+            row.count.to_string(),
+            row.packets.map_or_else(|| "-".to_owned(), |packets| packets.to_string()),
+        ]
+    };
+    report::table(&header, &rows.iter().map(row).collect::<Vec<_>>())
+}

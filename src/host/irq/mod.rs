@@ -1,0 +1,136 @@
+//! Interrupts of network cards: which CPUs work on which queue. What there is is read from /proc and /sys each time,
+//! because the kernel gives out the numbers of interrupts anew at every boot; where it goes is a pure function.
+//!
+//! Disks are left alone: NVMe spreads its queues itself, and the kernel lets nobody change that.
+
+mod card;
+mod cpus;
+mod irqbalance;
+mod layout;
+mod names;
+mod nics;
+mod packets;
+mod setting;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use super::machine::Machine;
+use super::protocol::{Failure, QueueRow};
+use crate::cluster::{CpuSet, Spread};
+
+pub(super) use card::{CardChange, changes as card_changes};
+pub(super) use irqbalance::{
+    difference as irqbalance_difference, is_told as is_irqbalance_told, release as release_irqbalance,
+    tell as tell_irqbalance,
+};
+pub(super) use layout::Layout;
+pub(super) use nics::Nic;
+pub(super) use setting::{Setting, Value, Written};
+
+/// Numbers of the interrupts that the kernel keeps where they are, one a line. Below /run, because they are others after
+/// the next boot.
+const MANAGED: &str = "/run/kubewright/managed-interrupts";
+
+/// The cards of a host, where their queues should be worked on, and which interrupts cannot be moved.
+pub(super) struct Survey {
+    pub(super) nics: Vec<Nic>,
+    pub(super) layouts: Vec<Layout>,
+    managed: BTreeSet<u32>,
+    /// CPUs by NUMA node, to count the cores of.
+    cpus: cpus::Cpus,
+}
+
+impl Survey {
+    /// Looks at everything.
+    pub(super) fn new(machine: &Machine, spread: &Spread) -> Result<Self, Failure> {
+        let cpus = cpus::Cpus::read(machine, &spread.leave_cpus)?;
+        let nics = nics::read(machine)?;
+        let text = machine.text(MANAGED)?.unwrap_or_default();
+        let managed = text.lines().filter_map(|line| line.parse().ok()).collect();
+        Ok(Self { layouts: layout::layout(&cpus, &nics), nics, managed, cpus })
+    }
+
+    /// Cores of the node that a card is plugged into.
+    pub(super) fn cores(&self, nic: &Nic) -> usize {
+        self.cpus.near(nic.node).1.cores
+    }
+
+    /// Files that hold something else than they should, with what they hold, by card; the cards' shared one last.
+    pub(super) fn differences(&self, machine: &Machine) -> Result<Vec<(String, Vec<(Setting, Value)>)>, Failure> {
+        let differs = |setting: Setting| {
+            if setting.interrupt.is_some_and(|number| self.managed.contains(&number)) {
+                return Ok(None);
+            }
+            let now = setting.now(machine)?;
+            Ok(now.filter(|now| *now != setting.wanted).map(|now| (setting, now)))
+        };
+        let mut differences = Vec::new();
+        for layout in &self.layouts {
+            let settings: Result<Vec<_>, Failure> =
+                setting::of_card(layout).into_iter().map(differs).filter_map(Result::transpose).collect();
+            differences.push((layout.nic.clone(), settings?));
+        }
+        if let Some((setting, now)) = setting::shared(&self.layouts).map(differs).transpose()?.flatten()
+            && !matches!((&setting.wanted, &now), (Value::Number(wanted), Value::Number(now)) if now > wanted)
+        {
+            differences.push(("followed flows".to_owned(), vec![(setting, now)]));
+        }
+        differences.retain(|(_, settings)| !settings.is_empty());
+        Ok(differences)
+    }
+
+    /// Every interrupt of a queue: those that irqbalance must leave alone.
+    pub(super) fn interrupts(&self) -> BTreeSet<u32> {
+        self.layouts.iter().flat_map(|layout| layout.interrupts.keys().copied()).collect()
+    }
+
+    /// A line for each interrupt of each queue.
+    pub(super) fn rows(&self, machine: &Machine) -> Result<Vec<QueueRow>, Failure> {
+        let mut rows = Vec::new();
+        for (nic, layout) in self.nics.iter().zip(&self.layouts) {
+            let packets = packets::read(machine, &nic.name);
+            for (number, vector) in &nic.interrupts {
+                let show = |path: String, wanted: &CpuSet| -> Result<String, Failure> {
+                    let setting = Setting { path, interrupt: None, wanted: Value::Mask(wanted.clone()) };
+                    Ok(setting.now(machine)?.map_or_else(|| "-".to_owned(), |now| now.show()))
+                };
+                let queue = |set: &[CpuSet]| set.get(vector.queue).cloned().unwrap_or_default();
+                let directory = format!("{}/{}/queues", nics::INTERFACES, nic.name);
+                let affinity = Setting {
+                    path: setting::affinity(*number),
+                    interrupt: Some(*number),
+                    wanted: Value::List(layout.interrupts.get(number).copied().into_iter().collect()),
+                };
+                rows.push(QueueRow {
+                    nic: nic.name.clone(),
+                    master: nic.master.clone(),
+                    queue: vector.queue,
+                    interrupt: *number,
+                    name: vector.name.clone(),
+                    cpus: affinity.now(machine)?.map_or_else(|| "-".to_owned(), |now| now.show()),
+                    wanted: affinity.wanted.show(),
+                    managed: self.managed.contains(number),
+                    node: nic.node,
+                    receive: show(format!("{directory}/rx-{}/rps_cpus", vector.queue), &queue(&layout.receive))?,
+                    transmit: show(format!("{directory}/tx-{}/xps_cpus", vector.queue), &queue(&layout.transmit))?,
+                    count: vector.count,
+                    packets: packets.get(&vector.queue).copied(),
+                });
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// Remembers, until the next boot, that the kernel does not let an interrupt be moved.
+pub(super) fn note_managed(machine: &Machine, number: u32) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let path = machine.root.at(MANAGED);
+    let noted = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&path)?;
+        writeln!(file, "{number}")
+    });
+    noted.map_err(|error| Failure::new(format!("writing {MANAGED}"), error))
+}

@@ -1,0 +1,63 @@
+//! What the units do that kubewright leaves on a host: tell the kernel again what it forgets at a reboot. They take the
+//! resources that the installer has left in a file, and the way that every resource goes.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use super::converge;
+use super::irq::Survey;
+use super::machine::Machine;
+use super::protocol::{Event, Failure, PartChanges, QueueRow};
+use crate::cluster::Spread;
+use crate::desired::state::{PartState, Resource};
+
+/// How long a card that has just come may take to have interrupts.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Brings about what the file says. With a card's name, that card is waited for.
+pub fn tune(root: &Path, settings: &Path, wait_for: Option<&str>) -> Result<Vec<PartChanges>, Failure> {
+    let machine = Machine::at(root.to_owned());
+    let parts = read(settings)?;
+    if let Some(card) = wait_for {
+        wait(&machine, card, &spread_of(&parts))?;
+    }
+    converge::converge(&machine, &parts, &mut |_: Event| {})
+}
+
+/// Every queue of every network card, and how the file says that they are spread; without the file, as by default.
+pub fn queues(root: &Path, settings: &Path) -> Result<Vec<QueueRow>, Failure> {
+    let machine = Machine::at(root.to_owned());
+    let parts = if settings.exists() { read(settings)? } else { Vec::new() };
+    Survey::new(&machine, &spread_of(&parts))?.rows(&machine)
+}
+
+fn read(settings: &Path) -> Result<Vec<PartState>, Failure> {
+    let failed = |why: String| {
+        Failure::new(format!("reading {}", settings.display()), why).hint("`kubewright install` writes it anew")
+    };
+    let text = fs::read_to_string(settings).map_err(|error| failed(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| failed(error.to_string()))
+}
+
+fn spread_of(parts: &[PartState]) -> Spread {
+    let mut resources = parts.iter().flat_map(|state| &state.resources);
+    let found = resources.find_map(|resource| match resource {
+        Resource::Interrupts(spread) => Some(spread.clone()),
+        _ => None,
+    });
+    found.unwrap_or_default()
+}
+
+/// Until the card is up and has interrupts. One that never is has nothing to be spread, which is no failure.
+fn wait(machine: &Machine, card: &str, spread: &Spread) -> Result<(), Failure> {
+    let since = Instant::now();
+    while since.elapsed() < PATIENCE {
+        if Survey::new(machine, spread)?.nics.iter().any(|nic| nic.name == card && !nic.interrupts.is_empty()) {
+            return Ok(());
+        }
+        thread::sleep(PAUSE);
+    }
+    Ok(())
+}
