@@ -8,4 +8,4 @@ KUBEWRIGHT_IMAGE="$cache/images/debian-12"
 # The message of a failed scenario says all; the stack of the test runner does not help.
 export RUST_BACKTRACE=0
 export KUBEWRIGHT_BIN KUBEWRIGHT_IMAGE KUBEWRIGHT_LAB_SUITE="${KUBEWRIGHT_LAB_SUITE:-test}"
-exec cargo test --locked --test lab
+exec cargo test --locked --no-fail-fast --test irq_host --test lab

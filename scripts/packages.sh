@@ -2,7 +2,7 @@
 # Installs the Debian packages that building, testing and the lab need; does nothing when all are there.
 set -eu
 packages="bc bison ca-certificates curl dpkg-dev e2fsprogs etcd-server flex gcc golang-1.19-go iproute2 libc6-dev make mmdebstrap musl-tools
-    openssh-client openssh-server openssl patchelf perl-base python3 rsync sudo tcsh user-mode-linux util-linux xz-utils zstd"
+    openssh-client openssh-server openssl patchelf perl-base python3 qemu-system-x86 rsync sudo tcsh user-mode-linux util-linux xz-utils zstd"
 missing=
 for package in $packages; do
     [ "$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null)" = "install ok installed" ] || missing="$missing $package"

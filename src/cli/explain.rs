@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::{Exit, Failure};
 use crate::desired::kernel::profile::{ROWS, Row, Value, When};
-use crate::desired::kernel::tuning;
 use crate::desired::sysctl::Direction;
+use crate::desired::tuning;
 use crate::report::{self, Format, Style};
 
 /// Explain what kubewright sets on hosts, and why

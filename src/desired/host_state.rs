@@ -2,15 +2,16 @@
 
 use super::context::HostContext;
 use super::state::{HostState, Part, PartState, Resource};
-use super::{Context, Error, binaries, control_plane, endpoint, etcd, kernel, keys, kubelet, network, runtime};
+use super::{Context, Error, binaries, control_plane, endpoint, etcd, kernel, keys, kubelet, network, runtime, tuning};
 use crate::cluster::Host;
 
 type Build = fn(&HostContext<'_>) -> Result<Option<Vec<Resource>>, Error>;
 
 /// Every part, in the order in which they are brought about.
-const PARTS: [(Part, Build); 10] = [
+const PARTS: [(Part, Build); 11] = [
     (Part::Kernel, kernel::part),
     (Part::Binaries, binaries::part),
+    (Part::Tuning, tuning::part),
     (Part::Pki, keys::part),
     (Part::Etcd, etcd::part),
     (Part::Runtime, runtime::part),
@@ -52,9 +53,9 @@ mod tests {
             parts("m1"),
             PARTS.map(|(part, _)| part).into_iter().filter(|part| *part != Part::Etcd).collect::<Vec<_>>()
         );
-        assert_eq!(parts("e1"), [Part::Kernel, Part::Binaries, Part::Pki, Part::Etcd]);
-        use Part::{Binaries, Endpoint, Kernel, Kubelet, Network, Pki, Runtime};
-        assert_eq!(parts("n1"), [Kernel, Binaries, Pki, Runtime, Endpoint, Network, Kubelet]);
+        assert_eq!(parts("e1"), [Part::Kernel, Part::Binaries, Part::Tuning, Part::Pki, Part::Etcd]);
+        use Part::{Binaries, Endpoint, Kernel, Kubelet, Network, Pki, Runtime, Tuning};
+        assert_eq!(parts("n1"), [Kernel, Binaries, Tuning, Pki, Runtime, Endpoint, Network, Kubelet]);
     }
 
     #[test]

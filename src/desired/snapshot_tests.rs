@@ -80,8 +80,11 @@ fn masters_with_a_virtual_address() {
         let state = fixture.state("m2");
         parse(&state);
         // The other parts are those of a master without one.
-        let parts =
-            state.parts.into_iter().filter(|part| [Part::Kernel, Part::Endpoint].contains(&part.part)).collect();
+        let parts = state
+            .parts
+            .into_iter()
+            .filter(|part| [Part::Kernel, Part::Tuning, Part::Endpoint].contains(&part.part))
+            .collect();
         insta::assert_snapshot!(format!("vip-1.{minor}"), text(&HostState { parts }));
     }
 }

@@ -6,7 +6,6 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::sysctl::Sysctls;
-use super::tuning::{Attribute, Program};
 use crate::cluster::Spread;
 use crate::image::Blob;
 
@@ -32,6 +31,8 @@ pub enum Part {
     Kernel,
     /// Program files unpacked from blobs.
     Binaries,
+    /// What the kernel forgets at a reboot, and the units that tell it again.
+    Tuning,
     /// Certificates, keys and kubeconfigs.
     Pki,
     /// The etcd member.
@@ -56,6 +57,7 @@ impl fmt::Display for Part {
         f.pad(match self {
             Self::Kernel => "kernel",
             Self::Binaries => "binaries",
+            Self::Tuning => "tuning",
             Self::Pki => "pki",
             Self::Etcd => "etcd",
             Self::Runtime => "runtime",
@@ -261,4 +263,26 @@ pub struct Unit {
     pub enabled: bool,
     /// Whether it runs.
     pub running: bool,
+}
+
+/// A file of sysfs, or many of a kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attribute {
+    /// Absolute path; one part of it may hold one `*`. Where there is no such file, there is nothing to set.
+    pub path: String,
+    /// What it should hold.
+    pub value: String,
+    /// What is as good.
+    pub accepts: Vec<String>,
+    /// What to do where the kernel does not take it.
+    pub hint: String,
+    /// Units that must see a change.
+    pub restarts: Vec<String>,
+}
+
+/// The agent's own program, at a path that stays the same over versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Absolute path.
+    pub path: String,
 }

@@ -12,7 +12,7 @@ use super::protocol::{Event, Failure, PartChanges, QueueRow};
 use crate::cluster::Spread;
 use crate::desired::state::{PartState, Resource};
 
-/// How long a card that has just come may take to have interrupts.
+/// How long a card that has just come may take to go up.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -50,11 +50,11 @@ fn spread_of(parts: &[PartState]) -> Spread {
     found.unwrap_or_default()
 }
 
-/// Until the card is up and has interrupts. One that never is has nothing to be spread, which is no failure.
+/// Until the card is up. One that never is has nothing to be spread, which is no failure.
 fn wait(machine: &Machine, card: &str, spread: &Spread) -> Result<(), Failure> {
     let since = Instant::now();
     while since.elapsed() < PATIENCE {
-        if Survey::new(machine, spread)?.nics.iter().any(|nic| nic.name == card && !nic.interrupts.is_empty()) {
+        if Survey::new(machine, spread)?.nics.iter().any(|nic| nic.name == card) {
             return Ok(());
         }
         thread::sleep(PAUSE);

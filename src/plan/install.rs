@@ -7,14 +7,16 @@ use crate::desired::state::Part;
 /// Bare hosts to a cluster, and a cluster to what the inventory says now.
 #[rustfmt::skip]
 pub fn install() -> Vec<Stage> {
-    use Part::{Binaries, ControlPlane, Controllers, Endpoint, Etcd, Kernel, Kubelet, Network, Pki, Runtime};
+    use Part::{
+        Binaries, ControlPlane, Controllers, Endpoint, Etcd, Kernel, Kubelet, Network, Pki, Runtime, Tuning,
+    };
     use Selector::{Api, Everyone, Nodes, PureWorkers};
     let (members, masters) = (Selector::Role(Role::Etcd), Selector::Role(Role::ControlPlane));
     let stage = |name, after, hosts, work, pace, gate| Stage { name, after, hosts, work, pace, gate };
     let together = Pace::Together;
     vec![
         stage("distribute",    &[],                     Everyone,    Work::Distribute,                         together, None),
-        stage("prepare",       &["distribute"],         Everyone,    Work::Converge(&[Kernel, Binaries, Pki]), together, None),
+        stage("prepare",       &["distribute"],         Everyone,    Work::Converge(&[Kernel, Binaries, Tuning, Pki]), together, None),
         stage("etcd",          &["prepare"],            members,     Work::Converge(&[Etcd]),                  Pace::Careful("etcd.service"), Some(Gate::EtcdHealthy)),
         stage("runtime",       &["prepare"],            Nodes,       Work::Converge(&[Runtime]),               together, None),
         stage("control-plane", &["etcd", "runtime"],    masters,     Work::Converge(&[Endpoint, ControlPlane, Network, Kubelet]), Pace::Careful("kubelet.service"), Some(Gate::ApiServersReady)),
@@ -62,6 +64,6 @@ mod tests {
             .flat_map(|stage| if let Work::Converge(parts) = stage.work { parts } else { &[] })
             .copied()
             .collect();
-        assert_eq!(parts.len(), 10);
+        assert_eq!(parts.len(), 11);
     }
 }

@@ -1,10 +1,9 @@
-//! Modules, sysctls, swap, /etc/hosts, and what the kernel forgets at a reboot.
+//! Modules, sysctls, swap and /etc/hosts.
 
 mod modules;
 pub mod profile;
 pub mod release;
 mod sysctls;
-pub mod tuning;
 
 use super::context::HostContext;
 use super::file::file;
@@ -40,7 +39,6 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         let lines = endpoint::hosts_line(host.cluster()).into_iter().collect();
         resources.push(Resource::Block(Block { path: HOSTS.to_owned(), name: "endpoint".to_owned(), lines }));
     }
-    resources.extend(tuning::resources(host)?);
     Ok((!resources.is_empty()).then_some(resources))
 }
 
@@ -55,8 +53,7 @@ mod tests {
         let fixture = Fixture::with_etcd_host(36);
         let state = fixture.state("e1");
         let resources = &state.part(Part::Kernel).unwrap().resources;
-        assert!(matches!(resources[..], [Resource::Sysctls(_), Resource::Program(_), ..]), "{resources:?}");
-        assert!(!resources.contains(&Resource::SwapOff));
+        assert!(matches!(resources[..], [Resource::Sysctls(_)]), "{resources:?}");
         assert!(fixture.state("n1").part(Part::Kernel).unwrap().resources.contains(&Resource::SwapOff));
     }
 

@@ -31,6 +31,16 @@ impl CardChange {
     }
 }
 
+/// Whether anything of a card is asked for.
+pub(in crate::host) fn is_asked(spread: &Spread) -> bool {
+    spread.queues.is_some() || spread.rings.is_some()
+}
+
+/// Whether cards can be asked.
+pub(in crate::host) fn is_known(machine: &Machine) -> bool {
+    has_tool(machine, "ethtool")
+}
+
 /// What is to change of the card `nic`, whose node has so many cores. A card that can do neither has nothing to change.
 pub(in crate::host) fn changes(
     machine: &Machine,
@@ -38,11 +48,12 @@ pub(in crate::host) fn changes(
     cores: usize,
     spread: &Spread,
 ) -> Result<Vec<CardChange>, Failure> {
-    if spread.queues.is_none() && spread.rings.is_none() {
+    if !is_asked(spread) {
         return Ok(Vec::new());
     }
-    if !has_tool(machine, "ethtool") {
-        let hint = "install the package ethtool on the host, or leave `queues` and `rings` out of `kernel.irq`";
+    if !is_known(machine) {
+        let hint = "use an image whose host-tools have it, install the package on the host, or leave `queues` and \
+                    `rings` out of `kernel.irq`";
         return Err(Failure::new(format!("queues and rings of {nic}"), "there is no program ethtool").hint(hint));
     }
     let mut changes = Vec::new();

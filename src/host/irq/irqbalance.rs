@@ -65,7 +65,7 @@ pub(in crate::host) fn release(machine: &Machine) -> Result<(), Failure> {
 
 /// One that does not run is not started.
 fn restart(machine: &Machine) -> Result<(), Failure> {
-    let restart = Command::new("systemctl").args(["--no-block", "try-restart", "--", UNIT]);
+    let restart = Command::new("systemctl").args(["try-restart", "--", UNIT]);
     machine.system.run(&restart).map(drop).map_err(|error| Failure::command(UNIT, &error))
 }
 
@@ -112,12 +112,12 @@ mod tests {
         host.put("/etc/default/irqbalance", "#IRQBALANCE_ARGS=\nIRQBALANCE_ARGS=\"--hintpolicy=exact\"\n");
         let wanted = difference(&host.machine, &ours).unwrap().unwrap();
         assert!(wanted.ends_with("\nIRQBALANCE_ARGS=\"--hintpolicy=exact --banirq=24 --banirq=25\"\n"), "{wanted}");
-        host.expect("systemctl --no-block try-restart -- irqbalance.service", "");
+        host.expect("systemctl try-restart -- irqbalance.service", "");
         tell(&host.machine, &wanted).unwrap();
         host.done();
         assert_eq!(difference(&host.machine, &ours).unwrap(), None);
         assert!(difference(&host.machine, &BTreeSet::from([26])).unwrap().is_some(), "numbers change with a boot");
-        host.expect("systemctl --no-block try-restart -- irqbalance.service", "");
+        host.expect("systemctl try-restart -- irqbalance.service", "");
         release(&host.machine).unwrap();
         host.done();
         assert!(!is_told(&host.machine).unwrap());

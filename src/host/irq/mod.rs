@@ -20,7 +20,7 @@ use super::machine::Machine;
 use super::protocol::{Failure, QueueRow};
 use crate::cluster::{CpuSet, Spread};
 
-pub(super) use card::{CardChange, changes as card_changes};
+pub(super) use card::{changes as card_changes, is_asked as asks_for_cards, is_known as knows_cards};
 pub(super) use irqbalance::{
     difference as irqbalance_difference, is_told as is_irqbalance_told, release as release_irqbalance,
     tell as tell_irqbalance,
@@ -42,6 +42,13 @@ pub(super) struct Survey {
     cpus: cpus::Cpus,
 }
 
+/// Files that hold something else than they should, with what they hold.
+pub(super) struct Differences {
+    /// The card's interface.
+    pub(super) of: String,
+    pub(super) settings: Vec<(Setting, Value)>,
+}
+
 impl Survey {
     /// Looks at everything.
     pub(super) fn new(machine: &Machine, spread: &Spread) -> Result<Self, Failure> {
@@ -57,8 +64,8 @@ impl Survey {
         self.cpus.near(nic.node).1.cores
     }
 
-    /// Files that hold something else than they should, with what they hold, by card; the cards' shared one last.
-    pub(super) fn differences(&self, machine: &Machine) -> Result<Vec<(String, Vec<(Setting, Value)>)>, Failure> {
+    /// What differs, by card; what all cards share comes last.
+    pub(super) fn differences(&self, machine: &Machine) -> Result<Vec<Differences>, Failure> {
         let differs = |setting: Setting| {
             if setting.interrupt.is_some_and(|number| self.managed.contains(&number)) {
                 return Ok(None);
@@ -70,14 +77,14 @@ impl Survey {
         for layout in &self.layouts {
             let settings: Result<Vec<_>, Failure> =
                 setting::of_card(layout).into_iter().map(differs).filter_map(Result::transpose).collect();
-            differences.push((layout.nic.clone(), settings?));
+            differences.push(Differences { of: layout.nic.clone(), settings: settings? });
         }
         if let Some((setting, now)) = setting::shared(&self.layouts).map(differs).transpose()?.flatten()
             && !matches!((&setting.wanted, &now), (Value::Number(wanted), Value::Number(now)) if now > wanted)
         {
-            differences.push(("followed flows".to_owned(), vec![(setting, now)]));
+            differences.push(Differences { of: "followed flows".to_owned(), settings: vec![(setting, now)] });
         }
-        differences.retain(|(_, settings)| !settings.is_empty());
+        differences.retain(|found| !found.settings.is_empty());
         Ok(differences)
     }
 

@@ -85,7 +85,7 @@ pub(in crate::host) fn of_card(layout: &Layout) -> Vec<Setting> {
 pub(in crate::host) fn shared(layouts: &[Layout]) -> Option<Setting> {
     let flows = layout::flows(layouts);
     let path = "/proc/sys/net/core/rps_sock_flow_entries".to_owned();
-    (flows > 0).then(|| Setting { path, interrupt: None, wanted: Value::Number(flows) })
+    (flows > 0).then_some(Setting { path, interrupt: None, wanted: Value::Number(flows) })
 }
 
 /// What writing came to.

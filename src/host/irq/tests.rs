@@ -238,9 +238,9 @@ fn differences_are_told_written_and_gone() {
     tree.host.put("/proc/sys/net/core/rps_sock_flow_entries", "0\n");
     let machine = tree.host.machine.clone();
     let differences = tree.survey("").differences(&machine).unwrap();
-    let counts: Vec<_> = differences.iter().map(|(name, settings)| (name.as_str(), settings.len())).collect();
+    let counts: Vec<_> = differences.iter().map(|found| (found.of.as_str(), found.settings.len())).collect();
     assert_eq!(counts, [("eth0", 8), ("followed flows", 1)]);
-    for (setting, _) in differences.iter().flat_map(|(_, settings)| settings) {
+    for (setting, _) in differences.iter().flat_map(|found| &found.settings) {
         assert_eq!(setting.write(&machine).unwrap(), Written::Done);
     }
     assert!(tree.survey("").differences(&machine).unwrap().is_empty());

@@ -7,7 +7,7 @@ use super::super::atomic::{self, Attributes};
 use super::super::machine::{Machine, STATE, found};
 use super::super::protocol::{Action, Failure};
 use super::{Context, Observe, Observed, Pending};
-use crate::desired::tuning::Attribute;
+use crate::desired::state::Attribute;
 
 /// Values as they were before the first change: a path and a value a line.
 pub(in crate::host) fn before() -> String {

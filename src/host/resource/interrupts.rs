@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::irq::{self, CardChange, Setting, Survey, Value, Written};
+use super::super::irq::{self, Differences, Setting, Survey, Value, Written};
 use super::super::protocol::{Action, Failure};
 use super::{Context, Observe, Observed, Outcome, Pending};
 use crate::cluster::{Irqbalance, Spread};
@@ -13,16 +13,15 @@ impl Observe for Spread {
         let mut differences = survey.differences(&cx.machine)?;
         let mut pending = Vec::new();
         for nic in &survey.nics {
-            let changes = irq::card_changes(&cx.machine, &nic.name, survey.cores(nic), self)?;
-            if !changes.is_empty() {
-                // Its interrupts are others afterwards.
-                if differences.iter().all(|(name, _)| *name != nic.name) {
-                    differences.push((nic.name.clone(), Vec::new()));
-                }
-                pending.push(card(nic.name.clone(), changes));
+            let cores = survey.cores(nic);
+            let Some(change) = card(cx, self, nic.name.clone(), cores)? else { continue };
+            pending.push(change);
+            // Its interrupts are others afterwards.
+            if differences.iter().all(|found| found.of != nic.name) {
+                differences.push(Differences { of: nic.name.clone(), settings: Vec::new() });
             }
         }
-        pending.extend(differences.into_iter().map(|(name, settings)| spread(self, name, &settings)));
+        // First, or it would move them away again.
         if self.irqbalance == Irqbalance::Ban
             && !survey.interrupts().is_empty()
             && let Some(settings) = irq::irqbalance_difference(&cx.machine, &survey.interrupts())?
@@ -35,15 +34,32 @@ impl Observe for Spread {
                 irq::tell_irqbalance(&cx.machine, &settings).map(|()| Outcome::Made)
             }));
         }
+        pending.extend(differences.into_iter().map(|found| spread(self, found.of, &found.settings)));
         Ok(pending)
     }
 }
 
-fn card<'a>(nic: String, changes: Vec<CardChange>) -> Pending<'a> {
-    let summary = changes.iter().map(|change| change.summary.as_str()).collect::<Vec<_>>().join(", ");
-    Pending::new(format!("card {nic}"), Action::Update, summary, move |cx| {
-        changes.iter().try_for_each(|change| change.make(&cx.machine, &nic))
-    })
+/// Queues and rings, where they are asked for. The program that knows them may only come with this very run.
+fn card<'a>(cx: &Context, how: &'a Spread, nic: String, cores: usize) -> Result<Option<Pending<'a>>, Failure> {
+    if !irq::asks_for_cards(how) {
+        return Ok(None);
+    }
+    let title = format!("card {nic}");
+    let summary = if irq::knows_cards(&cx.machine) {
+        let changes = irq::card_changes(&cx.machine, &nic, cores, how)?;
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        changes.into_iter().map(|change| change.summary).collect::<Vec<_>>().join(", ")
+    } else {
+        "queues and rings as asked for, as soon as there is ethtool".to_owned()
+    };
+    let change = move |cx: &Context| {
+        let changes = irq::card_changes(&cx.machine, &nic, cores, how)?;
+        changes.iter().try_for_each(|change| change.make(&cx.machine, &nic))?;
+        Ok(if changes.is_empty() { Outcome::NotNeeded } else { Outcome::Made })
+    };
+    Ok(Some(Pending::deciding(title, Action::Update, summary, change)))
 }
 
 /// The settings of one card as one change: nobody wants to read forty lines for forty queues.
@@ -68,7 +84,8 @@ fn apply(cx: &Context, how: &Spread, name: &str) -> Result<Outcome, Failure> {
     let machine = &cx.machine;
     let (mut failures, mut outcome) = (Vec::new(), Outcome::NotNeeded);
     let differences = Survey::new(machine, how)?.differences(machine)?;
-    for (setting, _) in differences.into_iter().filter(|(known, _)| known == name).flat_map(|(_, settings)| settings) {
+    let differences = differences.into_iter().filter(|found| found.of == name);
+    for (setting, _) in differences.flat_map(|found| found.settings) {
         match setting.write(machine) {
             Ok(Written::Done) => outcome = Outcome::Made,
             Ok(Written::Managed(number)) => irq::note_managed(machine, number)?,

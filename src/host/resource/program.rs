@@ -10,7 +10,7 @@ use super::super::atomic;
 use super::super::machine::found;
 use super::super::protocol::{Action, Failure};
 use super::{Context, Observe, Observed, Pending};
-use crate::desired::tuning::Program;
+use crate::desired::state::Program;
 
 /// The running program, wherever it was started from.
 const OWN: &str = "/proc/self/exe";

@@ -128,6 +128,8 @@ fn values_are_read_strictly() {
         "endpoint: {host: 10.1.0.10, mode: external, address: 127.0.0.1}",
         "controlPlane: {extraArgs: {kubelet: {v: 2}, kube-apiserver: {--v: 2, etcd_servers: x}}}",
         "kernel: {modules: [\"a b\"]}",
+        "kernel: {irq: {affinity: pin, leaveCpus: 3-1, queues: all, rings: 0}}",
+        "kernel: {transparentHugepage: yes, cpuGovernor: Fast!, hugepages: {2MiB: many, 3MiB: 1, 2GB: 1}}",
         "image: oci:other",
         "etcd: {quota: 8GB}",
         "pki: {caLifetime: 10y}",

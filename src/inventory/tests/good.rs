@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{environment, load, single, with_hosts};
 use crate::cluster::{
-    Become, EndpointMode, IpvsScheduler, KeyAlgorithm, LabelValue, NetworkPlugin, ProxyMode, QualityOfService, Role,
-    SecretSource, TaintEffect,
+    Affinity, Become, EndpointMode, IpvsScheduler, KeyAlgorithm, LabelValue, NetworkPlugin, ProxyMode,
+    QualityOfService, Queues, Rings, Role, SecretSource, TaintEffect,
 };
 use crate::inventory::{Error, parse, schema, starter};
 
@@ -102,7 +102,7 @@ fn every_field_arrives() {
       kube-apiserver: {{v: 2, profiling: false, event-ttl: 2h}}
   kubelet: {{maxPods: 60}}
   pki: {{algorithm: rsa-4096, caLifetime: 87600h, leafLifetime: 30d}}
-  kernel: {{sysctls: {{net.core.somaxconn: 65535, net.ipv4.tcp_rmem: 4096 131072 16777216}}, modules: [dummy]}}
+  kernel: {{sysctls: {{net.core.somaxconn: 65535, net.ipv4.tcp_rmem: 4096 131072 16777216}}, modules: [dummy], irq: {{leaveCpus: \"0,12-13\", queues: cores, rings: 2048}}, hugepages: {{2MiB: 512}}}}
   labels: {{topology.kubernetes.io/region: bj, team: infra}}
 "
     );
@@ -113,7 +113,7 @@ fn every_field_arrives() {
       labels: {{team: \"7\"}}
       taints: [{{key: dedicated, value: db, effect: NoExecute}}, {{key: a, effect: NoSchedule}}]
       ssh: {{user: root, bastion: [], identityFile: /key, hostKeys: [\"{key}\"]}}
-    - {{name: w1, address: 10.1.0.12, roles: [worker]}}
+    - {{name: w1, address: 10.1.0.12, roles: [worker], kernel: {{irq: {{affinity: leave, rings: max}}, hugepages: {{1GiB: 2}}}}}}
 "
     );
     let cluster = load(&with_hosts(&sections, &hosts)).unwrap();
@@ -144,6 +144,12 @@ fn every_field_arrives() {
     assert_eq!(cluster.hosts[0].kernel.sysctls["net.core.somaxconn"], "65535");
     assert_eq!(cluster.hosts[0].kernel.sysctls["net.ipv4.tcp_rmem"], "4096 131072 16777216");
     assert_eq!(cluster.hosts[0].kernel.modules, ["dummy"]);
+    let tuning = [&master.kernel.tuning, &worker.kernel.tuning];
+    assert_eq!(tuning.map(|tuning| tuning.affinity), [None, Some(Affinity::Leave)]);
+    assert_eq!(tuning.map(|tuning| tuning.spread.leave_cpus.to_string()), ["0,12-13", "0,12-13"]);
+    assert_eq!(tuning.map(|tuning| tuning.spread.queues), [Some(Queues::Cores); 2]);
+    assert_eq!(tuning.map(|tuning| tuning.spread.rings), [Some(Rings::Number(2048)), Some(Rings::Max)]);
+    assert_eq!(tuning.map(|tuning| tuning.hugepages.len()), [1, 2], "a host's own are added to those of all");
     let label = |value| LabelValue::parse(value).unwrap();
     let team = |index: usize| {
         cluster.hosts[index].labels.iter().find(|(key, _)| key.as_str() == "team").map(|(_, value)| value.clone())
