@@ -33,6 +33,9 @@ pub(super) use setting::{Setting, Value, Written};
 /// the next boot.
 const MANAGED: &str = "/run/kubewright/managed-interrupts";
 
+/// Name of what all cards share.
+pub(super) const SHARED: &str = "all cards";
+
 /// The cards of a host, where their queues should be worked on, and which interrupts cannot be moved.
 pub(super) struct Survey {
     pub(super) nics: Vec<Nic>,
@@ -82,7 +85,7 @@ impl Survey {
         if let Some((setting, now)) = setting::shared(&self.layouts).map(differs).transpose()?.flatten()
             && !matches!((&setting.wanted, &now), (Value::Number(wanted), Value::Number(now)) if now > wanted)
         {
-            differences.push(Differences { of: "followed flows".to_owned(), settings: vec![(setting, now)] });
+            differences.push(Differences { of: SHARED.to_owned(), settings: vec![(setting, now)] });
         }
         differences.retain(|found| !found.settings.is_empty());
         Ok(differences)

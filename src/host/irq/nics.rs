@@ -59,14 +59,13 @@ pub(super) fn read(machine: &Machine) -> Result<Vec<Nic>, Failure> {
             let devices = devices(machine, &directory)?;
             let vectors = vectors(machine, &devices)?;
             let mine = vectors.into_iter().filter_map(|number| Some((number, interrupts.get(&number)?.clone())));
-            nics.push(Nic {
-                master: master(machine, &directory),
-                node: node(machine, &devices)?,
-                receive: queues(machine, &directory, "rx-")?,
-                transmit: queues(machine, &directory, "tx-")?,
-                interrupts: of_queues(mine.collect()),
-                name,
-            });
+            let receive = queues(machine, &directory, "rx-")?;
+            let transmit = queues(machine, &directory, "tx-")?;
+            let mut interrupts = of_queues(mine.collect());
+            // A driver may keep interrupts for queues that it does not use.
+            interrupts.retain(|_, vector| vector.queue < receive.max(transmit));
+            let (master, node) = (master(machine, &directory), node(machine, &devices)?);
+            nics.push(Nic { name, master, node, receive, transmit, interrupts });
         }
     }
     Ok(nics)

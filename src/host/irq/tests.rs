@@ -168,6 +168,20 @@ fn a_virtual_machine_with_one_queue_shares_the_work_of_receiving() {
 }
 
 #[test]
+fn interrupts_of_queues_that_are_not_used_take_no_cpu() {
+    let mut tree = Tree::new(1, 2, 1);
+    let interrupts = names(4, |queue| format!("virtio0-input.{queue}"));
+    let device = "/sys/devices/pci0000:00/0000:00:03.0";
+    tree.card(&Card { name: "eth0", device, node: -1, queues: (1, 1), interrupts, virtio: true });
+    insta::assert_snapshot!(show(&tree.survey("")), @"
+    eth0, node 0, 2 cores
+      interrupts 24→0
+      rps 1; 32768 flows each
+      xps
+    ");
+}
+
+#[test]
 fn the_interrupts_of_disks_are_never_touched() {
     let mut tree = Tree::new(1, 4, 1);
     let disk: Vec<u32> = (0..5).map(|queue| tree.line(&format!("nvme0q{queue}"))).collect();
@@ -239,7 +253,7 @@ fn differences_are_told_written_and_gone() {
     let machine = tree.host.machine.clone();
     let differences = tree.survey("").differences(&machine).unwrap();
     let counts: Vec<_> = differences.iter().map(|found| (found.of.as_str(), found.settings.len())).collect();
-    assert_eq!(counts, [("eth0", 8), ("followed flows", 1)]);
+    assert_eq!(counts, [("eth0", 8), (SHARED, 1)]);
     for (setting, _) in differences.iter().flat_map(|found| &found.settings) {
         assert_eq!(setting.write(&machine).unwrap(), Written::Done);
     }

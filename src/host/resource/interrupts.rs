@@ -84,7 +84,8 @@ fn apply(cx: &Context, how: &Spread, name: &str) -> Result<Outcome, Failure> {
     let machine = &cx.machine;
     let (mut failures, mut outcome) = (Vec::new(), Outcome::NotNeeded);
     let differences = Survey::new(machine, how)?.differences(machine)?;
-    let differences = differences.into_iter().filter(|found| found.of == name);
+    // What all cards share may only be needed since this one has other queues.
+    let differences = differences.into_iter().filter(|found| found.of == name || found.of == irq::SHARED);
     for (setting, _) in differences.flat_map(|found| found.settings) {
         match setting.write(machine) {
             Ok(Written::Done) => outcome = Outcome::Made,
