@@ -91,6 +91,7 @@ fn files(count: usize, generation: usize) -> Vec<PartState> {
             content: format!("generation {generation}\n").repeat(200),
             secret: false,
             restarts: Vec::new(),
+            reloads: Vec::new(),
         })
     };
     vec![PartState { part: Part::ControlPlane, resources: (0..count).map(file).collect() }]

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use kubewright::cluster::{
     Become, Cluster, ClusterName, ControlPlane, Endpoint, EndpointMode, Etcd, Host, HostName, ImageReference,
     IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, Labels, Network, NetworkPlugin, Parts, Pki, ProxyMode,
-    QualityOfService, Role, SshTarget,
+    QualityOfService, Role, Services, SshTarget,
 };
 use kubewright::pki::table::{self, Authority, Form, Leaf};
 use kubewright::pki::{Existing, Keys, PkiError, San, resolve};
@@ -33,6 +33,7 @@ fn host(name: &str, address: [u8; 4], roles: &[Role]) -> Host {
         labels: Labels::new(),
         taints: Vec::new(),
         kernel: Kernel::default(),
+        services: Services::default(),
         ssh: SshTarget {
             host: IpAddr::from(address).to_string(),
             port: 22,

@@ -134,19 +134,21 @@ fn human(findings: &[Finding], hosts: usize, style: Style) -> String {
         let mark = match finding.severity {
             Severity::Error => style.red("✗"),
             Severity::Warning => style.yellow("!"),
+            Severity::Note => style.dim("·"),
         };
         let (name, message, hint) = (style.dim(finding.check), &finding.message, &finding.hint);
         text.push_str(&format!("  {mark} {message} [{name}]\n      → {hint}\n"));
     }
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let (errors, warnings, notes) = (count(Severity::Error), count(Severity::Warning), count(Severity::Note));
     let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let checks = CHECKS.len();
     text.push_str(&format!(
-        "{checks} checks on {}: {}, {}",
+        "{checks} checks on {}: {}, {}, {}",
         plural(hosts, "host"),
         plural(errors, "error"),
-        plural(warnings, "warning")
+        plural(warnings, "warning"),
+        plural(notes, "note")
     ));
     text
 }

@@ -49,8 +49,16 @@ pub struct Facts {
     pub units: BTreeMap<String, String>,
     /// What sysctl.d sets at boot after kubewright's own file, in order.
     pub later_sysctls: Vec<SettingLine>,
+    /// Units that kubewright keeps from starting, by its notes on the host.
+    pub stopped_units: Vec<String>,
     /// Resolver file that pods should inherit: systemd-resolved's own where its stub is in /etc/resolv.conf.
     pub resolv_conf: String,
+    /// Name servers in that file, as written.
+    pub nameservers: Vec<String>,
+    /// Security modules that judge what programs may do.
+    pub security: SecurityModules,
+    /// Bits of entropy in the pool, of kernels that can run out of it.
+    pub entropy: Option<u32>,
     /// The pod subnet in kubewright's CNI configuration, where there is one.
     pub pod_cidr: Option<String>,
     /// Whether /var/lib/etcd/member is there.
@@ -68,6 +76,32 @@ impl Facts {
         let found = self.interfaces.iter().find(|(_, interface)| interface.addresses.iter().any(is));
         found.map(|(name, interface)| (name.as_str(), interface))
     }
+}
+
+/// Security modules of the running kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SecurityModules {
+    /// SELinux.
+    pub selinux: Selinux,
+    /// Whether AppArmor is enabled.
+    pub apparmor: bool,
+    /// Whether AppArmor's program for profiles is there.
+    pub apparmor_parser: bool,
+    /// Whether AppArmor takes their rights from user namespaces of ordinary users.
+    pub restricts_user_namespaces: bool,
+}
+
+/// What SELinux does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Selinux {
+    /// It is not there, or disabled.
+    #[default]
+    Absent,
+    /// It tells what it would deny.
+    Permissive,
+    /// It denies.
+    Enforcing,
 }
 
 /// A network interface.

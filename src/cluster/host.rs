@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostName, Kernel, Labels, SshTarget, Taint};
+use super::{HostName, Kernel, Labels, Services, SshTarget, Taint};
 
 /// What a host does in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -95,6 +95,8 @@ pub struct Host {
     pub taints: Vec<Taint>,
     /// Kernel settings: cluster-wide ones, overridden by the host's own.
     pub kernel: Kernel,
+    /// Services that get into the way: cluster-wide decisions, overridden by the host's own.
+    pub services: Services,
     /// How to log in.
     pub ssh: SshTarget,
 }

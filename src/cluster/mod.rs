@@ -9,6 +9,7 @@ mod labels;
 mod names;
 mod network;
 mod rules;
+mod services;
 mod settings;
 mod ssh;
 mod tuning;
@@ -16,14 +17,15 @@ mod version;
 
 pub use cpu_set::CpuSet;
 pub use endpoint::{Endpoint, EndpointMode};
-pub use facts::{Disk, Facts, Interface, Mount, Route, SettingLine};
+pub use facts::{Disk, Facts, Interface, Mount, Route, SecurityModules, Selinux, SettingLine};
 pub use host::{Host, Role, Roles};
 pub use labels::{LabelKey, LabelValue, Labels, Taint, TaintEffect};
 pub use names::{ClusterName, HostName, NameError};
 pub use network::{IpvsScheduler, Network, NetworkPlugin, ProxyMode};
 pub use rules::{Place, Violation};
+pub use services::{Handling, Service, Services};
 pub use settings::{
-    ControlPlane, Etcd, ImageReference, Kernel, KernelProfile, KeyAlgorithm, Kubelet, Pki, QualityOfService,
+    ControlPlane, Etcd, ImageReference, Kernel, KernelProfile, KeyAlgorithm, Kubelet, Pki, QualityOfService, Swap,
     swap_separators, sysctl_key,
 };
 pub use ssh::{Become, Jump, SecretSource, SshTarget};

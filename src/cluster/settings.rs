@@ -104,6 +104,18 @@ pub enum KernelProfile {
     None,
 }
 
+/// What a node does with swap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Swap {
+    /// None is used, now and after a reboot; `reset` brings it back.
+    #[default]
+    Off,
+    /// What the host has is left on, and pods that are burstable may use some of it (`LimitedSwap` of the kubelet). Wants
+    /// Kubernetes 1.28 and cgroup v2.
+    Limited,
+}
+
 /// Kernel settings of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Kernel {
@@ -115,4 +127,6 @@ pub struct Kernel {
     pub modules: Vec<String>,
     /// What the kernel forgets at a reboot.
     pub tuning: Tuning,
+    /// What a node does with swap.
+    pub swap: Swap,
 }

@@ -154,6 +154,20 @@ pub enum Error {
         /// What the parser says.
         message: String,
     },
+    /// Swap for pods where it cannot be limited.
+    #[error(
+        "kernel.swap of {host} is `limited`: that wants Kubernetes 1.28 or later and cgroup v2; the image has \
+         {version} and the host has cgroup v{cgroup}. Write `swap: off`, or boot the host with \
+         systemd.unified_cgroup_hierarchy=1 and use a later image"
+    )]
+    Swap {
+        /// Host.
+        host: HostName,
+        /// Version of Kubernetes.
+        version: KubeVersion,
+        /// Version of cgroup.
+        cgroup: u8,
+    },
     /// Several of them.
     #[error("{}", lines(.0))]
     Several(Vec<Error>),

@@ -19,7 +19,15 @@ pub(super) fn file(path: &str, mode: u32, content: String, restarts: &[&str]) ->
         content,
         secret: false,
         restarts: restarts.iter().map(|unit| (*unit).to_owned()).collect(),
+        reloads: Vec::new(),
     })
+}
+
+/// A file of root's that the foreign `unit` reads again when it changes.
+pub(super) fn reloaded(path: &str, content: String, unit: &str) -> Resource {
+    let reloads = vec![unit.to_owned()];
+    let (path, owner) = (path.to_owned(), Owner::root());
+    Resource::File(File { path, mode: 0o644, owner, content, secret: false, restarts: Vec::new(), reloads })
 }
 
 /// The file of a unit.

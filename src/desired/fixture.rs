@@ -11,7 +11,7 @@ use super::{Context, Error, host_state, pod_cidrs};
 use crate::cluster::{
     Become, Cluster, ClusterName, ControlPlane, Endpoint, EndpointMode, Etcd, Facts, Host, HostName, ImageReference,
     Interface, IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, LabelKey, LabelValue, Network, NetworkPlugin,
-    Parts, Pki, ProxyMode, QualityOfService, Role, SshTarget,
+    Parts, Pki, ProxyMode, QualityOfService, Role, Services, SshTarget,
 };
 use crate::image::{Blob, ClusterImage, Component, ComponentKind};
 use crate::pki::{KeyFile, KeyOwner, Keys};
@@ -149,6 +149,7 @@ fn host(name: &str, address: [u8; 4], roles: &[Role]) -> Host {
         labels: [(LabelKey::parse("topology.kubernetes.io/region").unwrap(), LabelValue::parse("bj").unwrap())].into(),
         taints: Vec::new(),
         kernel: Kernel::default(),
+        services: Services::default(),
         ssh: SshTarget {
             host: address.to_string(),
             port: 22,
@@ -173,6 +174,7 @@ fn facts(host: &Host) -> Facts {
         cgroup_version: 2,
         interfaces: [("eth0".to_owned(), eth0), ("lo".to_owned(), lo)].into(),
         resolv_conf: "/run/systemd/resolve/resolv.conf".to_owned(),
+        nameservers: vec!["10.1.0.2".to_owned()],
         ..Facts::default()
     }
 }

@@ -41,6 +41,7 @@ fn file(host: &HostContext<'_>, key: &KeyFile) -> File {
         content: key.content.clone(),
         secret: key.secret,
         restarts: restarts(host, &key.path),
+        reloads: Vec::new(),
     }
 }
 

@@ -67,6 +67,7 @@ fn configuration(host: &HostContext<'_>) -> Result<String, Error> {
         "" => "/etc/resolv.conf",
         path => path,
     };
+    let limited_swap = kernel::swap_is_limited(host)?;
     let values = context! {
         manifests => MANIFESTS,
         cluster_dns => cluster.network.dns_service_address().map(|address| address.to_string()),
@@ -80,6 +81,8 @@ fn configuration(host: &HostContext<'_>) -> Result<String, Error> {
         endpoint => format!("unix://{}", runtime::SOCKET),
         // Said only where it matters: a host with version 2 keeps the default, which is to insist on it.
         allow_cgroup_v1 => kubelet::fail_cgroup_v1_field(version) && host.facts.cgroup_version == 1,
+        limited_swap,
+        node_swap_gate => limited_swap && kubelet::node_swap_gate(version),
         taints,
     };
     Ok(render("kubelet-config.yaml.j2", values)?)
@@ -131,6 +134,22 @@ mod tests {
         }
         let text = content(&Fixture::new(37), "m1", CONFIGURATION);
         assert!(!text.contains("failCgroupV1"), "a host with cgroup v2 keeps the default");
+    }
+
+    #[test]
+    fn pods_may_use_some_swap_where_the_inventory_says_so() {
+        for (minor, gate) in [(28, true), (29, true), (30, false), (36, false)] {
+            let mut fixture = Fixture::new(minor);
+            let off = content(&fixture, "n1", CONFIGURATION);
+            assert!(!off.contains("failSwapOn") && !off.contains("featureGates"), "{off}");
+            fixture.change(|parts| {
+                parts.hosts.iter_mut().for_each(|host| host.kernel.swap = crate::cluster::Swap::Limited)
+            });
+            let text = content(&fixture, "n1", CONFIGURATION);
+            assert!(text.contains("failSwapOn: false\n"), "{text}");
+            assert!(text.contains("memorySwap:\n  swapBehavior: LimitedSwap\n"), "{text}");
+            assert_eq!(text.contains("featureGates:\n  NodeSwap: true\n"), gate, "1.{minor}");
+        }
     }
 
     #[test]

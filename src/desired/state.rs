@@ -27,7 +27,7 @@ impl HostState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
-    /// Modules, sysctls, swap, /etc/hosts.
+    /// Services in the way, modules, sysctls, swap, /etc/hosts.
     Kernel,
     /// Program files unpacked from blobs.
     Binaries,
@@ -107,6 +107,12 @@ pub enum Resource {
     Interrupts(Spread),
     /// The agent's own program, where units find it.
     Program(Program),
+    /// The swap that an earlier run turned off.
+    SwapGivenBack,
+    /// A unit of the distribution that does not run and does not start.
+    Stopped(ForeignUnit),
+    /// A unit of the distribution that an earlier run stopped, as it was before.
+    GivenBack(ForeignUnit),
     /// A component's files, unpacked from its blob.
     Component(Component),
     /// Container images, imported from a component's blob.
@@ -157,6 +163,8 @@ pub struct File {
     pub secret: bool,
     /// Units that are restarted when the file changes, after all writes of the part.
     pub restarts: Vec<String>,
+    /// Units that read the file again when it changes, where they run.
+    pub reloads: Vec<String>,
 }
 
 impl fmt::Debug for File {
@@ -252,6 +260,13 @@ impl Images {
     pub fn title(&self) -> String {
         format!("images {}", self.name)
     }
+}
+
+/// A unit whose file and settings are the distribution's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignUnit {
+    /// Name with its suffix: `firewalld.service`.
+    pub name: String,
 }
 
 /// A systemd unit whose file is a [`File`] before it, or comes with the host.

@@ -14,7 +14,7 @@ use crate::desired::state::Resource;
 /// Where units and their drop-ins are written.
 const UNIT_FILES: &str = "/etc/systemd/system/";
 /// How long a unit may take to start or stop.
-const DEADLINE: Duration = Duration::from_secs(180);
+pub(super) const DEADLINE: Duration = Duration::from_secs(180);
 /// How long a `Type=notify` unit is waited for while it is starting: an etcd member only becomes active with a
 /// quorum, which may need hosts that are prepared after this one. A gate proves its health, not this wait.
 const SETTLE: Duration = Duration::from_secs(15);
@@ -129,7 +129,9 @@ impl Context {
 /// The unit that reads the file at `path`: itself, or a drop-in.
 pub(super) fn unit_of(path: &str) -> Option<&str> {
     let first = path.strip_prefix(UNIT_FILES)?.split('/').next()?;
-    Some(first.strip_suffix(".d").unwrap_or(first)).filter(|name| !is_template(name))
+    let name = first.strip_suffix(".d").unwrap_or(first);
+    // `swap.d` is about all units of that type.
+    (name.contains('.') && !is_template(name)).then_some(name)
 }
 
 /// Whether `name` stands for units and is none itself: systemctl refuses to be asked about it.
@@ -172,7 +174,8 @@ pub(super) fn reload_written(cx: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Restarts that files of a part ask for, of units that no resource of the part or of a `later` one starts itself.
+/// Restarts and reloads that files of a part ask for, of units that no resource of the part or of a `later` one starts
+/// itself.
 pub(super) fn restarts<'a>(
     cx: &Context,
     resources: &[Resource],
@@ -185,14 +188,18 @@ pub(super) fn restarts<'a>(
     let declared: Vec<&str> = later.filter_map(unit).collect();
     let mut pending = Vec::new();
     let files = resources.iter().filter_map(|resource| match resource {
-        Resource::File(file) => Some(&file.restarts),
+        Resource::File(file) => Some(file),
         _ => None,
     });
-    for name in files.flatten() {
+    let asked = files.flat_map(|file| {
+        let reloads = file.reloads.iter().map(|name| (name, reload_unit as fn(&str, &str) -> Pending<'a>));
+        file.restarts.iter().map(|name| (name, restart as fn(&str, &str) -> Pending<'a>)).chain(reloads)
+    });
+    for (name, pending_of) in asked {
         let Some(cause) = cx.owes(name).filter(|_| !declared.contains(&name.as_str())) else { continue };
         if cx.units()?.get(name).is_some_and(|unit| unit.active != "inactive") {
             cx.told(name);
-            pending.push(restart(name, &cause));
+            pending.push(pending_of(name, &cause));
         }
     }
     Ok(pending)
@@ -203,6 +210,14 @@ pub(super) fn restart<'a>(name: &str, cause: &str) -> Pending<'a> {
     let unit = name.to_owned();
     Pending::new(format!("unit {name}"), Action::Restart, format!("restarts: {cause}"), move |cx| {
         bring_up(cx, &unit, "restart")
+    })
+}
+
+/// A reload that is owed to a unit that is not ours; the note goes when it is done.
+fn reload_unit<'a>(name: &str, cause: &str) -> Pending<'a> {
+    let unit = name.to_owned();
+    Pending::new(format!("unit {name}"), Action::Update, format!("reads its files again: {cause}"), move |cx| {
+        bring_up(cx, &unit, "reload")
     })
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::cluster::{
     Become, Cluster, ClusterName, ControlPlane, Endpoint, EndpointMode, Etcd, Host, HostName, ImageReference,
     IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, Labels, Network, NetworkPlugin, Parts, Pki, ProxyMode,
-    QualityOfService, Role, SshTarget,
+    QualityOfService, Role, Services, SshTarget,
 };
 
 use super::{Existing, Keys, PkiError, resolve};
@@ -34,6 +34,7 @@ pub(super) fn host(name: &str, index: u32, roles: &[Role]) -> Host {
         labels: Labels::new(),
         taints: Vec::new(),
         kernel: Kernel::default(),
+        services: Services::default(),
         ssh: SshTarget {
             host: address.to_string(),
             port: 22,

@@ -36,7 +36,8 @@ pub(super) async fn run(
     // Where nothing is about to change, nothing depends on what could be tried.
     let measured = if changes { measure::measure(cluster, fleet, survey).await? } else { Measured::default() };
     let found = findings(cluster, image, survey, &measured, ignored);
-    let (errors, warnings): (Vec<_>, Vec<_>) = found.into_iter().partition(|one| one.severity == Severity::Error);
+    let told = found.into_iter().filter(|one| one.severity != Severity::Note);
+    let (errors, warnings): (Vec<_>, Vec<_>) = told.partition(|one| one.severity == Severity::Error);
     if changes {
         for Finding { check, host, message, .. } in warnings {
             let host = host.map_or_else(|| "cluster".to_owned(), |host| host.to_string());

@@ -28,6 +28,16 @@ pub fn fail_cgroup_v1_field(version: KubeVersion) -> bool {
     version.minor >= 31
 }
 
+/// Whether the kubelet can give pods a part of the host's swap (beta of `NodeSwap`, which knows cgroup v2).
+pub fn limits_swap(version: KubeVersion) -> bool {
+    version.minor >= 28
+}
+
+/// Whether that has to be asked for by the gate `NodeSwap`: it is on by default from 1.30 on.
+pub fn node_swap_gate(version: KubeVersion) -> bool {
+    version.minor < 30
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +51,8 @@ mod tests {
             ("--pod-infra-container-image", pause_image_flag, 34, true),
             ("registerWithTaints", register_with_taints_field, 22, false),
             ("failCgroupV1", fail_cgroup_v1_field, 30, false),
+            ("LimitedSwap", limits_swap, 27, false),
+            ("NodeSwap", node_swap_gate, 29, true),
         ] {
             assert_eq!(predicate(KubeVersion::new(1, last, 0)), at_last, "{name}");
             assert_eq!(predicate(KubeVersion::new(1, last + 1, 0)), !at_last, "{name}");

@@ -6,7 +6,7 @@ use super::*;
 use crate::cluster::{
     Cluster, ClusterName, ControlPlane, Endpoint, EndpointMode, Etcd, Host, HostName, ImageReference, IpvsScheduler,
     Jump, Kernel, KeyAlgorithm, Kubelet, LabelKey, LabelValue, Labels, Network, NetworkPlugin, Pki, ProxyMode,
-    QualityOfService, Role, SshTarget, Taint, TaintEffect,
+    QualityOfService, Role, Services, SshTarget, Taint, TaintEffect,
 };
 
 fn host(name: &str, address: &str, roles: &[Role]) -> Host {
@@ -19,6 +19,7 @@ fn host(name: &str, address: &str, roles: &[Role]) -> Host {
         labels: Labels::new(),
         taints: Vec::new(),
         kernel: Kernel::default(),
+        services: Services::default(),
         ssh: SshTarget {
             host: address.into(),
             port: 22,

@@ -1,9 +1,12 @@
-//! Modules, sysctls, swap and /etc/hosts.
+//! Services in the way, modules, sysctls, swap and /etc/hosts.
 
 mod modules;
 pub mod profile;
 pub mod release;
+mod services;
+mod swap;
 mod sysctls;
+mod unmanaged;
 
 use super::context::HostContext;
 use super::file::file;
@@ -11,6 +14,7 @@ use super::state::{Block, Resource};
 use super::sysctl::Sysctls;
 use super::{Error, endpoint};
 
+pub(super) use swap::is_limited as swap_is_limited;
 pub(super) use sysctls::{conntrack_is_ours, suits_kubelet};
 
 const MODULES: &str = "/etc/modules-load.d/kubewright.conf";
@@ -19,7 +23,9 @@ const SYSCTLS: &str = "/etc/sysctl.d/95-kubewright.conf";
 const HOSTS: &str = "/etc/hosts";
 
 pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Error> {
-    let mut resources = Vec::new();
+    // Before the sysctls: tuned takes back its own when it stops.
+    let mut resources = services::resources(host);
+    resources.extend(unmanaged::resources(host));
     let values = sysctls::sysctls(host);
     let modules = modules::modules(host, &values);
     if !modules.is_empty() {
@@ -35,7 +41,7 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         resources.push(Resource::Sysctls(Sysctls { path: SYSCTLS.to_owned(), values }));
     }
     if host.is_node() {
-        resources.push(Resource::SwapOff);
+        resources.extend(swap::resources(host)?);
         let lines = endpoint::hosts_line(host.cluster()).into_iter().collect();
         resources.push(Resource::Block(Block { path: HOSTS.to_owned(), name: "endpoint".to_owned(), lines }));
     }

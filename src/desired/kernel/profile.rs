@@ -61,6 +61,8 @@ pub enum When {
     Ipv6,
     /// Nodes with kube-proxy in IPVS mode.
     Ipvs,
+    /// Nodes that use no swap.
+    SwapOff,
 }
 
 impl Row {
@@ -83,6 +85,7 @@ impl When {
             Self::Node => "nodes",
             Self::Ipv6 => "nodes with IPv6",
             Self::Ipvs => "nodes with IPVS",
+            Self::SwapOff => "nodes without swap",
         }
     }
 }
@@ -188,7 +191,7 @@ pub const ROWS: &[Row] = &[
     required("vm.overcommit_memory",            Exactly, "1",       When::Node, "the kubelet demands it: memory is promised freely and pods are limited instead"),
     required("vm.panic_on_oom",                 Exactly, "0",       When::Node, "the kubelet demands it: one process ends, not the host"),
     fixed("vm.max_map_count",                AtLeast, "262144",  ANY, When::Node, "search engines and databases map many files"),
-    fixed("vm.swappiness",                   AtMost,  "10",      ANY, When::Node, "only a guard where swap is off"),
+    fixed("vm.swappiness",                   AtMost,  "10",      ANY, When::SwapOff, "only a guard where swap is off"),
     computed("vm.min_free_kbytes", "1 % of memory, at most 1 GiB", |size| (size.memory / 100 / 1024).min(1 << 20), When::Node, "interrupts find memory for packets at once"),
     // What happens when the kernel is in trouble.
     required("kernel.panic",                    Exactly, "10",      When::Node, "the kubelet demands it: a panic reboots after ten seconds"),

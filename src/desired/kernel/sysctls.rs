@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::profile::{ROWS, Row, Size, Value, When};
 use super::release::Release;
-use crate::cluster::{Cluster, EndpointMode, KernelProfile, ProxyMode, Role};
+use crate::cluster::{Cluster, EndpointMode, KernelProfile, ProxyMode, Role, Swap};
 use crate::desired::context::HostContext;
 use crate::desired::sysctl::{Direction, Sysctl};
 
@@ -70,6 +70,7 @@ fn wanted(when: When, host: &HostContext<'_>) -> bool {
         When::Node => host.is_node(),
         When::Ipv6 => host.is_node() && network.pod_cidr.addr().is_ipv6(),
         When::Ipvs => host.is_node() && network.proxy == ProxyMode::Ipvs,
+        When::SwapOff => host.is_node() && host.host.kernel.swap == Swap::Off,
     }
 }
 

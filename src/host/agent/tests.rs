@@ -61,6 +61,7 @@ fn parts(content: &str) -> Vec<PartState> {
         content: content.into(),
         secret: false,
         restarts: vec![],
+        reloads: Vec::new(),
     };
     vec![PartState { part: Part::Kernel, resources: vec![Resource::File(file)] }]
 }

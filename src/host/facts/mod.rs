@@ -3,6 +3,7 @@
 mod cluster;
 mod listening;
 mod network;
+mod security;
 mod storage;
 mod sysctls;
 mod system;
@@ -17,12 +18,13 @@ type Topic = fn(&Machine, &mut Facts) -> Result<(), Failure>;
 /// Gathers everything; what could not be looked at is told at once.
 pub(super) fn gather(machine: &Machine) -> Result<Facts, Failure> {
     let mut facts = Facts::default();
-    let topics: [Topic; 7] = [
+    let topics: [Topic; 8] = [
         system::gather,
         network::gather,
         storage::gather,
         listening::gather,
         units::gather,
+        security::gather,
         sysctls::gather,
         cluster::gather,
     ];

@@ -30,9 +30,13 @@ pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure
     }
     facts.routes = routes4(&machine.text("/proc/net/route")?.unwrap_or_default());
     facts.routes.extend(routes6(&machine.text("/proc/net/ipv6_route")?.unwrap_or_default()));
-    let stub = is_stub(&machine.text(RESOLV_CONF)?.unwrap_or_default());
-    let resolver = if stub && machine.exists(RESOLVED)? { RESOLVED } else { RESOLV_CONF };
+    let stub = machine.text(RESOLV_CONF)?.unwrap_or_default();
+    let (resolver, text) = match machine.text(RESOLVED)? {
+        Some(text) if is_stub(&stub) => (RESOLVED, text),
+        _ => (RESOLV_CONF, stub),
+    };
     resolver.clone_into(&mut facts.resolv_conf);
+    facts.nameservers = servers(&text);
     Ok(())
 }
 
@@ -65,12 +69,17 @@ fn routes6(text: &str) -> Vec<Route> {
 
 /// Whether pods that inherit this file would ask themselves: systemd-resolved's stub listens on loopback.
 fn is_stub(resolv_conf: &str) -> bool {
+    let servers = servers(resolv_conf);
+    !servers.is_empty() && servers.iter().all(|server| server.starts_with("127."))
+}
+
+/// Whom a resolver file tells to ask.
+fn servers(resolv_conf: &str) -> Vec<String> {
     let server = |line: &str| {
         let mut words = line.split_whitespace();
         (words.next() == Some("nameserver")).then(|| words.next().unwrap_or_default().to_owned())
     };
-    let servers: Vec<String> = resolv_conf.lines().filter_map(server).collect();
-    !servers.is_empty() && servers.iter().all(|server| server.starts_with("127."))
+    resolv_conf.lines().filter_map(server).collect()
 }
 
 #[cfg(test)]

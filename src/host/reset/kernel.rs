@@ -4,16 +4,14 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use super::super::atomic::{self, Attributes};
-use super::super::command::Command;
 use super::super::irq;
-use super::super::machine::Machine;
 use super::super::protocol::{Action, Failure};
 use super::super::resource::{attribute, swap, sysctls, without_blocks};
 use super::{Work, files};
 use crate::desired::state::Part;
 
 /// Directories of fragments; ours have kubewright in their names.
-const FRAGMENTS: [&str; 9] = [
+const FRAGMENTS: [&str; 10] = [
     "/etc/sysctl.d",
     "/etc/modules-load.d",
     "/etc/modprobe.d",
@@ -22,6 +20,7 @@ const FRAGMENTS: [&str; 9] = [
     "/etc/udev/rules.d",
     "/etc/logrotate.d",
     "/etc/NetworkManager/conf.d",
+    "/etc/systemd/network",
     "/etc/systemd/system.conf.d",
 ];
 const HOSTS: &str = "/etc/hosts";
@@ -97,23 +96,13 @@ fn bring_back_swap(work: &mut Work) {
     let machine = work.machine;
     let units = work.look(machine.text(&swap::masked())).unwrap_or_default();
     if !units.is_empty() {
-        let command = Command::new("systemctl").args(["unmask", "--no-reload", "--"]).args(units.lines());
-        work.step(Part::Kernel, "swap units", Action::Update, "unmasked", |machine| {
-            Work::run(machine, "swap units", &command)?;
-            let list = machine.root.at(swap::masked());
-            fs::remove_file(&list).map_err(|error| Failure::new(format!("removing {}", list.display()), error))
-        });
+        work.step(Part::Kernel, "swap units", Action::Update, "unmasked", swap::unmask);
     }
     let fstab = work.look(machine.text("/etc/fstab")).unwrap_or_default();
     let restored = swap::restore(&fstab);
     if restored != fstab {
         work.step(Part::Kernel, "swap in /etc/fstab", Action::Update, "brought back", |machine| {
-            swap::rewrite(machine, &restored)?;
-            swap_on(machine)
+            swap::bring_back(machine, &restored)
         });
     }
-}
-
-fn swap_on(machine: &Machine) -> Result<(), Failure> {
-    Work::run(machine, "swap", &Command::new("swapon").arg("-a"))
 }

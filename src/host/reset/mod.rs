@@ -9,6 +9,7 @@ mod kernel;
 mod links;
 mod mounts;
 mod processes;
+mod services;
 mod units;
 
 use std::path::Path;
@@ -32,6 +33,7 @@ pub(super) fn reset(
     firewall::flush(&mut work);
     kernel::restore(&mut work);
     units::remove(&mut work);
+    services::give_back(&mut work);
     files::remove(&mut work);
     // Its own memory is the last to go, and only after everything that it remembers is undone.
     if work.failures.is_empty() {

@@ -31,6 +31,12 @@ fn installed() -> Scripted {
         ("/etc/hosts", "127.0.0.1 localhost\n# BEGIN kubewright hosts\nx\n# END kubewright hosts\n"),
         ("/etc/fstab", "# kubewright swap: /dev/sda2 none swap sw 0 0\n"),
         ("/var/lib/kubewright/masked-swap", "dev-sda2.swap\n"),
+        ("/var/lib/kubewright/stopped/firewalld.service", "enabled\nrunning\n"),
+        ("/var/lib/kubewright/stopped/ufw.service", ""),
+        ("/etc/systemd/system/firewalld.service.d/kubewright.conf", ""),
+        ("/etc/systemd/system/ufw.service.d/kubewright.conf", ""),
+        ("/etc/systemd/system/swap.d/kubewright.conf", ""),
+        ("/etc/systemd/network/05-kubewright.network", ""),
         ("/etc/kubernetes/pki/ca.key", "secret"),
         ("/etc/kubernetes/network/routes", "route replace 10.244.1.0/24 via 10.0.0.2\n"),
         ("/opt/cni/bin/other", ""),
@@ -79,6 +85,11 @@ fn script(host: &Scripted) {
     host.expect("swapon -a", "");
     host.expect("systemctl disable --no-reload -- kubewright-routes.service kubelet.service", "");
     host.expect("systemctl daemon-reload", "");
+    let shown = |name: &str| format!("Id={name}\nNames={name}\nLoadState=loaded\nActiveState=inactive\n");
+    host.expect(&format!("{SHOW} firewalld.service"), &shown("firewalld.service"));
+    host.expect("systemctl enable --no-reload -- firewalld.service", "");
+    host.expect("systemctl start -- firewalld.service", "");
+    host.expect(&format!("{SHOW} ufw.service"), &shown("ufw.service"));
 }
 
 #[test]
@@ -105,6 +116,9 @@ fn everything_of_ours_goes_and_everything_else_stays() {
     kubelet Remove file /etc/systemd/system/kubewright-routes.service: removed
     kubelet Remove file /etc/systemd/system/kubelet.service: removed
     kubelet Remove file /etc/systemd/system/containerd.service.d/kubewright.conf: removed
+    kubelet Remove file /etc/systemd/system/firewalld.service.d/kubewright.conf: removed
+    kubelet Remove file /etc/systemd/system/swap.d/kubewright.conf: removed
+    kubelet Remove file /etc/systemd/system/ufw.service.d/kubewright.conf: removed
     kubelet Update systemd: daemon-reload: units are gone
     kubelet Remove directory /var/lib/kubelet: removed
     network Remove routes to the pods of other nodes: 1 deleted
@@ -112,9 +126,12 @@ fn everything_of_ours_goes_and_everything_else_stays() {
     network Remove iptables rules: chains of Kubernetes and its networks
     network Remove file /etc/cni/net.d/10-kubewright.conflist: removed
     kernel Remove file /etc/sysctl.d/95-kubewright.conf: removed
+    kernel Remove file /etc/systemd/network/05-kubewright.network: removed
     kernel Remove blocks in /etc/hosts: taken away
     kernel Update swap units: unmasked
     kernel Update swap in /etc/fstab: brought back
+    kernel Update unit firewalld.service: given back: enabled, running
+    kernel Update unit ufw.service: may start again
     control-plane Remove directory /etc/kubernetes: removed
     etcd Remove directory /var/lib/etcd: emptied; it is a mount point
     binaries Remove directory /opt/kubewright: removed

@@ -42,7 +42,10 @@ impl Context {
         let read_from = |path: &str| unit_of(path).map(str::to_owned);
         let mentioned = |resource: &Resource| match resource {
             Resource::Unit(unit) => vec![unit.name.clone()],
-            Resource::File(file) => file.restarts.iter().cloned().chain(read_from(&file.path)).collect(),
+            Resource::Stopped(unit) | Resource::GivenBack(unit) => vec![unit.name.clone()],
+            Resource::File(file) => {
+                file.restarts.iter().chain(&file.reloads).cloned().chain(read_from(&file.path)).collect()
+            }
             Resource::Symlink(symlink) => read_from(&symlink.path).into_iter().collect(),
             Resource::Absent(absent) => read_from(&absent.path).into_iter().collect(),
             Resource::Attribute(attribute) => attribute.restarts.clone(),

@@ -61,7 +61,7 @@ impl File {
 
     /// The content is to be written; `old` is what stands there now, `None` when it is not text.
     fn content<'a>(&'a self, cx: &Context, action: Action, also: String, old: Option<String>) -> Pending<'a> {
-        for unit in &self.restarts {
+        for unit in self.restarts.iter().chain(&self.reloads) {
             cx.will_owe(unit, &self.cause());
         }
         let secret = if self.secret { " (secret)" } else { "" };
@@ -85,7 +85,7 @@ impl File {
 
     fn write(&self, cx: &Context) -> Result<(), Failure> {
         let owner = Some(cx.ids(&self.name(), &self.owner)?);
-        for unit in &self.restarts {
+        for unit in self.restarts.iter().chain(&self.reloads) {
             cx.note(unit, &self.cause())?;
         }
         let path = cx.machine.root.at(&self.path);

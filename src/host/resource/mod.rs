@@ -11,6 +11,7 @@ mod images;
 mod interrupts;
 mod module;
 mod program;
+pub(super) mod stopped;
 pub(super) mod swap;
 mod symlink;
 pub(super) mod sysctls;
@@ -98,6 +99,9 @@ pub(super) fn observe<'a>(resource: &'a Resource, cx: &Context) -> Observed<'a> 
         Resource::Attribute(attribute) => attribute.observe(cx),
         Resource::Interrupts(spread) => spread.observe(cx),
         Resource::Program(program) => program.observe(cx),
+        Resource::SwapGivenBack => swap::observe_back(cx),
+        Resource::Stopped(unit) => stopped::observe(unit, cx),
+        Resource::GivenBack(unit) => stopped::observe_back(unit, cx),
         Resource::Component(component) => component.observe(cx),
         Resource::Images(images) => images.observe(cx),
         Resource::Unit(unit) => unit.observe(cx),

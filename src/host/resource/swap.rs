@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::super::atomic::{self, Attributes};
 use super::super::command::Command;
-use super::super::machine::{Machine, STATE};
+use super::super::machine::{Machine, STATE, found};
 use super::super::proc;
 use super::super::protocol::{Action, Failure};
 use super::text::unified;
-use super::{Context, Observed, Pending};
+use super::{Context, Observed, Pending, stopped};
 
 const FSTAB: &str = "/etc/fstab";
 const MARK: &str = "# kubewright swap: ";
@@ -59,7 +59,13 @@ fn off(cx: &Context, swaps: &[String]) -> Result<(), Failure> {
 fn mask(cx: &Context) -> Result<(), Failure> {
     let list = Command::new("systemctl").args(["list-units", "--type=swap", "--all", "--plain", "--no-legend"]);
     let listed = cx.run("swap", &list)?.text();
-    let units: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let unit = |line: &'_ str| {
+        let mut words = line.split_whitespace();
+        // What somebody else has masked is not ours to give back.
+        words.next().filter(|_| words.next() != Some("masked")).map(str::to_owned)
+    };
+    let units: Vec<String> = listed.lines().filter_map(unit).collect();
+    let units: Vec<&str> = units.iter().map(String::as_str).collect();
     if units.is_empty() {
         return Ok(());
     }
@@ -71,9 +77,53 @@ fn mask(cx: &Context) -> Result<(), Failure> {
     let attributes = Attributes { mode: 0o600, owner: None };
     let noted = atomic::write(&cx.machine.root.at(masked()), (all.join("\n") + "\n").as_bytes(), attributes);
     noted.map_err(|error| Failure::new(format!("swap: writing {}", masked()), error))?;
+    // A mask cannot stand where an administrator has put a file of his own.
+    let own = |unit: &&str| cx.machine.root.at(format!("/etc/systemd/system/{unit}")).is_file();
+    let (own, units): (Vec<&str>, Vec<&str>) = units.into_iter().partition(own);
+    own.into_iter().try_for_each(|unit| stopped::forbid(cx, unit))?;
+    if units.is_empty() {
+        return Ok(());
+    }
     // Not `--now`: stopping a swap unit of a file that fstab no longer has would fail; swapoff follows.
     let command = Command::new("systemctl").args(["mask", "--no-reload", "--"]).args(units);
     cx.run("swap", &command).map(drop)
+}
+
+/// The swap that an earlier run turned off is to be on again.
+pub(super) fn observe_back<'a>(cx: &Context) -> Observed<'a> {
+    let mut pending = Vec::new();
+    if !cx.machine.text(&masked())?.unwrap_or_default().is_empty() {
+        pending.push(Pending::new("swap units", Action::Update, "unmasked", |cx| unmask(&cx.machine)));
+    }
+    let fstab = cx.machine.text(FSTAB)?.unwrap_or_default();
+    let restored = restore(&fstab);
+    if restored != fstab {
+        let diff = Some(unified(FSTAB, &fstab, &restored));
+        let mend = move |cx: &Context| bring_back(&cx.machine, &restored);
+        pending.push(Pending::new("swap in /etc/fstab", Action::Update, "brought back", mend).with_diff(diff));
+    }
+    Ok(pending)
+}
+
+/// Unmasks the units that [`mask`] has noted; the note goes last.
+pub(in crate::host) fn unmask(machine: &Machine) -> Result<(), Failure> {
+    let units = machine.text(&masked())?.unwrap_or_default();
+    for unit in units.lines() {
+        found(fs::remove_file(machine.root.at(stopped::drop_in(unit))))
+            .map_err(|error| Failure::new(format!("removing {}", stopped::drop_in(unit)), error))?;
+        let _ = fs::remove_dir(machine.root.at(format!("/etc/systemd/system/{unit}.d")));
+    }
+    let command = Command::new("systemctl").args(["unmask", "--no-reload", "--"]).args(units.lines());
+    machine.system.run(&command).map_err(|error| Failure::command("swap units", &error))?;
+    let removed = found(fs::remove_file(machine.root.at(masked())));
+    removed.map(drop).map_err(|error| Failure::new(format!("removing {}", masked()), error))
+}
+
+/// Writes /etc/fstab as it was, and turns on what it names.
+pub(in crate::host) fn bring_back(machine: &Machine, fstab: &str) -> Result<(), Failure> {
+    rewrite(machine, fstab)?;
+    let command = Command::new("swapon").arg("-a");
+    machine.system.run(&command).map(drop).map_err(|error| Failure::command("swap", &error))
 }
 
 /// Every swap line becomes a comment that remembers it.
@@ -93,7 +143,7 @@ pub(in crate::host) fn restore(fstab: &str) -> String {
 }
 
 /// Replaces /etc/fstab, keeping its mode and owner.
-pub(in crate::host) fn rewrite(machine: &Machine, content: &str) -> Result<(), Failure> {
+fn rewrite(machine: &Machine, content: &str) -> Result<(), Failure> {
     let path = machine.root.at(FSTAB);
     let written = fs::metadata(&path).and_then(|meta| {
         let attributes = Attributes { mode: meta.mode() & 0o7777, owner: Some((meta.uid(), meta.gid())) };

@@ -13,6 +13,7 @@ use crate::desired::state::{Absent, Block, Directory, File, Module, Owner, Part,
 use crate::desired::sysctl::{Direction, Sysctl, Sysctls};
 
 mod images;
+mod services;
 mod units;
 
 fn file(path: &str, content: &str) -> File {
@@ -23,6 +24,7 @@ fn file(path: &str, content: &str) -> File {
         content: content.into(),
         secret: false,
         restarts: Vec::new(),
+        reloads: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{Host, HostName, Kernel, LabelKey, LabelValue, Labels, Roles, Taint};
+use crate::cluster::{Host, HostName, Kernel, LabelKey, LabelValue, Labels, Roles, Services, Taint};
 use crate::inventory::problems::Fault;
 use crate::inventory::range;
 use crate::inventory::spec::{SpecCluster, SpecHost, SpecSsh, SpecTaint};
@@ -27,6 +27,7 @@ pub(super) fn convert(spec: &SpecCluster, context: &mut Context<'_>) -> Hosts {
     let common =
         spec.labels.as_ref().map_or_else(Labels::new, |texts| labels(texts, &Path::of("spec.labels"), context));
     let kernel = settings::kernel(spec.kernel.as_ref(), &Path::of("spec.kernel"), &Kernel::default(), context);
+    let services = settings::services(spec.services.as_ref(), &Services::default());
     let ssh = spec.ssh.clone().unwrap_or_default();
     if ssh.host.is_some() {
         let fault = Fault::new("`host` is a host's own", "move it to `ssh` of one of the hosts");
@@ -34,8 +35,8 @@ pub(super) fn convert(spec: &SpecCluster, context: &mut Context<'_>) -> Hosts {
     }
     for (index, entry) in spec.hosts.iter().flatten().enumerate() {
         let path = Path::of("spec.hosts").index(index);
-        let Some(expanded) = expand(entry, &path, &Common { labels: &common, kernel: &kernel, ssh: &ssh }, context)
-        else {
+        let common = Common { labels: &common, kernel: &kernel, services: &services, ssh: &ssh };
+        let Some(expanded) = expand(entry, &path, &common, context) else {
             hosts.complete = false;
             continue;
         };
@@ -58,6 +59,7 @@ pub(super) fn convert(spec: &SpecCluster, context: &mut Context<'_>) -> Hosts {
 struct Common<'a> {
     labels: &'a Labels,
     kernel: &'a Kernel,
+    services: &'a Services,
     ssh: &'a SpecSsh,
 }
 
@@ -95,6 +97,7 @@ fn expand(entry: &SpecHost, path: &Path, common: &Common<'_>, context: &mut Cont
     merged.extend(own);
     let taints = taints(entry.taints.as_deref().unwrap_or_default(), &path.key("taints"), context);
     let kernel = settings::kernel(entry.kernel.as_ref(), &path.key("kernel"), common.kernel, context);
+    let services = settings::services(entry.services.as_ref(), common.services);
     let login = Sections::new(entry.ssh.as_ref(), path, common.ssh).target(String::new(), context);
 
     let (names, addresses, roles) = (names?, addresses?, roles.filter(|roles| !roles.is_empty())?);
@@ -108,6 +111,7 @@ fn expand(entry: &SpecHost, path: &Path, common: &Common<'_>, context: &mut Cont
         labels: merged.clone(),
         taints: taints.clone(),
         kernel: kernel.clone(),
+        services: services.clone(),
         ssh: crate::cluster::SshTarget {
             host: at(&dial, index).unwrap_or_else(|| address.to_string()),
             ..login.clone()

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cluster::{ControlPlane, Etcd, Kernel, KeyAlgorithm, Kubelet, Pki, QualityOfService, sysctl_key};
+use crate::cluster::{
+    ControlPlane, Etcd, Kernel, KeyAlgorithm, Kubelet, Pki, QualityOfService, Service, Services, sysctl_key,
+};
 use crate::inventory::problems::Fault;
-use crate::inventory::spec::{SpecControlPlane, SpecEtcd, SpecKernel, SpecKubelet, SpecPki, Text};
+use crate::inventory::spec::{SpecControlPlane, SpecEtcd, SpecKernel, SpecKubelet, SpecPki, SpecServices, Text};
 use crate::inventory::tree::Path;
 use crate::inventory::units;
 
@@ -85,6 +87,7 @@ pub(super) fn kernel(spec: Option<&SpecKernel>, path: &Path, common: &Kernel, co
     let mut kernel = common.clone();
     let Some(spec) = spec else { return kernel };
     kernel.profile = spec.profile.unwrap_or(kernel.profile);
+    kernel.swap = spec.swap.unwrap_or(kernel.swap);
     for (index, name) in spec.modules.iter().flatten().enumerate() {
         kernel.modules.extend(context.take(&path.key("modules").index(index), module(name)));
     }
@@ -103,6 +106,17 @@ pub(super) fn kernel(spec: Option<&SpecKernel>, path: &Path, common: &Kernel, co
     }
     tuning::convert(spec, path, &mut kernel.tuning, context);
     kernel
+}
+
+/// Converts a section `services`; what it does not say is as in `common`.
+pub(super) fn services(spec: Option<&SpecServices>, common: &Services) -> Services {
+    let mut services = common.clone();
+    for service in Service::ALL {
+        if let Some(handling) = spec.and_then(|spec| spec.of(service)) {
+            services.set(service, handling);
+        }
+    }
+    services
 }
 
 /// The entries whose key is good and whose value fits on a line.

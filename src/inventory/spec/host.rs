@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::cluster::{Role, TaintEffect};
 
-use super::{SpecKernel, SpecSsh};
+use super::{SpecKernel, SpecServices, SpecSsh};
 
 /// A host, or many of a kind.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -34,6 +34,8 @@ pub(in crate::inventory) struct SpecHost {
     pub(in crate::inventory) taints: Option<Vec<SpecTaint>>,
     /// Kernel settings beside, or instead of, those of `spec.kernel`.
     pub(in crate::inventory) kernel: Option<SpecKernel>,
+    /// Overrides of `spec.services`.
+    pub(in crate::inventory) services: Option<SpecServices>,
     /// Overrides of `spec.ssh`.
     pub(in crate::inventory) ssh: Option<SpecSsh>,
 }

@@ -3,6 +3,7 @@
 
 mod host;
 mod network;
+mod services;
 mod settings;
 mod ssh;
 
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 pub(super) use host::{SpecHost, SpecTaint};
 pub(super) use network::{Mode, SpecEndpoint, SpecNetwork};
+pub(super) use services::SpecServices;
 pub(super) use settings::{SpecControlPlane, SpecEtcd, SpecIrq, SpecKernel, SpecKubelet, SpecPki, Text};
 pub(super) use ssh::{BecomeMethod, SpecBastion, SpecBecomePassword, SpecHop, SpecSsh};
 
@@ -88,6 +90,8 @@ pub(super) struct SpecCluster {
     pub(super) pki: Option<SpecPki>,
     /// Kernel settings of all hosts.
     pub(super) kernel: Option<SpecKernel>,
+    /// Services of the distribution that get into the way of a cluster; a host may override each.
+    pub(super) services: Option<SpecServices>,
     /// Labels of all nodes; a host's own labels override them.
     pub(super) labels: Option<BTreeMap<String, String>>,
     /// The hosts. One entry can stand for many by ranges in its name and address.

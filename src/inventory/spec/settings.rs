@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use crate::cluster::{Affinity, Irqbalance, KernelProfile, KeyAlgorithm, QualityOfService, TransparentHugepage};
+use crate::cluster::{Affinity, Irqbalance, KernelProfile, KeyAlgorithm, QualityOfService, Swap, TransparentHugepage};
 
 /// The etcd members.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -83,6 +83,9 @@ pub(in crate::inventory) struct SpecKernel {
     pub(in crate::inventory) sysctls: Option<BTreeMap<String, Text>>,
     /// Modules beside those that kubewright loads.
     pub(in crate::inventory) modules: Option<Vec<String>>,
+    /// What nodes do with swap.
+    #[schemars(extend("default" = "off"))]
+    pub(in crate::inventory) swap: Option<Swap>,
     /// Interrupts of network cards.
     pub(in crate::inventory) irq: Option<SpecIrq>,
     /// When programs get huge pages without asking for them; `madvise` in the default profile.

@@ -247,3 +247,9 @@ fn findings_are_sorted_and_placed() {
     let places: Vec<_> = report.findings().map(|f| (f.line, f.column, f.field.clone())).collect();
     assert_eq!(places, [(6, 22, "spec.kubelet.maxPods".to_owned()), (8, 12, "spec.etcd.quota".to_owned())]);
 }
+
+#[test]
+fn an_unknown_service_is_told_with_the_one_that_is_meant() {
+    let text = single("  services: {firewald: stop, tuned: stopped}\n  kernel: {swap: on}\n");
+    assert_snapshot!(report(&text));
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{environment, load, single, with_hosts};
 use crate::cluster::{
     Affinity, Become, EndpointMode, IpvsScheduler, KeyAlgorithm, LabelValue, NetworkPlugin, ProxyMode,
-    QualityOfService, Queues, Rings, Role, SecretSource, TaintEffect,
+    QualityOfService, Queues, Rings, Role, SecretSource, Service, Swap, TaintEffect,
 };
 use crate::inventory::{Error, parse, schema, starter};
 
@@ -52,6 +52,8 @@ fn every_default_of_the_schema_may_be_written_out() {
         ("controlPlane", "SpecControlPlane"),
         ("kubelet", "SpecKubelet"),
         ("pki", "SpecPki"),
+        ("kernel", "SpecKernel"),
+        ("services", "SpecServices"),
     ] {
         sections.push_str(&format!("  {section}:\n"));
         let mut count = 0;
@@ -271,4 +273,19 @@ fn layout_is_a_matter_of_taste() {
     for text in [json, flush] {
         assert_eq!(load(text).unwrap_or_else(|report| panic!("{report}")), expected);
     }
+}
+
+#[test]
+fn services_and_swap_are_decided_for_all_and_for_each() {
+    let sections = "  services: {firewalld: stop, systemd-oomd: stop}\n  kernel: {swap: limited}\n";
+    let hosts = "    - {name: m1, address: 10.1.0.11, roles: [control-plane, etcd, worker]}
+    - {name: w1, address: 10.1.0.12, roles: [worker], services: {firewalld: leave, ufw: stop}, kernel: {swap: off}}
+";
+    let cluster = load(&with_hosts(sections, hosts)).unwrap();
+    let of = |index: usize| {
+        let host = &cluster.hosts[index];
+        (host.services.stopped().map(Service::as_str).collect::<Vec<_>>(), host.kernel.swap)
+    };
+    assert_eq!(of(0), (vec!["firewalld", "systemd-oomd"], Swap::Limited));
+    assert_eq!(of(1), (vec!["ufw", "systemd-oomd"], Swap::Off));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::services::keeper;
 use super::{Found, Subject};
 use crate::cluster::{Facts, HostName};
 
@@ -76,11 +77,7 @@ pub(super) fn clock(subject: &Subject<'_>) -> Vec<Found> {
         (offset.abs() > MOST_MILLISECONDS).then(|| {
             let way = if offset > 0 { "before" } else { "behind" };
             let seconds = offset.unsigned_abs() as f64 / 1000.0;
-            let keeper =
-                ["chrony.service", "chronyd.service", "systemd-timesyncd.service", "ntpd.service", "ntp.service"]
-                    .into_iter()
-                    .find(|unit| facts.units.get(*unit).is_some_and(|state| state == "active"));
-            let hint = match keeper {
+            let hint = match keeper(facts) {
                 Some(unit) => format!("{unit} runs there: look at whom it follows, and let it step the clock"),
                 None => "nothing keeps the time there: install chrony".to_owned(),
             };

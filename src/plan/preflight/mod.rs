@@ -2,7 +2,9 @@
 //! it finds; none stops a later one. Nothing here asks a host.
 
 mod identity;
+mod names;
 mod network;
+mod services;
 mod settings;
 mod storage;
 mod system;
@@ -29,6 +31,8 @@ pub enum Severity {
     Error,
     /// A run says so and goes on.
     Warning,
+    /// Worth knowing; only told where somebody asks.
+    Note,
 }
 
 impl fmt::Display for Severity {
@@ -36,6 +40,7 @@ impl fmt::Display for Severity {
         f.pad(match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         })
     }
 }
@@ -106,7 +111,7 @@ pub struct Subject<'a> {
     pub measured: &'a Measured,
 }
 
-use Severity::{Error, Warning};
+use Severity::{Error, Note, Warning};
 
 const fn row(
     name: &'static str,
@@ -129,11 +134,15 @@ pub const CHECKS: &[Check] = &[
     row("memory",       Error,   "there is enough memory for the host's roles",                      system::memory),
     row("address",      Error,   "the host has the address that the inventory gives it",             identity::address),
     row("clones",       Error,   "machine ids, product UUIDs and hardware addresses are unique",     identity::clones),
+    row("hostnames",    Warning, "hosts call themselves by different names",                         names::hostnames),
     row("clock",        Error,   "all clocks are within 500 ms of each other",                       identity::clock),
+    row("time",         Warning, "something keeps the time",                                         services::time),
+    row("entropy",      Warning, "the kernel has entropy for keys (before 5.18)",                    services::entropy),
     row("ports",        Error,   "nothing else listens where the host's roles listen",               network::ports),
     row("mtu",          Warning, "the interfaces of the cluster's addresses have the same MTU",      network::mtu),
     row("routes",       Error,   "pod and service networks do not overlap with the host's routes",   network::routes),
     row("reachable",    Error,   "hosts reach each other on the ports that will be used",            network::reachable),
+    row("dns",          Warning, "pods inherit name servers that they can ask",                      names::dns),
     row("disk",         Error,   "there is room for what the host receives",                         storage::disk),
     row("inodes",       Error,   "there are inodes for what the host receives",                      storage::inodes),
     row("mounts",       Error,   "programs and containers may run from where they are put",          storage::mounts),
@@ -141,7 +150,9 @@ pub const CHECKS: &[Check] = &[
     row("sysctls",      Error,   "no later file undoes a kernel setting at the next boot",           settings::sysctls),
     row("required", Warning, "the inventory leaves the kernel settings that Kubernetes needs alone", settings::required),
     row("swap",         Warning, "swap is off; it is turned off otherwise",                          settings::swap),
-    row("services",     Warning, "no service changes what this program sets",                        settings::services),
+    row("services",     Warning, "no service gets into the way of the cluster",                      services::services),
+    row("selinux",      Warning, "SELinux does not keep programs and pods from their files",         services::selinux),
+    row("apparmor",     Note,    "AppArmor does what pods expect",                                   services::apparmor),
     row("leftovers",    Error,   "nothing of another cluster is on the host",                        settings::leftovers),
 ];
 
@@ -149,8 +160,8 @@ pub const CHECKS: &[Check] = &[
 pub fn check(subject: &Subject<'_>, ignored: &BTreeSet<&'static str>) -> Vec<Finding> {
     let findings = |check: &'static Check| {
         (check.judge)(subject).into_iter().map(|found| {
-            let severity =
-                if ignored.contains(check.name) { Warning } else { found.severity.unwrap_or(check.severity) };
+            let severity = found.severity.unwrap_or(check.severity);
+            let severity = if ignored.contains(check.name) { severity.max(Warning) } else { severity };
             Finding { check: check.name, severity, host: found.host, message: found.message, hint: found.hint }
         })
     };

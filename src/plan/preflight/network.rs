@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{Found, Subject};
+use super::services::firewalls_to_stop;
+use super::{Found, Severity, Subject};
 use crate::cluster::{Cluster, Endpoint, Facts, Host, HostName, Role};
 
 /// A port, who listens on it, and on which hosts.
@@ -41,6 +42,9 @@ const PORTS: &[Port] = &[
     Port { number: 2379, program: "etcd", listens: is_member, asks: is_master },
     Port { number: 2380, program: "etcd", listens: is_member, asks: is_member },
     Port { number: 10250, program: "kubelet", listens: is_node, asks: is_master },
+    Port { number: 10248, program: "kubelet", listens: is_node, asks: nobody },
+    Port { number: 10249, program: "kube-proxy", listens: is_node, asks: nobody },
+    Port { number: 10256, program: "kube-proxy", listens: is_node, asks: nobody },
 ];
 
 pub(super) fn ports(subject: &Subject<'_>) -> Vec<Found> {
@@ -84,14 +88,42 @@ pub fn targets(cluster: &Cluster, from: &Host) -> Vec<Target> {
 }
 
 pub(super) fn reachable(subject: &Subject<'_>) -> Vec<Found> {
-    subject.each(|host, _| {
-        let lost = subject.measured.unreachable.get(&host.name).filter(|lost| !lost.is_empty())?;
-        let line = |(target, why): &(Target, String)| {
-            format!("{} on {} ({}): {why}", target.program, target.host, target.address)
-        };
-        let ways = lost.iter().map(line).collect::<Vec<_>>().join("; ");
+    let lost = subject.measured.unreachable.iter().flat_map(|(from, lost)| {
+        // What a firewall keeps away that this very run stops is no reason not to begin.
+        let stopped = |target: &Target| firewall_to_stop(subject, [from, &target.host]);
+        let (kept, lost): (Vec<_>, Vec<_>) = lost.iter().partition(|(target, _)| stopped(target).is_some());
+        let blamed = kept.first().and_then(|(target, _)| stopped(target));
         let hint = "open these ports between the hosts: a firewall on the way, or on the other host, drops them";
-        Some((format!("it does not reach {ways}"), hint.into()))
+        let unexplained = (!lost.is_empty()).then(|| Found {
+            host: Some(from.clone()),
+            message: format!("it does not reach {}", ways(&lost)),
+            hint: hint.into(),
+            severity: None,
+        });
+        let explained = blamed.map(|blamed| Found {
+            host: Some(from.clone()),
+            message: format!("it does not reach {}", ways(&kept)),
+            hint: format!("{blamed} may be why; install stops it"),
+            severity: Some(Severity::Warning),
+        });
+        unexplained.into_iter().chain(explained)
+    });
+    lost.collect()
+}
+
+fn ways(lost: &[&(Target, String)]) -> String {
+    let line = |(target, why): &&(Target, String)| {
+        format!("{} on {} ({}): {why}", target.program, target.host, target.address)
+    };
+    lost.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+/// A firewall on one of these hosts that is about to be stopped.
+fn firewall_to_stop(subject: &Subject<'_>, names: [&HostName; 2]) -> Option<String> {
+    names.into_iter().find_map(|name| {
+        let (host, facts) = (subject.cluster.host(name.as_str())?, subject.facts.get(name)?);
+        let service = firewalls_to_stop(host, facts).next()?;
+        Some(format!("{service} on {name}"))
     })
 }
 

@@ -1,7 +1,7 @@
 //! Checks of what others have set up on a host.
 
 use super::{Found, Subject};
-use crate::cluster::SettingLine;
+use crate::cluster::{SettingLine, Swap};
 use crate::desired::kernel::profile::{ROWS, Value};
 use crate::desired::state::{HostState, Part, Resource};
 use crate::desired::sysctl::{Sysctl, Sysctls};
@@ -80,35 +80,12 @@ fn needed(key: &str) -> Option<Sysctl> {
 
 pub(super) fn swap(subject: &Subject<'_>) -> Vec<Found> {
     subject.each(|host, facts| {
-        (host.roles.is_node() && !facts.swaps.is_empty()).then(|| {
+        (host.roles.is_node() && host.kernel.swap == Swap::Off && !facts.swaps.is_empty()).then(|| {
             let message = format!("swap is on: {}", facts.swaps.join(", "));
-            (message, "install turns it off and comments it out in /etc/fstab; reset brings it back".into())
+            let hint = "install turns it off for good and reset brings it back; kernel: {swap: limited} keeps it";
+            (message, hint.into())
         })
     })
-}
-
-/// Services, and what they change.
-const SERVICES: &[(&str, &str, &str)] = &[
-    ("firewalld.service", "it drops the traffic of pods and services", "systemctl disable --now firewalld"),
-    ("ufw.service", "it drops the traffic of pods and services", "ufw disable"),
-    ("nftables.service", "its rules come before those of services", "see that it lets the cluster's networks pass"),
-    (
-        "tuned.service",
-        "it writes sysctls after everybody else",
-        "systemctl disable --now tuned, or a profile of your own",
-    ),
-    ("fapolicyd.service", "it keeps programs under /opt/kubewright from running", "systemctl disable --now fapolicyd"),
-    ("systemd-oomd.service", "it ends pods that the kubelet knows nothing of", "systemctl disable --now systemd-oomd"),
-];
-
-pub(super) fn services(subject: &Subject<'_>) -> Vec<Found> {
-    let running = |(unit, what, hint): &(&str, &str, &str)| {
-        subject.each(|_, facts| {
-            let active = facts.units.get(*unit).is_some_and(|state| state == "active");
-            active.then(|| (format!("{unit} runs: {what}"), (*hint).to_owned()))
-        })
-    };
-    SERVICES.iter().flat_map(running).collect()
 }
 
 /// Whoever has components of ours is ours, whatever else he has.

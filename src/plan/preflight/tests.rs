@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::*;
-use crate::cluster::{Mount, Parts, Route, SettingLine};
+use crate::cluster::{Handling, Mount, Parts, Route, Selinux, Service, SettingLine, Swap};
 use crate::desired::fixture::Fixture;
 
 /// A cluster in which nothing is wrong, and what a test makes wrong about it.
@@ -36,6 +36,8 @@ impl Scene {
                 inodes_free,
             };
             facts.mounts = vec![root];
+            facts.hostname = name.clone();
+            facts.units.insert("chrony.service".into(), "active".into());
             facts.routes = vec![Route { destination: "0.0.0.0/0".parse().unwrap(), interface: "eth0".into() }];
             measured.clocks.insert(HostName::parse(name).unwrap(), 3);
         }
@@ -109,7 +111,21 @@ fn each_check_finds_what_it_looks_for() {
     });
     on_n1(&|facts| facts.swaps = vec!["/swapfile".into()]);
     on_n1(&|facts| drop(facts.units.insert("firewalld.service".into(), "active".into())));
+    on_n1(&|facts| drop(facts.units.insert("nftables.service".into(), "active".into())));
     on_n1(&|facts| facts.static_pods = vec!["etcd.yaml".into()]);
+    on_n1(&|facts| facts.hostname = "n2".into());
+    on_n1(&|facts| facts.units.clear());
+    on_n1(&|facts| facts.entropy = Some(60));
+    on_n1(&|facts| facts.nameservers.clear());
+    on_n1(&|facts| facts.nameservers.push("127.0.0.53".into()));
+    on_n1(&|facts| facts.nameservers.extend(["10.1.0.3", "10.1.0.4", "10.1.0.5"].map(str::to_owned)));
+    on_n1(&|facts| facts.security.selinux = Selinux::Enforcing);
+    on_n1(&|facts| facts.security.apparmor = true);
+    on_n1(&|facts| {
+        facts.security.apparmor_parser = true;
+        facts.security.apparmor = true;
+        facts.security.restricts_user_namespaces = true;
+    });
     lines.push(only(36, |scene| {
         scene.fixture.change(|parts| {
             parts.hosts[3].kernel.sysctls.insert("net.ipv4.ip_forward".into(), "0".into());
@@ -122,7 +138,6 @@ fn each_check_finds_what_it_looks_for() {
     }));
     lines.push(only(36, |scene| {
         scene.measured.clocks.insert(name("n2"), -1700);
-        scene.facts("n2").units.insert("chrony.service".into(), "active".into());
     }));
     lines.push(slow_disk(12));
     lines.push(slow_disk(140));
@@ -132,6 +147,61 @@ fn each_check_finds_what_it_looks_for() {
         scene.measured.unreachable.insert(name("n1"), vec![(target, "no answer for 2 s".into())]);
     }));
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn a_service_is_told_with_the_line_that_handles_it() {
+    for service in Service::ALL {
+        let mut scene = Scene::new(36);
+        let unit = service.units()[0];
+        scene.facts("n1").units.insert(unit.into(), "active".into());
+        let findings = scene.findings();
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        assert_eq!(findings[0].severity, Severity::Warning);
+        assert!(findings[0].hint.contains(&format!("services: {{{service}: stop}}")), "{}", findings[0].hint);
+        scene.facts("n1").units.insert(unit.into(), "idle".into());
+        assert_eq!(scene.findings(), [], "{service} that has nothing to do");
+        scene.facts("n1").units.insert(unit.into(), "active".into());
+        scene.fixture.change(|parts| parts.hosts[3].services.set(service, Handling::Stop));
+        let severities: Vec<_> = scene.findings().into_iter().map(|finding| finding.severity).collect();
+        assert_eq!(severities, [Severity::Note], "{service} is stopped by the run itself");
+        let ignored: Vec<_> = scene.findings_but(&["services"]).into_iter().map(|finding| finding.severity).collect();
+        assert_eq!(ignored, [Severity::Note], "ignoring makes nothing worse");
+    }
+}
+
+#[test]
+fn a_way_that_a_firewall_closes_counts_until_the_run_stops_it() {
+    let mut scene = Scene::new(36);
+    let from = scene.fixture.host("n1");
+    let (one, other) = {
+        let targets = targets(&scene.fixture.cluster, from);
+        let of = |name: &str| targets.iter().find(|target| target.host.as_str() == name).unwrap().clone();
+        (of("m1"), of("m2"))
+    };
+    scene.measured.unreachable.insert(name("n1"), vec![(one, "refused".into()), (other, "no answer".into())]);
+    scene.facts("m1").units.insert("firewalld.service".into(), "active".into());
+    let reachable = |scene: &Scene| {
+        let found = scene.findings().into_iter().filter(|finding| finding.check == "reachable");
+        found.map(|finding| format!("{} {}: {}", finding.severity, finding.message, finding.hint)).collect::<Vec<_>>()
+    };
+    assert_eq!(reachable(&scene).len(), 1);
+    assert!(reachable(&scene)[0].starts_with("error") && reachable(&scene)[0].contains("m1"));
+    scene.fixture.change(|parts| {
+        parts.hosts.iter_mut().for_each(|host| host.services.set(Service::Firewalld, Handling::Stop));
+    });
+    let found = reachable(&scene);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].starts_with("error") && found[0].contains("m2") && !found[0].contains("m1"), "{}", found[0]);
+    assert!(found[1].starts_with("warning") && found[1].contains("firewalld on m1 may be why"), "{}", found[1]);
+}
+
+#[test]
+fn swap_that_the_inventory_allows_is_nothing_to_tell() {
+    let mut scene = Scene::new(36);
+    scene.facts("n1").swaps = vec!["/dev/zram0".into()];
+    scene.fixture.change(|parts| parts.hosts[3].kernel.swap = Swap::Limited);
+    assert_eq!(scene.findings(), []);
 }
 
 #[test]
