@@ -39,15 +39,34 @@ pub(super) async fn run(
     let told = found.into_iter().filter(|one| one.severity != Severity::Note);
     let (errors, warnings): (Vec<_>, Vec<_>) = told.partition(|one| one.severity == Severity::Error);
     if changes {
-        for Finding { check, host, message, .. } in warnings {
-            let host = host.map_or_else(|| "cluster".to_owned(), |host| host.to_string());
-            events.note(format!("warning: {host}: {message} [{check}]"));
-        }
+        told_once(&warnings).into_iter().for_each(|line| events.note(line));
     }
     if !errors.is_empty() {
         return Err(RunError::Preflight(errors));
     }
     verify(image, incoming(survey).into_values().flatten().collect()).await
+}
+
+/// Most hosts that a line names.
+const NAMED: usize = 5;
+
+/// Warnings in their order; what several hosts have in common is one line.
+fn told_once(warnings: &[Finding]) -> Vec<String> {
+    let mut lines: Vec<((&str, &str), Vec<&str>)> = Vec::new();
+    for Finding { check, host, message, .. } in warnings {
+        let host = host.as_ref().map_or("cluster", |host| host.as_str());
+        match lines.iter_mut().find(|(told, _)| *told == (*check, message.as_str())) {
+            Some((_, hosts)) => hosts.push(host),
+            None => lines.push(((check, message), vec![host])),
+        }
+    }
+    let line = |((check, message), hosts): ((&str, &str), Vec<&str>)| {
+        let others = hosts.len().saturating_sub(NAMED);
+        let more = if others == 0 { String::new() } else { format!(" and {others} more") };
+        let named: Vec<&str> = hosts.into_iter().take(NAMED).collect();
+        format!("warning: {}{more}: {message} [{check}]", named.join(", "))
+    };
+    lines.into_iter().map(line).collect()
 }
 
 fn findings(
@@ -103,4 +122,29 @@ async fn verify(image: &OpenImage, blobs: BTreeSet<Blob>) -> Result<(), RunError
         }
     }
     if failures.is_empty() { Ok(()) } else { Err(RunError::Failed(failures)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_many_hosts_have_in_common_is_told_once() {
+        let finding = |host: Option<String>, message: &str| Finding {
+            check: "time",
+            severity: Severity::Warning,
+            host: host.map(|host| HostName::parse(&host).unwrap()),
+            message: message.to_owned(),
+            hint: String::new(),
+        };
+        let mut warnings: Vec<Finding> =
+            (1..=7).map(|number| finding(Some(format!("n{number}")), "no keeper")).collect();
+        warnings.push(finding(None, "alike"));
+        warnings.push(finding(Some("n1".into()), "other"));
+        insta::assert_snapshot!(told_once(&warnings).join("\n"), @"
+        warning: n1, n2, n3, n4, n5 and 2 more: no keeper [time]
+        warning: cluster: alike [time]
+        warning: n1: other [time]
+        ");
+    }
 }

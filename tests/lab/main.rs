@@ -14,6 +14,7 @@ mod failures;
 mod locking;
 mod masters;
 mod preparation;
+mod services;
 mod traffic;
 mod world;
 
@@ -37,6 +38,7 @@ const TEST: &[Scenario] = &[
     ),
     ("a_full_disk_is_found_first", failures::a_full_disk_is_found_first),
     ("six_things_wrong_are_six_findings", preparation::six_things_wrong_are_six_findings),
+    ("services_in_the_way_are_told", services::services_in_the_way_are_told),
     ("killed_at_every_checkpoint_it_converges", bring_up::killed_at_every_checkpoint_it_converges),
     ("five_nodes_are_ready_and_labelled", bring_up::five_nodes_are_ready_and_labelled),
     ("a_second_install_changes_nothing", bring_up::a_second_install_changes_nothing),
@@ -46,10 +48,18 @@ const TEST: &[Scenario] = &[
     ("two_installs_at_once", locking::two_installs_at_once),
     ("an_interrupted_run_says_so", locking::an_interrupted_run_says_so),
     ("the_installer_stays_small", bring_up::the_installer_stays_small),
+    ("a_closed_port_is_named_with_host_and_peer", services::a_closed_port_is_named_with_host_and_peer),
+    (
+        "services_are_stopped_and_given_back_by_the_inventory",
+        services::services_are_stopped_and_given_back_by_the_inventory,
+    ),
+    ("a_generator_of_swap_is_there", services::a_generator_of_swap_is_there),
     ("settings_survive_a_power_cut", preparation::settings_survive_a_power_cut),
+    ("services_stay_as_they_are_over_a_power_cut", services::services_stay_as_they_are_over_a_power_cut),
     ("any_master_may_lose_power", masters::any_master_may_lose_power),
     ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
     ("settings_are_given_back", preparation::settings_are_given_back),
+    ("services_are_given_back", services::services_are_given_back),
 ];
 
 /// The long ones: a fresh install killed at each checkpoint in turn, each master's power cut, and the

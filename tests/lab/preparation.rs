@@ -33,6 +33,8 @@ pub(crate) fn six_things_wrong_are_six_findings(world: &World) {
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter(|line| line["check"].is_string() && line["host"] == "n1")
+        // No lab host has a time server or a name server: it has no way out.
+        .filter(|line| line["severity"] != "note" && !["time", "dns"].contains(&line["check"].as_str().unwrap()))
         .collect();
     let mut checks: Vec<&str> = findings.iter().map(|finding| finding["check"].as_str().unwrap()).collect();
     checks.sort_unstable();
@@ -61,8 +63,10 @@ pub(crate) fn settings_survive_a_power_cut(world: &World) {
 
 /// After a reset: what was there before the first install.
 pub(crate) fn settings_are_given_back(world: &World) {
-    let now =
-        world.on("n1", "grep -v '^#' /etc/fstab | grep -c swap; wc -l </proc/swaps; sysctl -n net.ipv4.ip_forward");
-    assert_eq!(now.stdout, "1\n2\n0\n", "{}", now.stderr);
+    let now = world.on(
+        "n1",
+        "grep -v '^#' /etc/fstab | grep -c swap; grep -c swapfile /proc/swaps; sysctl -n net.ipv4.ip_forward",
+    );
+    assert_eq!(now.stdout, "1\n1\n0\n", "{}", now.stderr);
     world.on("n1", "! grep -q kubewright /etc/fstab && ! ls /etc/sysctl.d /etc/modprobe.d | grep kubewright").exits(0);
 }

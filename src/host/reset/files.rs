@@ -114,6 +114,15 @@ pub(super) fn remove_path(work: &mut Work, part: Part, path: &str) {
     });
 }
 
+/// Makes durable what was removed and given back: it is done only when a power cut does not undo it.
+pub(super) fn sync(work: &mut Work) {
+    for path in ["/etc", "/opt", "/var/lib"] {
+        let synced = found(fs::File::open(work.machine.root.at(path)))
+            .and_then(|directory| directory.map_or(Ok(()), |directory| Ok(nix::unistd::syncfs(directory)?)));
+        work.look(synced.map_err(|error| Failure::new(format!("syncing the file system of {path}"), error)));
+    }
+}
+
 /// Mount points in the order in which they were made.
 pub(super) fn mounted(machine: &Machine) -> Result<Vec<String>, Failure> {
     let text = machine.text("/proc/mounts")?.unwrap_or_default();

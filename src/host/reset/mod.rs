@@ -37,7 +37,10 @@ pub(super) fn reset(
     files::remove(&mut work);
     // Its own memory is the last to go, and only after everything that it remembers is undone.
     if work.failures.is_empty() {
+        // Otherwise a power cut could bring back what it remembers, and not the memory.
+        files::sync(&mut work);
         files::remove_state(&mut work, binary);
+        files::sync(&mut work);
     }
     match Failure::all(work.failures) {
         Some(failure) => Err(failure),

@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use super::super::atomic::{self, Attributes};
 use super::super::machine::found;
 use super::super::protocol::{Action, Failure};
+use super::super::systemd::UnitState;
 use super::text::unified;
 use super::{Context, Observe, Observed, Pending};
 use crate::desired::state::File;
@@ -15,12 +16,12 @@ impl Observe for File {
         let name = self.name();
         let path = cx.machine.root.at(&self.path);
         match found(fs::symlink_metadata(&path)).map_err(|error| Failure::new(&name, error))? {
-            None => Ok(vec![self.content(cx, Action::Create, String::new(), Some(String::new()))]),
+            None => Ok(vec![self.content(cx, Action::Create, String::new(), Some(String::new()))?]),
             Some(meta) if meta.is_dir() => {
                 Err(Failure::new(name, "a directory is in the way").hint(format!("move {} away", self.path)))
             }
             Some(meta) if !meta.is_file() => {
-                Ok(vec![self.content(cx, Action::Update, "was not a regular file".into(), Some(String::new()))])
+                Ok(vec![self.content(cx, Action::Update, "was not a regular file".into(), Some(String::new()))?])
             }
             Some(meta) => {
                 let content = fs::read(&path).map_err(|error| Failure::new(&name, error))?;
@@ -38,7 +39,7 @@ impl File {
     fn compare<'a>(&'a self, cx: &Context, meta: &Metadata, content: Vec<u8>) -> Observed<'a> {
         let attributes = self.attributes_differ(cx, meta)?;
         if content != self.content.as_bytes() {
-            return Ok(vec![self.content(cx, Action::Update, attributes, String::from_utf8(content).ok())]);
+            return Ok(vec![self.content(cx, Action::Update, attributes, String::from_utf8(content).ok())?]);
         }
         if attributes.is_empty() {
             return Ok(Vec::new());
@@ -60,8 +61,14 @@ impl File {
     }
 
     /// The content is to be written; `old` is what stands there now, `None` when it is not text.
-    fn content<'a>(&'a self, cx: &Context, action: Action, also: String, old: Option<String>) -> Pending<'a> {
-        for unit in self.restarts.iter().chain(&self.reloads) {
+    fn content<'a>(
+        &'a self,
+        cx: &Context,
+        action: Action,
+        also: String,
+        old: Option<String>,
+    ) -> Result<Pending<'a>, Failure> {
+        for unit in self.concerned(cx)? {
             cx.will_owe(unit, &self.cause());
         }
         let secret = if self.secret { " (secret)" } else { "" };
@@ -76,7 +83,17 @@ impl File {
             summary = format!("{summary}, {also}");
         }
         let diff = old.filter(|_| !self.secret).map(|old| unified(&self.path, &old, &self.content));
-        Pending::new(self.name(), action, summary, |cx| self.write(cx)).with_diff(diff)
+        Ok(Pending::new(self.name(), action, summary, |cx| self.write(cx)).with_diff(diff))
+    }
+
+    /// Units that have to hear of a change. One of somebody else's that does not run reads the file when it starts.
+    fn concerned(&self, cx: &Context) -> Result<Vec<&String>, Failure> {
+        let mut units: Vec<&String> = self.restarts.iter().collect();
+        if !self.reloads.is_empty() {
+            let states = cx.units()?;
+            units.extend(self.reloads.iter().filter(|name| states.get(*name).is_some_and(UnitState::is_running)));
+        }
+        Ok(units)
     }
 
     fn cause(&self) -> String {
@@ -85,7 +102,7 @@ impl File {
 
     fn write(&self, cx: &Context) -> Result<(), Failure> {
         let owner = Some(cx.ids(&self.name(), &self.owner)?);
-        for unit in self.restarts.iter().chain(&self.reloads) {
+        for unit in self.concerned(cx)? {
             cx.note(unit, &self.cause())?;
         }
         let path = cx.machine.root.at(&self.path);

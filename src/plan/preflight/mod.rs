@@ -149,7 +149,7 @@ pub const CHECKS: &[Check] = &[
     row("etcd-disk",    Error,   "etcd's disk syncs fast enough: warned about above 10 ms",          storage::etcd_disk),
     row("sysctls",      Error,   "no later file undoes a kernel setting at the next boot",           settings::sysctls),
     row("required", Warning, "the inventory leaves the kernel settings that Kubernetes needs alone", settings::required),
-    row("swap",         Warning, "swap is off; it is turned off otherwise",                          settings::swap),
+    row("swap",         Warning, "nodes use no swap, unless the inventory allows it",                settings::swap),
     row("services",     Warning, "no service gets into the way of the cluster",                      services::services),
     row("selinux",      Warning, "SELinux does not keep programs and pods from their files",         services::selinux),
     row("apparmor",     Note,    "AppArmor does what pods expect",                                   services::apparmor),

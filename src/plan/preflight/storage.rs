@@ -41,7 +41,7 @@ const PROGRAMS: [(&str, &str); 3] =
     [("/opt", "programs"), ("/var/lib/kubewright", "the agent"), ("/var/lib/containerd", "containers")];
 
 pub(super) fn mounts(subject: &Subject<'_>) -> Vec<Found> {
-    subject.each(|_, facts| {
+    let mut found = subject.each(|_, facts| {
         let bad = |(path, what): &(&str, &str)| {
             let mount = mount_of(facts, path)?;
             let option =
@@ -50,7 +50,31 @@ pub(super) fn mounts(subject: &Subject<'_>) -> Vec<Found> {
         };
         let bad: Vec<_> = PROGRAMS.iter().filter_map(bad).collect();
         (!bad.is_empty()).then(|| (bad.join("; "), "remount without that option, in /etc/fstab too".into()))
-    })
+    });
+    found.extend(limited(subject));
+    found
+}
+
+/// What pods live on, and options that take something from them which few of them need.
+const LIMITED: [(&str, &str, &str); 2] = [
+    ("/var/lib/containerd", "nosuid", "programs in containers that become root by their mode (sudo, ping) do not"),
+    ("/var/lib/kubelet", "nodev", "volumes that are block devices do not work"),
+];
+
+fn limited(subject: &Subject<'_>) -> Vec<Found> {
+    let nodes = subject.hosts().filter(|(host, _)| host.roles.is_node());
+    let found = nodes.flat_map(|(host, facts)| {
+        LIMITED.iter().filter_map(|(path, option, what)| {
+            let mount = mount_of(facts, path).filter(|mount| mount.options.split(',').any(|one| one == *option))?;
+            Some(Found {
+                host: Some(host.name.clone()),
+                message: format!("{} is mounted {option}: {what}", mount.path),
+                hint: format!("where pods need that, remount without {option}, in /etc/fstab too"),
+                severity: Some(Severity::Note),
+            })
+        })
+    });
+    found.collect()
 }
 
 /// etcd's own advice: a 99th percentile below 10 ms. Above 100 ms elections follow one another.

@@ -109,6 +109,10 @@ fn each_check_finds_what_it_looks_for() {
     on_n1(&|facts| {
         facts.mounts.push(Mount { path: "/opt".into(), options: "rw,noexec".into(), ..facts.mounts[0].clone() })
     });
+    on_n1(&|facts| {
+        let var = Mount { path: "/var".into(), options: "rw,nosuid,nodev".into(), ..facts.mounts[0].clone() };
+        facts.mounts.extend([Mount { path: "/var/lib/kubelet".into(), options: "rw".into(), ..var.clone() }, var]);
+    });
     on_n1(&|facts| facts.swaps = vec!["/swapfile".into()]);
     on_n1(&|facts| drop(facts.units.insert("firewalld.service".into(), "active".into())));
     on_n1(&|facts| drop(facts.units.insert("nftables.service".into(), "active".into())));

@@ -150,3 +150,16 @@ fn whoever_is_not_ours_reads_its_files_again_and_is_not_restarted() {
     assert_eq!(changes(&host, &parts), []);
     host.done();
 }
+
+#[test]
+fn one_that_does_not_run_owes_nothing() {
+    let host = booted();
+    let reloads = vec!["NetworkManager.service".to_owned()];
+    let path = "/etc/NetworkManager/conf.d/kubewright.conf";
+    let parts = [part(Part::Kernel, vec![Resource::File(File { reloads, ..file(path, "[keyfile]\n") })])];
+    let shown = "Id=NetworkManager.service\nNames=NetworkManager.service\nLoadState=loaded\nActiveState=inactive\n";
+    host.expect(&format!("{SHOW} NetworkManager.service"), shown);
+    assert_eq!(make(&host, &parts).len(), 1, "the file alone");
+    host.done();
+    assert!(host.machine.names("/var/lib/kubewright/pending").unwrap().is_empty());
+}
