@@ -156,17 +156,14 @@ pub enum Error {
     },
     /// Swap for pods where it cannot be limited.
     #[error(
-        "kernel.swap of {host} is `limited`: that wants Kubernetes 1.28 or later and cgroup v2; the image has \
-         {version} and the host has cgroup v{cgroup}. Write `swap: off`, or boot the host with \
-         systemd.unified_cgroup_hierarchy=1 and use a later image"
+        "kernel.swap of {host} is `limited`, which wants Kubernetes 1.28 or later and cgroup v2; {lacks}. \
+         Write `swap: off` for it"
     )]
     Swap {
         /// Host.
         host: HostName,
-        /// Version of Kubernetes.
-        version: KubeVersion,
-        /// Version of cgroup.
-        cgroup: u8,
+        /// What there is instead, and how it changes.
+        lacks: String,
     },
     /// Several of them.
     #[error("{}", lines(.0))]

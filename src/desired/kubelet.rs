@@ -10,7 +10,7 @@ use super::render::render;
 use super::state::Resource;
 use super::static_pod::MANIFESTS;
 use super::{Error, kernel, runtime, size};
-use crate::cluster::Taint;
+use crate::cluster::{Swap, Taint};
 use crate::versions::kubelet;
 
 const UNIT: &str = "kubelet.service";
@@ -67,7 +67,8 @@ fn configuration(host: &HostContext<'_>) -> Result<String, Error> {
         "" => "/etc/resolv.conf",
         path => path,
     };
-    let limited_swap = kernel::swap_is_limited(host)?;
+    // Where that cannot be, the preparation of the kernel refuses it.
+    let limited_swap = host.host.kernel.swap == Swap::Limited;
     let values = context! {
         manifests => MANIFESTS,
         cluster_dns => cluster.network.dns_service_address().map(|address| address.to_string()),
@@ -142,9 +143,7 @@ mod tests {
             let mut fixture = Fixture::new(minor);
             let off = content(&fixture, "n1", CONFIGURATION);
             assert!(!off.contains("failSwapOn") && !off.contains("featureGates"), "{off}");
-            fixture.change(|parts| {
-                parts.hosts.iter_mut().for_each(|host| host.kernel.swap = crate::cluster::Swap::Limited)
-            });
+            fixture.change(|parts| parts.hosts.iter_mut().for_each(|host| host.kernel.swap = Swap::Limited));
             let text = content(&fixture, "n1", CONFIGURATION);
             assert!(text.contains("failSwapOn: false\n"), "{text}");
             assert!(text.contains("memorySwap:\n  swapBehavior: LimitedSwap\n"), "{text}");

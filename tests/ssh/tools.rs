@@ -60,6 +60,7 @@ pub(crate) fn host(server: &Server, user: &str) -> Host {
         labels: Default::default(),
         taints: Vec::new(),
         kernel: kubewright::cluster::Kernel::default(),
+        services: kubewright::cluster::Services::default(),
         ssh: SshTarget {
             host: "127.0.0.1".into(),
             port: server.port,

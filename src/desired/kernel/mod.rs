@@ -14,7 +14,6 @@ use super::state::{Block, Resource};
 use super::sysctl::Sysctls;
 use super::{Error, endpoint};
 
-pub(super) use swap::is_limited as swap_is_limited;
 pub(super) use sysctls::{conntrack_is_ours, suits_kubelet};
 
 const MODULES: &str = "/etc/modules-load.d/kubewright.conf";

@@ -28,23 +28,27 @@ const NEVER: &str = "\
 ConditionPathExists=!/
 ";
 
-/// Whether pods may use some swap. Fails where Kubernetes or the host cannot do that.
-pub(in crate::desired) fn is_limited(host: &HostContext<'_>) -> Result<bool, Error> {
-    if host.host.kernel.swap == Swap::Off {
-        return Ok(false);
+/// Fails where Kubernetes or the host cannot limit swap.
+fn check(host: &HostContext<'_>) -> Result<(), Error> {
+    let cgroup = host.facts.cgroup_version;
+    let lacks = [
+        (!kubelet::limits_swap(host.version())).then(|| format!("the image has {}", host.version())),
+        (cgroup != 2).then(|| {
+            format!("the host has cgroup v{cgroup}, and v2 when it boots with systemd.unified_cgroup_hierarchy=1")
+        }),
+    ];
+    let lacks: Vec<String> = lacks.into_iter().flatten().collect();
+    if lacks.is_empty() {
+        return Ok(());
     }
-    if !kubelet::limits_swap(host.version()) || host.facts.cgroup_version != 2 {
-        return Err(Error::Swap {
-            host: host.host.name.clone(),
-            version: host.version(),
-            cgroup: host.facts.cgroup_version,
-        });
-    }
-    Ok(true)
+    Err(Error::Swap { host: host.host.name.clone(), lacks: lacks.join("; ") })
 }
 
 pub(super) fn resources(host: &HostContext<'_>) -> Result<Vec<Resource>, Error> {
-    let limited = is_limited(host)?;
+    let limited = host.host.kernel.swap == Swap::Limited;
+    if limited {
+        check(host)?;
+    }
     let mut resources = vec![if limited { absent(DROP_IN) } else { file(DROP_IN, 0o644, NEVER.to_owned(), &[]) }];
     resources.extend(services::units(host, &SERVICES, !limited));
     resources.push(if limited { Resource::SwapGivenBack } else { Resource::SwapOff });
@@ -91,10 +95,11 @@ mod tests {
     fn what_cannot_limit_swap_is_named() {
         let message = limited(27).try_state("n1").unwrap_err().to_string();
         assert!(message.contains("n1") && message.contains("v1.27.0") && message.contains("1.28"), "{message}");
+        assert_eq!(message.lines().count(), 1, "told once: {message}");
         let mut fixture = limited(28);
         assert!(fixture.try_state("n1").is_ok());
         fixture.facts_of("n1").cgroup_version = 1;
         let message = fixture.try_state("n1").unwrap_err().to_string();
-        assert!(message.contains("cgroup v1") && message.contains("kernel.swap"), "{message}");
+        assert!(message.contains("cgroup v1") && !message.contains("the image has"), "{message}");
     }
 }

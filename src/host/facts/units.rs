@@ -92,8 +92,8 @@ pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure
 
 /// The last word counts, as in the shell that reads it.
 fn enables(settings: &str) -> bool {
-    let values = settings.lines().filter_map(|line| line.trim().strip_prefix("ENABLED="));
-    values.last().is_some_and(|value| value.trim_matches(['"', '\'']).eq_ignore_ascii_case("yes"))
+    let mut values = settings.lines().filter_map(|line| line.trim().strip_prefix("ENABLED="));
+    values.next_back().is_some_and(|value| value.trim_matches(['"', '\'']).eq_ignore_ascii_case("yes"))
 }
 
 fn matters(name: &str) -> bool {
