@@ -6,6 +6,7 @@ use minijinja::context;
 use super::Error;
 use super::context::HostContext;
 use super::file::{absent, file, unit_file};
+use super::kernel::services;
 use super::render::render;
 use super::state::{Attribute, Part, PartState, Program, Resource, Unit};
 use crate::cluster::{Affinity, Irqbalance, KernelProfile, TransparentHugepage};
@@ -16,7 +17,7 @@ const UNIT: &str = "kubewright-tune.service";
 const CARD_UNIT: &str = "/etc/systemd/system/kubewright-tune@.service";
 const RULES: &str = "/etc/udev/rules.d/95-kubewright.rules";
 const IRQBALANCE: &str = "irqbalance.service";
-const DROP_IN: &str = "/etc/systemd/system/irqbalance.service.d/kubewright.conf";
+const DROP_IN: &str = "/etc/systemd/system/irqbalance.service.d/kubewright-interrupts.conf";
 
 const HUGE: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 const GOVERNOR: &str = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor";
@@ -51,7 +52,9 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
     let unit = |enabled| Resource::Unit(Unit { name: UNIT.to_owned(), enabled, running: false });
     if forgotten.is_empty() {
         let files = [RULES, DROP_IN, SETTINGS, CARD_UNIT, "/etc/systemd/system/kubewright-tune.service"].map(absent);
-        return Ok(Some([unit(false)].into_iter().chain(files).collect()));
+        return Ok(Some(
+            [unit(false)].into_iter().chain(files).chain(services::units(host, &[IRQBALANCE], false)).collect(),
+        ));
     }
     let state = [PartState { part: Part::Tuning, resources: forgotten.clone() }];
     let names = context! { program => PROGRAM, settings => SETTINGS };
@@ -62,9 +65,12 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         file(CARD_UNIT, 0o644, render("kubewright-tune@.service.j2", names)?, &[]),
         file(RULES, 0o644, render("kubewright.rules.j2", context! {})?, &[]),
     ];
-    let bans =
-        |resource: &Resource| matches!(resource, Resource::Interrupts(spread) if spread.irqbalance == Irqbalance::Ban);
-    if forgotten.iter().any(bans) && host.facts.units.contains_key(IRQBALANCE) {
+    let irqbalance = forgotten.iter().find_map(|resource| match resource {
+        Resource::Interrupts(spread) => Some(spread.irqbalance),
+        _ => None,
+    });
+    resources.extend(services::units(host, &[IRQBALANCE], irqbalance == Some(Irqbalance::Stop)));
+    if irqbalance == Some(Irqbalance::Ban) && host.facts.units.contains_key(IRQBALANCE) {
         resources.push(file(DROP_IN, 0o644, render("irqbalance.conf.j2", context! {})?, &[]));
     } else {
         resources.push(absent(DROP_IN));
@@ -206,5 +212,7 @@ mod tests {
         let mut fixture = tuned(stop, KernelProfile::Default);
         fixture.facts_of("n1").units.insert(IRQBALANCE.to_owned(), "active".to_owned());
         assert!(!has_drop_in(&fixture));
+        let stopped = |resource: &Resource| matches!(resource, Resource::Stopped(unit) if unit.name == IRQBALANCE);
+        assert!(resources(&fixture, "n1").iter().any(stopped));
     }
 }

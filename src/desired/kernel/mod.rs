@@ -3,7 +3,7 @@
 mod modules;
 pub mod profile;
 pub mod release;
-mod services;
+pub(super) mod services;
 mod swap;
 mod sysctls;
 mod unmanaged;

@@ -13,7 +13,7 @@ pub(super) fn resources(host: &HostContext<'_>) -> Vec<Resource> {
 }
 
 /// Foreign units, stopped or given back where an earlier run stopped them.
-pub(super) fn units(host: &HostContext<'_>, names: &[&str], stop: bool) -> Vec<Resource> {
+pub(in crate::desired) fn units(host: &HostContext<'_>, names: &[&str], stop: bool) -> Vec<Resource> {
     let resource = |name: &&str| {
         let unit = ForeignUnit { name: (*name).to_owned() };
         match stop {
