@@ -22,20 +22,26 @@ impl Observe for Spread {
             }
         }
         // First, or it would move them away again.
+        let interrupts = survey.interrupts();
+        let renumbered = !pending.is_empty();
         if self.irqbalance == Irqbalance::Ban
-            && !survey.interrupts().is_empty()
-            && let Some(settings) = irq::irqbalance_difference(&cx.machine, &survey.interrupts())?
+            && !interrupts.is_empty()
+            && (renumbered || irq::irqbalance_difference(&cx.machine, &interrupts)?.is_some())
         {
-            let summary = format!("leaves {} interrupts alone", survey.interrupts().len());
-            pending.push(Pending::deciding("irqbalance", Action::Update, summary, move |cx| {
-                // Numbers may have changed with the queues.
-                let ours = Survey::new(&cx.machine, self)?.interrupts();
-                let settings = irq::irqbalance_difference(&cx.machine, &ours)?.unwrap_or(settings);
-                irq::tell_irqbalance(&cx.machine, &settings).map(|()| Outcome::Made)
-            }));
+            let summary = "leaves the interrupts of network cards alone";
+            pending.push(Pending::deciding("irqbalance", Action::Update, summary, |cx| tell(cx, self)));
         }
         pending.extend(differences.into_iter().map(|found| spread(self, found.of, &found.settings)));
         Ok(pending)
+    }
+}
+
+/// Tells irqbalance of the interrupts that there are now.
+fn tell(cx: &Context, how: &Spread) -> Result<Outcome, Failure> {
+    let interrupts = Survey::new(&cx.machine, how)?.interrupts();
+    match irq::irqbalance_difference(&cx.machine, &interrupts)? {
+        Some(settings) => irq::tell_irqbalance(&cx.machine, &settings).map(|()| Outcome::Made),
+        None => Ok(Outcome::NotNeeded),
     }
 }
 
