@@ -34,6 +34,7 @@ fn host(name: &str, address: [u8; 4], roles: &[Role]) -> Host {
         taints: Vec::new(),
         kernel: Kernel::default(),
         services: Services::default(),
+        disks: Vec::new(),
         ssh: SshTarget {
             host: IpAddr::from(address).to_string(),
             port: 22,

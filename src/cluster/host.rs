@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostName, Kernel, Labels, Services, SshTarget, Taint};
+use super::{DataDisk, HostName, Kernel, Labels, Services, SshTarget, Taint};
 
 /// What a host does in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -97,6 +97,8 @@ pub struct Host {
     pub kernel: Kernel,
     /// Services that get into the way: cluster-wide decisions, overridden by the host's own.
     pub services: Services,
+    /// Disks for parts of its data, each for another.
+    pub disks: Vec<DataDisk>,
     /// How to log in.
     pub ssh: SshTarget,
 }

@@ -2,6 +2,7 @@
 //! names parse or fail, and [`Cluster::new`] checks every rule that spans several of them.
 
 mod cpu_set;
+mod disk;
 mod endpoint;
 mod facts;
 mod host;
@@ -16,6 +17,7 @@ mod tuning;
 mod version;
 
 pub use cpu_set::CpuSet;
+pub use disk::{Bytes, DataDisk, DeviceRule, DiskUse, Filesystem, SizeRule};
 pub use endpoint::{Endpoint, EndpointMode};
 pub use facts::{Disk, Facts, Interface, Mount, Route, SecurityModules, Selinux, SettingLine};
 pub use host::{Host, Role, Roles};

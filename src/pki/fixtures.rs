@@ -35,6 +35,7 @@ pub(super) fn host(name: &str, index: u32, roles: &[Role]) -> Host {
         taints: Vec::new(),
         kernel: Kernel::default(),
         services: Services::default(),
+        disks: Vec::new(),
         ssh: SshTarget {
             host: address.to_string(),
             port: 22,

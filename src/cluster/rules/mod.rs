@@ -1,6 +1,7 @@
 //! The rules that span several nouns. Each returns all of its violations; none stops at the first.
 
 mod arguments;
+mod disks;
 mod endpoint;
 mod hosts;
 mod labels;
@@ -70,6 +71,9 @@ pub(super) fn check(parts: &Parts) -> Vec<Violation> {
         hosts::every_role_is_filled,
         hosts::etcd_can_have_a_majority,
         hosts::taints_are_on_nodes,
+        disks::every_disk_is_for_something_else,
+        disks::no_device_is_named_twice,
+        disks::the_roles_have_a_use_for_every_disk,
         labels::no_label_is_reserved,
         networks::one_address_family,
         networks::networks_are_apart,

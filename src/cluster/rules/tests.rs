@@ -20,6 +20,7 @@ fn host(name: &str, address: &str, roles: &[Role]) -> Host {
         taints: Vec::new(),
         kernel: Kernel::default(),
         services: Services::default(),
+        disks: Vec::new(),
         ssh: SshTarget {
             host: address.into(),
             port: 22,

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{Host, HostName, Kernel, LabelKey, LabelValue, Labels, Roles, Services, Taint};
+use crate::cluster::{DataDisk, Host, HostName, Kernel, LabelKey, LabelValue, Labels, Roles, Services, Taint};
 use crate::inventory::problems::Fault;
 use crate::inventory::range;
 use crate::inventory::spec::{SpecCluster, SpecHost, SpecSsh, SpecTaint};
 use crate::inventory::tree::Path;
 
 use super::login::Sections;
-use super::{Context, settings, words};
+use super::{Context, disks, settings, words};
 
 /// The hosts of an inventory.
 pub(super) struct Hosts {
@@ -28,6 +28,7 @@ pub(super) fn convert(spec: &SpecCluster, context: &mut Context<'_>) -> Hosts {
         spec.labels.as_ref().map_or_else(Labels::new, |texts| labels(texts, &Path::of("spec.labels"), context));
     let kernel = settings::kernel(spec.kernel.as_ref(), &Path::of("spec.kernel"), &Kernel::default(), context);
     let services = settings::services(spec.services.as_ref(), &Services::default());
+    let disks = disks::convert(spec.disks.as_deref().unwrap_or_default(), &Path::of("spec.disks"), context);
     let ssh = spec.ssh.clone().unwrap_or_default();
     if ssh.host.is_some() {
         let fault = Fault::new("`host` is a host's own", "move it to `ssh` of one of the hosts");
@@ -35,7 +36,7 @@ pub(super) fn convert(spec: &SpecCluster, context: &mut Context<'_>) -> Hosts {
     }
     for (index, entry) in spec.hosts.iter().flatten().enumerate() {
         let path = Path::of("spec.hosts").index(index);
-        let common = Common { labels: &common, kernel: &kernel, services: &services, ssh: &ssh };
+        let common = Common { labels: &common, kernel: &kernel, services: &services, disks: &disks, ssh: &ssh };
         let Some(expanded) = expand(entry, &path, &common, context) else {
             hosts.complete = false;
             continue;
@@ -60,6 +61,7 @@ struct Common<'a> {
     labels: &'a Labels,
     kernel: &'a Kernel,
     services: &'a Services,
+    disks: &'a [DataDisk],
     ssh: &'a SpecSsh,
 }
 
@@ -98,6 +100,7 @@ fn expand(entry: &SpecHost, path: &Path, common: &Common<'_>, context: &mut Cont
     let taints = taints(entry.taints.as_deref().unwrap_or_default(), &path.key("taints"), context);
     let kernel = settings::kernel(entry.kernel.as_ref(), &path.key("kernel"), common.kernel, context);
     let services = settings::services(entry.services.as_ref(), common.services);
+    let own_disks = disks::convert(entry.disks.as_deref().unwrap_or_default(), &path.key("disks"), context);
     let login = Sections::new(entry.ssh.as_ref(), path, common.ssh).target(String::new(), context);
 
     let (names, addresses, roles) = (names?, addresses?, roles.filter(|roles| !roles.is_empty())?);
@@ -112,6 +115,7 @@ fn expand(entry: &SpecHost, path: &Path, common: &Common<'_>, context: &mut Cont
         taints: taints.clone(),
         kernel: kernel.clone(),
         services: services.clone(),
+        disks: disks::merged(common.disks, &own_disks, &roles),
         ssh: crate::cluster::SshTarget {
             host: at(&dial, index).unwrap_or_else(|| address.to_string()),
             ..login.clone()

@@ -1,6 +1,7 @@
 //! What is written to what is meant: names parsed, ranges expanded, defaults filled in. A value that is wrong is reported
 //! and replaced by its default, so that everything else is looked at in the same run.
 
+mod disks;
 mod endpoint;
 mod files;
 mod hosts;

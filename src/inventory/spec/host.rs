@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::cluster::{Role, TaintEffect};
 
-use super::{SpecKernel, SpecServices, SpecSsh};
+use super::{SpecDisk, SpecKernel, SpecServices, SpecSsh};
 
 /// A host, or many of a kind.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -36,6 +36,8 @@ pub(in crate::inventory) struct SpecHost {
     pub(in crate::inventory) kernel: Option<SpecKernel>,
     /// Overrides of `spec.services`.
     pub(in crate::inventory) services: Option<SpecServices>,
+    /// Data disks beside, or instead of, those of `spec.disks`.
+    pub(in crate::inventory) disks: Option<Vec<SpecDisk>>,
     /// Overrides of `spec.ssh`.
     pub(in crate::inventory) ssh: Option<SpecSsh>,
 }

@@ -1,6 +1,7 @@
 //! The inventory as written. These structs make the JSON Schema, and the checker takes every rule about keys and types
 //! from there; so a field that must be there is an `Option` that the schema calls required.
 
+mod disk;
 mod host;
 mod network;
 mod services;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(super) use disk::SpecDisk;
 pub(super) use host::{SpecHost, SpecTaint};
 pub(super) use network::{Mode, SpecEndpoint, SpecNetwork};
 pub(super) use services::SpecServices;
@@ -92,6 +94,8 @@ pub(super) struct SpecCluster {
     pub(super) kernel: Option<SpecKernel>,
     /// Services of the distribution that get into the way of a cluster; a host may override each.
     pub(super) services: Option<SpecServices>,
+    /// Data disks of every host whose roles have a use for them; a host's own entry for the same use replaces one.
+    pub(super) disks: Option<Vec<SpecDisk>>,
     /// Labels of all nodes; a host's own labels override them.
     pub(super) labels: Option<BTreeMap<String, String>>,
     /// The hosts. One entry can stand for many by ranges in its name and address.

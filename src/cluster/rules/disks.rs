@@ -1,0 +1,52 @@
+//! Rules about data disks.
+
+use super::{Place, Violation};
+use crate::cluster::{DeviceRule, Host, Parts};
+
+pub(super) fn every_disk_is_for_something_else(parts: &Parts) -> Vec<Violation> {
+    each(parts, |host| {
+        let twice = host.disks.iter().enumerate().find(|(index, disk)| {
+            host.disks.iter().take(*index).any(|before| before.purpose == disk.purpose)
+        });
+        twice.map(|(_, disk)| {
+            let message = format!("{} has two disks for {}", host.name, disk.purpose);
+            (message, format!("keep one of them; everything of {} is on one disk", disk.purpose))
+        })
+    })
+}
+
+pub(super) fn no_device_is_named_twice(parts: &Parts) -> Vec<Violation> {
+    each(parts, |host| {
+        let path = |rule: &DeviceRule| match rule {
+            DeviceRule::Path(path) => Some(path.clone()),
+            DeviceRule::Size(_) => None,
+        };
+        let twice = host.disks.iter().enumerate().find_map(|(index, disk)| {
+            let device = path(&disk.device)?;
+            let before = host.disks.iter().take(index).find(|before| path(&before.device).as_ref() == Some(&device))?;
+            Some((before.purpose, disk.purpose, device)).filter(|(before, this, _)| before != this)
+        });
+        twice.map(|(before, this, device)| {
+            let message = format!("{} has {device} for {before} and for {this}", host.name);
+            (message, "give each use a disk of its own".into())
+        })
+    })
+}
+
+pub(super) fn the_roles_have_a_use_for_every_disk(parts: &Parts) -> Vec<Violation> {
+    each(parts, |host| {
+        let idle = host.disks.iter().find(|disk| !disk.purpose.suits(&host.roles))?;
+        let roles = host.roles.iter().map(|role| role.to_string()).collect::<Vec<_>>().join(", ");
+        let message = format!("{} has a disk for {}, which does not run there: its roles are {roles}", host.name, idle.purpose);
+        Some((message, "remove the disk, or add the role that needs it".into()))
+    })
+}
+
+/// One violation at most for each host.
+fn each(parts: &Parts, judge: impl Fn(&Host) -> Option<(String, String)>) -> Vec<Violation> {
+    let judged = parts.hosts.iter().enumerate().filter_map(|(index, host)| {
+        let (message, hint) = judge(host)?;
+        Some(Violation::new(Place::host(index, "disks"), message, hint))
+    });
+    judged.collect()
+}

@@ -1,0 +1,24 @@
+//! Data disks as written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::cluster::{DiskUse, Filesystem};
+
+/// A disk for a part of a host's data. It is formatted only when it is blank; one with anything on it is refused.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::inventory) struct SpecDisk {
+    /// What for: mounted at /var/lib/etcd, /var/lib/containerd, /var/lib/kubelet or /var/log/pods.
+    #[schemars(required)]
+    pub(in crate::inventory) r#for: Option<DiskUse>,
+    /// Its path, best below /dev/disk/by-id: names like /dev/sdb may be another disk's after the next boot. Only the first
+    /// run looks for it; from then on the file system's UUID is what counts. Either this or `size`.
+    pub(in crate::inventory) device: Option<String>,
+    /// The only blank disk of this size: `">=500GiB"`, `"<=2TiB"`, `400GiB..600GiB`.
+    pub(in crate::inventory) size: Option<String>,
+    /// With `size`: only disks that spin, or only those that do not.
+    pub(in crate::inventory) rotational: Option<bool>,
+    /// File system; by default `ext4` for etcd and `xfs` for the others.
+    pub(in crate::inventory) filesystem: Option<Filesystem>,
+}
