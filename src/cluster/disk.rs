@@ -179,9 +179,14 @@ mod tests {
 
     #[test]
     fn a_size_is_shown_without_a_fraction() {
-        for (bytes, text) in
-            [(0, "0 B"), (512, "512 B"), (1 << 30, "1 GiB"), (3 << 29, "1536 MiB"), (500 << 30, "500 GiB"), (2 << 40, "2 TiB")]
-        {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (512, "512 B"),
+            (1 << 30, "1 GiB"),
+            (3 << 29, "1536 MiB"),
+            (500 << 30, "500 GiB"),
+            (2 << 40, "2 TiB"),
+        ] {
             assert_eq!(Bytes(bytes).to_string(), text);
         }
         let rule = SizeRule { least: 10 << 30, most: u64::MAX, rotational: Some(false) };

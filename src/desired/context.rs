@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use super::Error;
-use crate::cluster::{Cluster, Facts, Host, HostName, KubeVersion, Role, Version};
+use crate::cluster::{Cluster, DiskUse, Facts, Host, HostName, KubeVersion, Role, Version};
 use crate::image::{ClusterImage, ComponentKind};
 use crate::pki::{KeyFile, Keys};
 use crate::versions::supported;
@@ -106,6 +106,13 @@ impl<'a> HostContext<'a> {
     pub(super) fn component_version(&self, component: &'static str) -> Result<Version, Error> {
         let found = self.context.image.component(component).ok_or_else(|| self.missing(component))?;
         found.version.parse().map_err(|source| Error::ComponentVersion { component, source })
+    }
+
+    /// Where the host has disks for any of `uses`, for a unit that must not start without them: otherwise it would write
+    /// to the root disk, where the data is hidden as soon as the disk is back.
+    pub(super) fn mounts(&self, uses: &[DiskUse]) -> String {
+        let disks = self.host.disks.iter().filter(|disk| uses.contains(&disk.purpose));
+        disks.map(|disk| disk.purpose.mount_point()).collect::<Vec<_>>().join(" ")
     }
 
     fn missing(&self, component: &'static str) -> Error {

@@ -2,14 +2,17 @@
 
 use super::context::HostContext;
 use super::state::{HostState, Part, PartState, Resource};
-use super::{Context, Error, binaries, control_plane, endpoint, etcd, kernel, keys, kubelet, network, runtime, tuning};
+use super::{
+    Context, Error, binaries, control_plane, disk, endpoint, etcd, kernel, keys, kubelet, network, runtime, tuning,
+};
 use crate::cluster::Host;
 
 type Build = fn(&HostContext<'_>) -> Result<Option<Vec<Resource>>, Error>;
 
 /// Every part, in the order in which they are brought about.
-const PARTS: [(Part, Build); 11] = [
+const PARTS: [(Part, Build); 12] = [
     (Part::Kernel, kernel::part),
+    (Part::Disks, disk::part),
     (Part::Binaries, binaries::part),
     (Part::Tuning, tuning::part),
     (Part::Pki, keys::part),
@@ -49,10 +52,9 @@ mod tests {
         let fixture = Fixture::with_etcd_host(36);
         let parts = |host: &str| fixture.state(host).parts.iter().map(|state| state.part).collect::<Vec<_>>();
         assert!(PARTS.is_sorted_by_key(|(part, _)| *part));
-        assert_eq!(
-            parts("m1"),
-            PARTS.map(|(part, _)| part).into_iter().filter(|part| *part != Part::Etcd).collect::<Vec<_>>()
-        );
+        let elsewhere = [Part::Disks, Part::Etcd];
+        let of_m1: Vec<_> = PARTS.map(|(part, _)| part).into_iter().filter(|part| !elsewhere.contains(part)).collect();
+        assert_eq!(parts("m1"), of_m1);
         assert_eq!(parts("e1"), [Part::Kernel, Part::Binaries, Part::Tuning, Part::Pki, Part::Etcd]);
         use Part::{Binaries, Endpoint, Kernel, Kubelet, Network, Pki, Runtime, Tuning};
         assert_eq!(parts("n1"), [Kernel, Binaries, Tuning, Pki, Runtime, Endpoint, Network, Kubelet]);

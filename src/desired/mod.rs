@@ -9,6 +9,7 @@ mod binaries;
 mod context;
 mod control_plane;
 mod digest;
+pub mod disk;
 mod endpoint;
 mod error;
 mod etcd;

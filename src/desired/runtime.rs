@@ -7,6 +7,7 @@ use super::context::HostContext;
 use super::file::{directory, file, running, unit_file};
 use super::render::render;
 use super::state::{Images, Resource};
+use crate::cluster::DiskUse;
 use crate::image::ComponentKind;
 use crate::versions::containerd;
 
@@ -30,7 +31,11 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
     let template =
         if containerd::config_version(version) == 3 { "containerd-v3.toml.j2" } else { "containerd-v2.toml.j2" };
     let programs = host.programs("containerd")?;
-    let unit = context! { program => format!("{programs}/containerd"), path => host.path(&["containerd", "runc", "host-tools"])? };
+    let unit = context! {
+        program => format!("{programs}/containerd"),
+        path => host.path(&["containerd", "runc", "host-tools"])?,
+        mounts => host.mounts(&[DiskUse::Containerd, DiskUse::Logs]),
+    };
     let mut resources = vec![
         directory("/etc/containerd", 0o755),
         file("/etc/containerd/config.toml", 0o644, render(template, settings)?, &[UNIT]),

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::disk::Disks;
 use super::sysctl::Sysctls;
 use crate::cluster::Spread;
 use crate::image::Blob;
@@ -29,6 +30,8 @@ impl HostState {
 pub enum Part {
     /// Services in the way, modules, sysctls, swap, /etc/hosts.
     Kernel,
+    /// Data disks, mounted before anything is put where they belong.
+    Disks,
     /// Program files unpacked from blobs.
     Binaries,
     /// What the kernel forgets at a reboot, and the units that tell it again.
@@ -56,6 +59,7 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Kernel => "kernel",
+            Self::Disks => "disks",
             Self::Binaries => "binaries",
             Self::Tuning => "tuning",
             Self::Pki => "pki",
@@ -113,6 +117,8 @@ pub enum Resource {
     Stopped(ForeignUnit),
     /// A unit of the distribution that an earlier run stopped, as it was before.
     GivenBack(ForeignUnit),
+    /// Data disks, formatted and mounted.
+    Disks(Disks),
     /// A component's files, unpacked from its blob.
     Component(Component),
     /// Container images, imported from a component's blob.

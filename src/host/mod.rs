@@ -7,6 +7,7 @@ pub mod blob;
 pub mod command;
 mod containerd;
 mod converge;
+mod disk;
 mod facts;
 mod failure;
 pub mod frame;

@@ -50,7 +50,7 @@ pub(super) fn parent(stat: &str) -> Option<i32> {
 }
 
 /// The kernel writes space, tab, newline and backslash as `\ooo`.
-fn unescape(text: &str) -> String {
+pub(super) fn unescape(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::Facts;
+use crate::desired::disk::Disk;
 use crate::desired::state::{Part, PartState};
 use crate::image::Blob;
 
@@ -248,6 +249,11 @@ pub enum Probe {
         /// Names.
         names: Vec<String>,
     },
+    /// Which of these data disks could not be brought about, and why? → [`Probed::Unusable`]
+    Disks {
+        /// All data disks of the host.
+        disks: Vec<Disk>,
+    },
     /// Listen on these addresses until [`Probe::Hush`], as far as nobody listens there. → [`Probed::Done`]
     Listen {
         /// Own addresses.
@@ -303,6 +309,11 @@ pub enum Probed {
     Missing {
         /// Names.
         names: Vec<String>,
+    },
+    /// What keeps data disks from being used.
+    Unusable {
+        /// Each with what was found.
+        problems: Vec<Failure>,
     },
     /// Addresses that could not be connected to, and why.
     Unreached {

@@ -71,6 +71,11 @@ impl Scripted {
         self.step(argv, Err(stderr.to_owned()), None);
     }
 
+    /// The command line during which the run is killed, and what it has done to the host by then.
+    pub(super) fn expect_killed(&self, argv: &str, effect: impl FnOnce(&Path) + Send + 'static) {
+        self.step(argv, Err("killed".to_owned()), Some(Box::new(effect)));
+    }
+
     fn step(&self, argv: &str, answer: Result<String, String>, effect: Option<Effect>) {
         self.script.steps.lock().unwrap().push_back(Step { argv: argv.to_owned(), answer, effect });
     }

@@ -25,6 +25,15 @@ pub(super) fn write(path: &Path, content: impl AsRef<[u8]>, mode: u32) -> Result
     written().map_err(LabError::file("write", path))
 }
 
+/// Makes a file of zeros that takes no space until it is written to; one that is there stays as it is.
+pub(super) fn reserve(path: &Path, bytes: u64) -> Result<(), LabError> {
+    let made = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other.and_then(|file| file.set_len(bytes)),
+    };
+    made.map_err(LabError::file("make", path))
+}
+
 /// The content of a file, or nothing when there is none.
 pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, LabError> {
     match fs::read_to_string(path) {
@@ -97,6 +106,16 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         assert_eq!(read_if_there(&directory.path().join("b")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_disk_is_reserved_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("disk");
+        reserve(&path, 1 << 20).unwrap();
+        fs::write(&path, "used").unwrap();
+        reserve(&path, 1 << 20).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"used");
     }
 
     #[test]

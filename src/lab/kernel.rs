@@ -36,8 +36,15 @@ fn arguments(record: &Record, host: &LabHost) -> Vec<String> {
         "pty.legacy_count=0".into(),
         "systemd.unified_cgroup_hierarchy=1".into(),
     ];
+    let disks = record.options.disks.iter().enumerate();
+    arguments.extend(disks.map(|(index, _)| format!("ubd{}={}", index + 2, data_disk(index))));
     arguments.extend(record.kernel.words.iter().cloned());
     arguments
+}
+
+/// The file of a disk beside the host's own, in the host's directory.
+pub(super) fn data_disk(index: usize) -> String {
+    format!("data{}.img", index + 1)
 }
 
 /// How a kernel's life ended, by the last words on its console.
@@ -66,11 +73,11 @@ impl Ending {
 mod tests {
     use super::*;
     use crate::lab::uml::Uml;
-    use crate::lab::{Options, topology};
+    use crate::lab::{Memory, Options, topology};
 
     #[test]
     fn a_command_line_holds_no_secret_and_nothing_absolute_but_the_base() {
-        let options = Options::new("lab".parse().unwrap());
+        let options = Options { disks: vec![Memory::mebibytes(64); 2], ..Options::new("lab".parse().unwrap()) };
         let record = Record {
             hosts: topology::hosts(&options),
             options,

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{LabError, LabName};
 
+/// User-mode Linux has sixteen disks, and two of them are the host's own.
+const MOST_DISKS: usize = 14;
+
 /// What a lab is to look like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
@@ -24,6 +27,9 @@ pub struct Options {
     pub memory_master: Memory,
     /// Memory of every other host.
     pub memory_worker: Memory,
+    /// Sizes of the blank disks that every host has beside its own: /dev/ubdc and on.
+    #[serde(default)]
+    pub disks: Vec<Memory>,
     /// Mode of the endpoint, for the inventory.
     pub endpoint: EndpointChoice,
     /// Cluster image, for the inventory; none stands for the one in the cache.
@@ -41,6 +47,7 @@ impl Options {
             release: "bookworm".into(),
             memory_master: Memory::mebibytes(3072),
             memory_worker: Memory::mebibytes(2048),
+            disks: Vec::new(),
             endpoint: EndpointChoice::Local,
             image: None,
         }
@@ -60,6 +67,12 @@ impl Options {
         }
         if self.release.is_empty() || !self.release.chars().all(|c| c.is_ascii_lowercase()) {
             return refuse(format!("--release {:?} is not the code name of a Debian release", self.release));
+        }
+        if self.disks.len() > MOST_DISKS {
+            return refuse(format!("{} disks are more than {MOST_DISKS}", self.disks.len()));
+        }
+        if self.disks.contains(&Memory::mebibytes(0)) {
+            return refuse("a disk of no size is none".to_owned());
         }
         for memory in [self.memory_master, self.memory_worker] {
             if memory < Memory::mebibytes(256) {
@@ -83,11 +96,14 @@ impl fmt::Display for Options {
             self.release,
             self.endpoint
         )?;
+        for size in &self.disks {
+            write!(f, ", a disk of {size}")?;
+        }
         self.image.as_ref().map_or(Ok(()), |image| write!(f, ", image {image}"))
     }
 }
 
-/// An amount of memory.
+/// An amount of memory, or the size of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Memory {
     mebibytes: u32,
@@ -121,7 +137,7 @@ impl FromStr for Memory {
             .zip(factor)
             .and_then(|(number, factor)| number.checked_mul(factor))
             .map(Self::mebibytes)
-            .ok_or_else(|| LabError::Option(format!("{text:?} is no amount of memory such as 3G or 2048M")))
+            .ok_or_else(|| LabError::Option(format!("{text:?} is no size such as 3G or 2048M")))
     }
 }
 
@@ -183,6 +199,8 @@ mod tests {
             Options { dedicated_etcd: 10, ..options.clone() },
             Options { release: "../x".into(), ..options.clone() },
             Options { memory_worker: Memory::mebibytes(100), ..options.clone() },
+            Options { disks: vec![Memory::mebibytes(64); 15], ..options.clone() },
+            Options { disks: vec![Memory::mebibytes(0)], ..options.clone() },
         ] {
             assert!(bad.check().is_err(), "{bad}");
         }

@@ -9,7 +9,7 @@ use super::namespace::Namespace;
 use super::network::{self, Links};
 use super::topology::{self, LabHost};
 use super::uml::Uml;
-use super::{Lab, LabError, Options, Places, Progress, base_image, files, lab, requirements, seed, wait};
+use super::{Lab, LabError, Options, Places, Progress, base_image, files, kernel, lab, requirements, seed, wait};
 
 /// What `up` has found and done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +88,11 @@ impl Lab {
             }
         }
         let hosts = with_keys(self.hosts(), &keys)?;
+        for machine in self.hosts().iter().map(|host| self.machine(&host.name)) {
+            for (index, size) in self.record.options.disks.iter().enumerate() {
+                files::reserve(&machine.directory.join(kernel::data_disk(index)), size.bytes())?;
+            }
+        }
         if !self.layout.known_hosts().exists() {
             files::write(&self.layout.known_hosts(), known_hosts(&hosts), 0o600)?;
         }

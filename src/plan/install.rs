@@ -8,7 +8,7 @@ use crate::desired::state::Part;
 #[rustfmt::skip]
 pub fn install() -> Vec<Stage> {
     use Part::{
-        Binaries, ControlPlane, Controllers, Endpoint, Etcd, Kernel, Kubelet, Network, Pki, Runtime, Tuning,
+        Binaries, ControlPlane, Controllers, Disks, Endpoint, Etcd, Kernel, Kubelet, Network, Pki, Runtime, Tuning,
     };
     use Selector::{Api, Everyone, Nodes, PureWorkers};
     let (members, masters) = (Selector::Role(Role::Etcd), Selector::Role(Role::ControlPlane));
@@ -16,7 +16,7 @@ pub fn install() -> Vec<Stage> {
     let together = Pace::Together;
     vec![
         stage("distribute",    &[],                     Everyone,    Work::Distribute,                         together, None),
-        stage("prepare",       &["distribute"],         Everyone,    Work::Converge(&[Kernel, Binaries, Tuning, Pki]), together, None),
+        stage("prepare",       &["distribute"],         Everyone,    Work::Converge(&[Kernel, Disks, Binaries, Tuning, Pki]), together, None),
         stage("etcd",          &["prepare"],            members,     Work::Converge(&[Etcd]),                  Pace::Careful("etcd.service"), Some(Gate::EtcdHealthy)),
         stage("runtime",       &["prepare"],            Nodes,       Work::Converge(&[Runtime]),               together, None),
         stage("control-plane", &["etcd", "runtime"],    masters,     Work::Converge(&[Endpoint, ControlPlane, Network, Kubelet]), Pace::Careful("kubelet.service"), Some(Gate::ApiServersReady)),
@@ -64,6 +64,6 @@ mod tests {
             .flat_map(|stage| if let Work::Converge(parts) = stage.work { parts } else { &[] })
             .copied()
             .collect();
-        assert_eq!(parts.len(), 11);
+        assert_eq!(parts.len(), 12);
     }
 }

@@ -8,10 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::failure::{HostFailure, RunError};
 use super::fleet::{Fleet, Member, unexpected};
 use super::survey::Survey;
-use crate::cluster::{Cluster, HostName, Role};
+use crate::cluster::{Cluster, DiskUse, HostName, Role};
+use crate::desired::disk::Disk;
 use crate::desired::state::{Part, Resource};
 use crate::host::protocol::{Failure, Probe, Probed};
-use crate::plan::preflight::{Measured, Target, targets};
+use crate::plan::preflight::{Measured, Problem, Target, targets};
 
 /// Looks at a clock; the quickest of them counts.
 const LOOKS: usize = 3;
@@ -23,6 +24,7 @@ pub(super) async fn measure(cluster: &Cluster, fleet: &Fleet, survey: &Survey) -
     for (host, found) in alone.all().map_err(RunError::Failed)? {
         measured.clocks.insert(host.clone(), found.clock);
         measured.missing_modules.insert(host.clone(), found.missing_modules);
+        measured.unusable_disks.insert(host.clone(), found.unusable_disks);
         measured.syncs.extend(found.sync.map(|sync| (host, sync)));
     }
     measured.unreachable = ways(cluster, fleet).await.map_err(RunError::Failed)?;
@@ -34,6 +36,7 @@ struct Alone {
     clock: i64,
     sync: Option<Duration>,
     missing_modules: Vec<String>,
+    unusable_disks: Vec<Problem>,
 }
 
 async fn alone(member: &Member, survey: &Survey) -> Result<Alone, Failure> {
@@ -41,7 +44,12 @@ async fn alone(member: &Member, survey: &Survey) -> Result<Alone, Failure> {
     // Beside a living member the trial itself would slow it down, and it has proven its disk already.
     let units = survey.facts.get(&member.host.name).map(|facts| &facts.units);
     let lives = units.and_then(|units| units.get("etcd.service")).is_some_and(|state| state == "active");
-    let sync = if member.host.roles.contains(Role::Etcd) && !lives {
+    // A disk of etcd's own that is still to be mounted cannot be tried yet, and the one below is not it.
+    let mounts = survey.facts.get(&member.host.name).map(|facts| facts.mounts.as_slice()).unwrap_or_default();
+    let data = DiskUse::Etcd.mount_point();
+    let elsewhere = member.host.disks.iter().any(|disk| disk.purpose == DiskUse::Etcd)
+        && mounts.iter().all(|mount| mount.path != data);
+    let sync = if member.host.roles.contains(Role::Etcd) && !lives && !elsewhere {
         match member.probe(Probe::Syncs).await? {
             Probed::Syncs { p99_microseconds } => Some(Duration::from_micros(p99_microseconds)),
             other => return Err(unexpected("try etcd's disk", &other)),
@@ -54,7 +62,31 @@ async fn alone(member: &Member, survey: &Survey) -> Result<Alone, Failure> {
         Probed::Missing { names } => names,
         other => return Err(unexpected("look for kernel modules", &other)),
     };
-    Ok(Alone { clock, sync, missing_modules })
+    let unusable_disks = unusable_disks(member, disks(survey, &member.host.name)).await?;
+    Ok(Alone { clock, sync, missing_modules, unusable_disks })
+}
+
+async fn unusable_disks(member: &Member, disks: Vec<Disk>) -> Result<Vec<Problem>, Failure> {
+    if disks.is_empty() {
+        return Ok(Vec::new());
+    }
+    match member.probe(Probe::Disks { disks }).await? {
+        Probed::Unusable { problems } => {
+            let problem =
+                |found: Failure| Problem { hint: found.hint.clone().unwrap_or_default(), message: found.to_string() };
+            Ok(problems.into_iter().map(problem).collect())
+        }
+        other => Err(unexpected("look at the data disks", &other)),
+    }
+}
+
+fn disks(survey: &Survey, host: &HostName) -> Vec<Disk> {
+    let part = survey.states.get(host).and_then(|state| state.part(Part::Disks));
+    let disks = |resource: &Resource| match resource {
+        Resource::Disks(disks) => disks.disks.clone(),
+        _ => Vec::new(),
+    };
+    part.into_iter().flat_map(|part| &part.resources).flat_map(disks).collect()
 }
 
 fn modules(survey: &Survey, host: &HostName) -> Vec<String> {

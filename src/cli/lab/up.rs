@@ -29,6 +29,9 @@ pub(super) struct Args {
     /// Memory of each worker and dedicated etcd host
     #[arg(long, value_name = "SIZE", default_value = "2G")]
     memory_worker: Memory,
+    /// Size of a blank disk that every host gets, /dev/ubdc and on; may be given several times
+    #[arg(long = "disk", value_name = "SIZE")]
+    disks: Vec<Memory>,
     /// Mode of the endpoint in the inventory
     #[arg(long, value_enum, default_value = "local")]
     endpoint: EndpointChoice,
@@ -48,6 +51,7 @@ impl Args {
             release: self.release,
             memory_master: self.memory_master,
             memory_worker: self.memory_worker,
+            disks: self.disks,
             endpoint: self.endpoint,
             image: self.image,
         };

@@ -5,9 +5,11 @@ use crate::cluster::{DeviceRule, Host, Parts};
 
 pub(super) fn every_disk_is_for_something_else(parts: &Parts) -> Vec<Violation> {
     each(parts, |host| {
-        let twice = host.disks.iter().enumerate().find(|(index, disk)| {
-            host.disks.iter().take(*index).any(|before| before.purpose == disk.purpose)
-        });
+        let twice = host
+            .disks
+            .iter()
+            .enumerate()
+            .find(|(index, disk)| host.disks.iter().take(*index).any(|before| before.purpose == disk.purpose));
         twice.map(|(_, disk)| {
             let message = format!("{} has two disks for {}", host.name, disk.purpose);
             (message, format!("keep one of them; everything of {} is on one disk", disk.purpose))
@@ -37,7 +39,8 @@ pub(super) fn the_roles_have_a_use_for_every_disk(parts: &Parts) -> Vec<Violatio
     each(parts, |host| {
         let idle = host.disks.iter().find(|disk| !disk.purpose.suits(&host.roles))?;
         let roles = host.roles.iter().map(|role| role.to_string()).collect::<Vec<_>>().join(", ");
-        let message = format!("{} has a disk for {}, which does not run there: its roles are {roles}", host.name, idle.purpose);
+        let message =
+            format!("{} has a disk for {}, which does not run there: its roles are {roles}", host.name, idle.purpose);
         Some((message, "remove the disk, or add the role that needs it".into()))
     })
 }

@@ -1,6 +1,7 @@
 //! Looks at something that runs, from the host itself: an answer, or why there is none.
 
 mod certificates;
+mod disks;
 mod etcd;
 mod http;
 mod modules;
@@ -21,6 +22,7 @@ pub(super) async fn probe(machine: &Machine, listeners: &mut Listeners, probe: &
         Probe::Clock => Ok(clock()),
         Probe::Syncs => syncs::probe(machine),
         Probe::Modules { names } => modules::missing(machine, names),
+        Probe::Disks { disks } => disks::unusable(machine, disks),
         Probe::Listen { addresses } => {
             listeners.listen(addresses).await;
             Ok(Probed::Done)

@@ -6,7 +6,16 @@ use super::super::machine::Machine;
 use super::super::proc;
 use super::super::protocol::{Failure, Probed};
 
+/// Whether the running kernel has the module, loaded or not.
+pub(super) fn kernel_has(machine: &Machine, name: &str) -> Result<bool, Failure> {
+    Ok(lacking(machine, &[name.to_owned()])?.is_empty())
+}
+
 pub(super) fn missing(machine: &Machine, names: &[String]) -> Result<Probed, Failure> {
+    lacking(machine, names).map(|names| Probed::Missing { names })
+}
+
+fn lacking(machine: &Machine, names: &[String]) -> Result<Vec<String>, Failure> {
     let text = |path: &str| machine.text(path).map(Option::unwrap_or_default);
     let release = text("/proc/sys/kernel/osrelease")?;
     let directory = format!("/lib/modules/{}", release.trim());
@@ -21,7 +30,7 @@ pub(super) fn missing(machine: &Machine, names: &[String]) -> Result<Probed, Fai
             missing.push(name.clone());
         }
     }
-    Ok(Probed::Missing { names: missing })
+    Ok(missing)
 }
 
 /// `br_netfilter` of `kernel/net/bridge/br-netfilter.ko.xz: kernel/net/bridge/bridge.ko.xz`.

@@ -3,6 +3,7 @@
 //!
 //! What stays: the etcd user (a later user must not inherit its id), and live sysctls and modules until a reboot.
 
+mod disks;
 mod files;
 mod firewall;
 mod kernel;
@@ -35,6 +36,7 @@ pub(super) fn reset(
     units::remove(&mut work);
     services::give_back(&mut work);
     files::remove(&mut work);
+    disks::release(&mut work);
     // Its own memory is the last to go, and only after everything that it remembers is undone.
     if work.failures.is_empty() {
         // Otherwise a power cut could bring back what it remembers, and not the memory.

@@ -78,6 +78,19 @@ pub(in crate::host) fn without_blocks(text: &str) -> Result<Option<String>, Stri
     Ok(at.map(|_| join(&rest)))
 }
 
+/// The lines inside of our blocks.
+pub(in crate::host) fn blocks(text: &str) -> Vec<&str> {
+    let mut inside = false;
+    let within = |line: &&str| {
+        if line.starts_with(BEGIN) || line.starts_with(END) {
+            inside = line.starts_with(BEGIN);
+            return false;
+        }
+        inside
+    };
+    text.lines().filter(within).collect()
+}
+
 /// The lines outside of the chosen blocks, and where the first such block began.
 fn take(text: &str, chosen: impl Fn(&str) -> bool) -> Result<(Vec<String>, Option<usize>), String> {
     let (mut rest, mut at, mut open) = (Vec::new(), None, None::<&str>);

@@ -6,6 +6,7 @@ mod block;
 mod component;
 mod context;
 mod directory;
+mod disks;
 mod file;
 mod images;
 mod interrupts;
@@ -21,7 +22,7 @@ mod text;
 mod unit;
 mod user;
 
-pub(super) use block::without_blocks;
+pub(super) use block::{blocks, without_blocks};
 pub(super) use component::unpacked_from;
 pub(super) use context::Context;
 
@@ -102,6 +103,7 @@ pub(super) fn observe<'a>(resource: &'a Resource, cx: &Context) -> Observed<'a> 
         Resource::SwapGivenBack => swap::observe_back(cx),
         Resource::Stopped(unit) => stopped::observe(unit, cx),
         Resource::GivenBack(unit) => stopped::observe_back(unit, cx),
+        Resource::Disks(disks) => disks.observe(cx),
         Resource::Component(component) => component.observe(cx),
         Resource::Images(images) => images.observe(cx),
         Resource::Unit(unit) => unit.observe(cx),

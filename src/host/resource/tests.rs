@@ -12,6 +12,7 @@ use super::super::testing::Scripted;
 use crate::desired::state::{Absent, Block, Directory, File, Module, Owner, Part, PartState, Resource, Symlink, User};
 use crate::desired::sysctl::{Direction, Sysctl, Sysctls};
 
+mod disks;
 mod images;
 mod services;
 mod units;

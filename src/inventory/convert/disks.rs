@@ -60,7 +60,9 @@ fn device(spec: &SpecDisk, path: &Path, context: &mut Context<'_>) -> Option<Dev
 fn device_path(text: &str) -> Result<String, Fault> {
     let good = |part: &str| {
         !matches!(part, "" | "." | "..")
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '+' | '=' | '#' | '@' | '\\'))
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '+' | '=' | '#' | '@' | '\\'))
     };
     match text.strip_prefix("/dev/") {
         Some(rest) if rest.split('/').all(good) => Ok(text.to_owned()),
@@ -117,7 +119,8 @@ mod tests {
         for good in ["/dev/vdb", "/dev/disk/by-id/nvme-eui.0025388b01", "/dev/mapper/mpatha", "/dev/cciss/c0d1"] {
             assert!(device_path(good).is_ok(), "{good}");
         }
-        for bad in ["vdb", "/dev/", "/dev", "/dev/../etc/passwd", "/dev/a b", "/dev//vdb", "/etc/passwd", "/dev/vdb,rw"] {
+        for bad in ["vdb", "/dev/", "/dev", "/dev/../etc/passwd", "/dev/a b", "/dev//vdb", "/etc/passwd", "/dev/vdb,rw"]
+        {
             assert!(device_path(bad).is_err(), "{bad}");
         }
     }

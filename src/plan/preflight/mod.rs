@@ -81,6 +81,15 @@ struct Found {
     severity: Option<Severity>,
 }
 
+/// Something that was found on a host, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What was found.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
 /// What has to be tried rather than read. A host that is missing here was not tried.
 #[derive(Debug, Default)]
 pub struct Measured {
@@ -90,6 +99,8 @@ pub struct Measured {
     pub syncs: BTreeMap<HostName, Duration>,
     /// Kernel modules that a host's kernel does not have.
     pub missing_modules: BTreeMap<HostName, Vec<String>>,
+    /// Why data disks of a host cannot be used.
+    pub unusable_disks: BTreeMap<HostName, Vec<Problem>>,
     /// What could not be reached from a host, and what came back.
     pub unreachable: BTreeMap<HostName, Vec<(Target, String)>>,
 }
@@ -143,6 +154,7 @@ pub const CHECKS: &[Check] = &[
     row("routes",       Error,   "pod and service networks do not overlap with the host's routes",   network::routes),
     row("reachable",    Error,   "hosts reach each other on the ports that will be used",            network::reachable),
     row("dns",          Warning, "pods inherit name servers that they can ask",                      names::dns),
+    row("disks",        Error,   "every data disk is blank or ours, and can be mounted",              storage::disks),
     row("disk",         Error,   "there is room for what the host receives",                         storage::disk),
     row("inodes",       Error,   "there are inodes for what the host receives",                      storage::inodes),
     row("mounts",       Error,   "programs and containers may run from where they are put",          storage::mounts),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Found, Severity, Subject, mount_of};
-use crate::cluster::Role;
+use super::{Found, Problem, Severity, Subject, mount_of};
+use crate::cluster::{HostName, Role};
 
 /// A compressed blob stays, and its unpacked files take about four times as much (twice for images: content store
 /// and snapshot); half a gigabyte is left for logs and data.
@@ -22,6 +22,21 @@ pub(super) fn disk(subject: &Subject<'_>) -> Vec<Found> {
             (message, format!("free space on {} or enlarge it", mount.path))
         })
     })
+}
+
+/// Told here, so that nothing is changed anywhere while one disk cannot be used. Whoever takes the finding for a warning
+/// gains nothing: the host refuses such a disk, too.
+pub(super) fn disks(subject: &Subject<'_>) -> Vec<Found> {
+    let on_host = |(host, problems): (&HostName, &Vec<Problem>)| {
+        let found = |problem: &Problem| Found {
+            host: Some(host.clone()),
+            message: problem.message.clone(),
+            hint: problem.hint.clone(),
+            severity: None,
+        };
+        problems.iter().map(found).collect::<Vec<_>>()
+    };
+    subject.measured.unusable_disks.iter().flat_map(on_host).collect()
 }
 
 pub(super) fn inodes(subject: &Subject<'_>) -> Vec<Found> {

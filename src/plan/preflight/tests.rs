@@ -150,6 +150,10 @@ fn each_check_finds_what_it_looks_for() {
         let target = targets(&scene.fixture.cluster, scene.fixture.host("n1")).remove(0);
         scene.measured.unreachable.insert(name("n1"), vec![(target, "no answer for 2 s".into())]);
     }));
+    lines.push(only(36, |scene| {
+        let message = "disk for etcd: /dev/vdb (500 GiB) is not blank: it holds an XFS file system".into();
+        scene.measured.unusable_disks.insert(name("m1"), vec![Problem { message, hint: "wipe it".into() }]);
+    }));
     insta::assert_snapshot!(lines.join("\n"));
 }
 

@@ -1,0 +1,183 @@
+//! Data disks: formatted once, mounted where the data belongs, and in /etc/fstab by UUID.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Error;
+use super::context::HostContext;
+use super::state::{Block, Resource};
+use crate::cluster::{DataDisk, DeviceRule, DiskUse, Filesystem};
+
+const FSTAB: &str = "/etc/fstab";
+
+/// The data disks of a host: together, because no two may be the same device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disks {
+    /// In the order in which they are mounted.
+    pub disks: Vec<Disk>,
+}
+
+/// A data disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// What for; says where it is mounted.
+    pub purpose: DiskUse,
+    /// Which device, where none has the file system yet.
+    pub device: DeviceRule,
+    /// How it is formatted.
+    pub filesystem: Filesystem,
+    /// UUID of its file system: the same in every run, so that each knows the disk again.
+    pub uuid: String,
+    /// Options of its mount.
+    pub options: Vec<String>,
+}
+
+impl Disk {
+    /// How changes of it are named.
+    pub fn title(&self) -> String {
+        format!("disk for {}", self.purpose)
+    }
+}
+
+pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Error> {
+    if host.host.disks.is_empty() {
+        return Ok(None);
+    }
+    let disks: Vec<Disk> = host.host.disks.iter().map(|disk| of(host, disk)).collect();
+    let blocks: Vec<Resource> = disks.iter().map(fstab).collect();
+    // The file systems come first, so that /etc/fstab names only what is there.
+    Ok(Some([vec![Resource::Disks(Disks { disks })], blocks].concat()))
+}
+
+fn of(host: &HostContext<'_>, disk: &DataDisk) -> Disk {
+    Disk {
+        purpose: disk.purpose,
+        device: disk.device.clone(),
+        filesystem: disk.filesystem,
+        uuid: uuid(&[
+            host.cluster().name.as_str(),
+            host.host.name.as_str(),
+            disk.purpose.as_str(),
+            disk.filesystem.as_str(),
+        ]),
+        options: options(disk).into_iter().map(str::to_owned).collect(),
+    }
+}
+
+/// Nobody needs the time of the last reading. Programs run from images and from volumes of pods, and some of them with
+/// another user's rights; nothing of that is in logs and etcd's data. The kubelet can measure volumes by project quotas.
+fn options(disk: &DataDisk) -> Vec<&'static str> {
+    let mut options = vec!["noatime"];
+    match disk.purpose {
+        DiskUse::Etcd | DiskUse::Logs => options.extend(["nodev", "nosuid", "noexec"]),
+        DiskUse::Kubelet if disk.filesystem == Filesystem::Xfs => options.push("prjquota"),
+        DiskUse::Kubelet | DiskUse::Containerd => {}
+    }
+    options
+}
+
+/// A block for each disk: one that the inventory no longer names keeps its line, and with it its data at the next boot.
+///
+/// `nofail`, so that a host whose disk is gone still boots and can be logged in to. What needs the disk does not start
+/// then, because its unit requires the mount.
+fn fstab(disk: &Disk) -> Resource {
+    let check = if disk.filesystem == Filesystem::Ext4 { 2 } else { 0 };
+    let (uuid, place, kind) = (&disk.uuid, disk.purpose.mount_point(), disk.filesystem);
+    let line = format!("UUID={uuid} {place} {kind} {},nofail 0 {check}", disk.options.join(","));
+    Resource::Block(Block { path: FSTAB.to_owned(), name: format!("disk-{}", disk.purpose), lines: vec![line] })
+}
+
+/// A UUID of version 8, which is any that is worked out from something: from `parts`.
+fn uuid(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        // With its length, so that no two lists run together into the same bytes.
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    // The thirteenth digit is the version; 8 to b at the seventeenth is the variant, always 8 here.
+    format!("{}-{}-8{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::fixture::Fixture;
+    use crate::desired::state::Part;
+
+    fn with_disks(purposes: &'static [DiskUse]) -> Fixture {
+        let mut fixture = Fixture::new(36);
+        fixture.change(|parts| {
+            for host in &mut parts.hosts {
+                let disk = |purpose: &DiskUse| DataDisk {
+                    purpose: *purpose,
+                    device: DeviceRule::Path(format!("/dev/disk/by-id/{purpose}")),
+                    filesystem: purpose.default_filesystem(),
+                };
+                host.disks = purposes.iter().filter(|purpose| purpose.suits(&host.roles)).map(disk).collect();
+            }
+        });
+        fixture
+    }
+
+    #[test]
+    fn a_host_without_disks_has_no_such_part() {
+        assert!(Fixture::new(36).state("m1").part(Part::Disks).is_none());
+    }
+
+    #[test]
+    fn fstab_names_every_disk_by_its_uuid() {
+        let fixture = with_disks(&DiskUse::ALL);
+        let lines = |host: &str| {
+            let state = fixture.state(host);
+            let line = |resource: &Resource| match resource {
+                Resource::Block(block) => Some(format!("{}: {}", block.name, block.lines.join("\n"))),
+                _ => None,
+            };
+            state.part(Part::Disks).unwrap().resources.iter().filter_map(line).collect::<Vec<_>>().join("\n")
+        };
+        insta::assert_snapshot!(lines("m1"));
+        assert!(!lines("n1").contains("/var/lib/etcd"));
+    }
+
+    #[test]
+    fn every_file_system_has_a_uuid_of_its_own() {
+        let fixture = with_disks(&DiskUse::ALL);
+        let mut uuids = Vec::new();
+        for host in ["m1", "m2", "n1"] {
+            let state = fixture.state(host);
+            let Resource::Disks(disks) = &state.part(Part::Disks).unwrap().resources[0] else {
+                panic!("the disks come first")
+            };
+            uuids.extend(disks.disks.iter().map(|disk| disk.uuid.clone()));
+        }
+        let count = uuids.len();
+        uuids.sort();
+        uuids.dedup();
+        assert_eq!(uuids.len(), count);
+        assert!(uuids.iter().all(|uuid| uuid.len() == 36 && &uuid[14..15] == "8" && &uuid[19..20] == "8"), "{uuids:?}");
+    }
+
+    #[test]
+    fn units_wait_for_the_disks_that_they_use() {
+        let unit = |fixture: &Fixture, part: Part, name: &str| {
+            let state = fixture.state("m1");
+            let found = state.part(part).unwrap().resources.iter().find_map(|resource| match resource {
+                Resource::File(file) if file.path.ends_with(name) => Some(file.content.clone()),
+                _ => None,
+            });
+            found.unwrap()
+        };
+        let fixture = with_disks(&DiskUse::ALL);
+        for (part, name, mounts) in [
+            (Part::Etcd, "/etcd.service", "/var/lib/etcd"),
+            (Part::Runtime, "/containerd.service", "/var/lib/containerd /var/log/pods"),
+            (Part::Kubelet, "/kubelet.service", "/var/lib/kubelet /var/log/pods"),
+        ] {
+            let line = format!("\nRequiresMountsFor={mounts}\n");
+            assert!(unit(&fixture, part, name).contains(&line), "{name} has no {line:?}");
+            assert!(!unit(&Fixture::new(36), part, name).contains("RequiresMountsFor"), "{name}");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Which device a data disk is, and what is still to be done about it. Never a guess: what is not blank, in use or not
+//! the only one is refused with what was found.
+
+use super::super::machine::Machine;
+use super::super::protocol::Failure;
+use super::content::{file_system, what_is_on};
+use super::note::Note;
+use super::table::mounted_at;
+use super::{Device, Found};
+use crate::cluster::{DeviceRule, SizeRule};
+use crate::desired::disk::Disk;
+
+/// What is still to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::host) enum Decision {
+    /// Nothing: its file system is mounted in its place.
+    InPlace,
+    /// Its file system is on this device, and not mounted.
+    Mount(Device),
+    /// This device is blank, or was blank when an earlier run began to format it.
+    Format(Device),
+}
+
+impl Decision {
+    fn device(&self) -> Option<&Device> {
+        match self {
+            Self::InPlace => None,
+            Self::Mount(device) | Self::Format(device) => Some(device),
+        }
+    }
+}
+
+/// Decides about every disk of a host, in order. Two that turn out to be the same device are both refused.
+pub(in crate::host) fn decide(machine: &Machine, disks: &[Disk]) -> Vec<Result<Decision, Failure>> {
+    let decisions: Vec<_> = disks.iter().map(|disk| one(machine, disk, disks)).collect();
+    let devices: Vec<Option<Device>> =
+        decisions.iter().map(|made| made.as_ref().ok().and_then(Decision::device).cloned()).collect();
+    let alone = |(index, made): (usize, Result<Decision, Failure>)| {
+        let device = devices.get(index).cloned().flatten();
+        let other = devices
+            .iter()
+            .zip(disks)
+            .enumerate()
+            .find(|(other, (one, _))| *other != index && device.is_some() && **one == device);
+        match (other, disks.get(index), device) {
+            (Some((_, (_, other))), Some(disk), Some(device)) => {
+                let why = format!("{device} would be for {}, too", other.purpose);
+                Err(Failure::new(disk.title(), why)
+                    .hint("name each disk by its path in the inventory, or narrow the sizes"))
+            }
+            _ => made,
+        }
+    };
+    decisions.into_iter().enumerate().map(alone).collect()
+}
+
+fn one(machine: &Machine, disk: &Disk, all: &[Disk]) -> Result<Decision, Failure> {
+    let place = disk.purpose.mount_point();
+    if let Some(mount) = mounted_at(machine, place)? {
+        let device = Device::numbered(machine, &mount.number)?;
+        let found = device.as_ref().map(|device| file_system(machine, device)).transpose()?.flatten();
+        if found.as_ref().is_some_and(|found| found.uuid == disk.uuid) {
+            return Ok(Decision::InPlace);
+        }
+        let why = format!("another file system is mounted at {place}: {}", device_words(&mount.source, found.as_ref()));
+        let hint = format!(
+            "a disk that you have mounted yourself needs no entry: remove the one for {} from the inventory",
+            disk.purpose
+        );
+        return Err(Failure::new(disk.title(), why).hint(hint));
+    }
+    let note = Note::read(machine, disk)?;
+    let decision = match own(machine, disk, note.as_ref())? {
+        Some(device) => Decision::Mount(device),
+        None => Decision::Format(blank(machine, disk, note.as_ref(), all)?),
+    };
+    if let Some(user) = decision.device().map(|device| device.user(machine)).transpose()?.flatten() {
+        let device = decision.device().map(Device::path).unwrap_or_default();
+        return Err(Failure::new(disk.title(), format!("{device} {user}")).hint(IN_USE));
+    }
+    is_free(machine, disk, place)?;
+    Ok(decision)
+}
+
+const IN_USE: &str = "name another disk in the inventory; one that is in use is never touched";
+
+fn device_words(source: &str, found: Option<&Found>) -> String {
+    found.map_or_else(|| source.to_owned(), |found| format!("{source}, {} with the UUID {}", found.kind, found.uuid))
+}
+
+/// The device that has the file system already. One that an earlier run had begun and not ended is not it.
+fn own(machine: &Machine, disk: &Disk, note: Option<&Note>) -> Result<Option<Device>, Failure> {
+    let mut having = Vec::new();
+    for device in Device::all(machine)? {
+        // A device that cannot be read has nothing to say here: the idle path to a disk that has several is one.
+        let found = file_system(machine, &device).ok().flatten();
+        let ours =
+            found.is_some_and(|found| found.uuid == disk.uuid && found.kind == disk.filesystem && found.complete);
+        let unfinished = note.filter(|note| note.is_unfinished(disk));
+        match unfinished.map(|note| note.allows(machine, disk, &device)).transpose()? {
+            _ if !ours => {}
+            None => having.push(device),
+            // It is made anew.
+            Some(true) => {}
+            Some(false) => return Err(half_made(disk, &device)),
+        }
+    }
+    if having.len() > 1 {
+        // Paths to one disk are held by the device that joins them.
+        let mut top = Vec::new();
+        for device in having {
+            if !device.is_held(machine)? {
+                top.push(device);
+            }
+        }
+        having = top;
+    }
+    match having.as_slice() {
+        [] | [_] => Ok(having.pop()),
+        several => {
+            let names = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let why = format!("{names} have the same file system, with the UUID {}", disk.uuid);
+            Err(Failure::new(disk.title(), why).hint("one is a copy of the other: take it out of the host"))
+        }
+    }
+}
+
+/// It may be another disk than the one of the note, and then hold data.
+fn half_made(disk: &Disk, device: &Device) -> Failure {
+    let why = format!(
+        "a run that ended early was formatting a disk, and nothing tells whether it was {device}, whose file system may \
+         be half made"
+    );
+    let (path, note) = (device.path(), format!("/var/lib/kubewright/disks/{}", disk.purpose));
+    Failure::new(disk.title(), why)
+        .hint(format!("mount {path} and look: if it holds data, remove {note}; if not, wipe it (wipefs --all {path})"))
+}
+
+/// A blank device that is meant by the inventory.
+fn blank(machine: &Machine, disk: &Disk, note: Option<&Note>, all: &[Disk]) -> Result<Device, Failure> {
+    match &disk.device {
+        DeviceRule::Path(path) => named(machine, disk, path, note),
+        DeviceRule::Size(rule) => sized(machine, disk, rule, note, all),
+    }
+}
+
+fn named(machine: &Machine, disk: &Disk, path: &str, note: Option<&Note>) -> Result<Device, Failure> {
+    let Some(device) = Device::at(machine, path)? else {
+        let failure = Failure::new(disk.title(), format!("there is no {path}"));
+        return Err(failure.hint(format!("correct the inventory: the host has {}", disks_of(machine)?)));
+    };
+    match reason_against(machine, disk, &device, note)? {
+        None => Ok(device),
+        Some(reason) => Err(refused(disk, &device, &reason)),
+    }
+}
+
+fn refused(disk: &Disk, device: &Device, reason: &str) -> Failure {
+    let hint = format!(
+        "nothing was changed on it. If nobody needs what is there, wipe it yourself (wipefs --all {path}; \
+         dd if=/dev/zero of={path} bs=4M count=1) and run again",
+        path = device.path()
+    );
+    Failure::new(disk.title(), format!("{device} is not blank: it {reason}")).hint(hint)
+}
+
+/// Why a device must not be formatted.
+fn reason_against(
+    machine: &Machine,
+    disk: &Disk,
+    device: &Device,
+    note: Option<&Note>,
+) -> Result<Option<String>, Failure> {
+    if let Some(user) = device.user(machine)? {
+        return Ok(Some(user));
+    }
+    if note.map_or(Ok(false), |note| note.allows(machine, disk, device))? {
+        return Ok(None);
+    }
+    Ok(what_is_on(machine, device)?.map(|what| format!("holds {what}")))
+}
+
+/// The only blank one of a size. Disks that others name are not looked at.
+fn sized(
+    machine: &Machine,
+    disk: &Disk,
+    rule: &SizeRule,
+    note: Option<&Note>,
+    all: &[Disk],
+) -> Result<Device, Failure> {
+    let mut others = Vec::new();
+    for other in all.iter().filter(|other| other.purpose != disk.purpose) {
+        if let DeviceRule::Path(path) = &other.device {
+            others.extend(Device::at(machine, path)?);
+        }
+    }
+    let (mut blank, mut against) = (Vec::new(), Vec::new());
+    for device in Device::all(machine)? {
+        let meant = device.is_whole_disk(machine)?
+            && !device.is_removable(machine)?
+            && rule.accepts(device.size, device.spins(machine)?)
+            && !others.contains(&device);
+        if !meant {
+            continue;
+        }
+        if note.map_or(Ok(false), |note| note.allows(machine, disk, &device))? {
+            return Ok(device);
+        }
+        match reason_against(machine, disk, &device, note)? {
+            None => blank.push(device),
+            Some(reason) => against.push(format!("{device} {reason}")),
+        }
+    }
+    match blank.as_slice() {
+        [device] => Ok(device.clone()),
+        [] if against.is_empty() => {
+            let why = format!("the host has no disk like that: {rule}");
+            Err(Failure::new(disk.title(), why)
+                .hint(format!("correct the inventory: the host has {}", disks_of(machine)?)))
+        }
+        [] => Err(Failure::new(disk.title(), format!("no blank disk: wanted is {rule}, but {}", against.join("; ")))
+            .hint(IN_USE)),
+        several => {
+            let names = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let why = format!("several blank disks are like that: {names}; wanted is {rule}");
+            Err(Failure::new(disk.title(), why).hint("name the one that is meant by its path, or narrow the sizes"))
+        }
+    }
+}
+
+/// The disks of the host, for whoever has named one that is not there.
+fn disks_of(machine: &Machine) -> Result<String, Failure> {
+    let mut disks = Vec::new();
+    for device in Device::all(machine)? {
+        if device.is_whole_disk(machine)? {
+            disks.push(device.to_string());
+        }
+    }
+    Ok(if disks.is_empty() { "no disks".to_owned() } else { disks.join(", ") })
+}
+
+/// What lies in a directory is hidden by what is mounted there.
+fn is_free(machine: &Machine, disk: &Disk, place: &str) -> Result<(), Failure> {
+    let names = machine.names(place)?;
+    let data: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != "lost+found").take(3).collect();
+    if data.is_empty() {
+        return Ok(());
+    }
+    let why = format!("{place} is not empty: {} would be hidden by what is mounted there", data.join(", "));
+    let hint =
+        format!("a host that is in use keeps its data where they are: reset it first, or empty {place} yourself");
+    Err(Failure::new(disk.title(), why).hint(hint))
+}

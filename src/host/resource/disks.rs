@@ -1,0 +1,123 @@
+//! Data disks: formatted where they are blank, and mounted. That they are mounted again at boot is the business of a
+//! block in /etc/fstab.
+//!
+//! Whatever happens in between, the next run goes on: a note precedes the first byte, the note says when the file system
+//! is whole, and it goes when that is mounted.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use super::super::command::Command;
+use super::super::disk::{Decision, Device, Note, Phase, decide, file_system, mounted_at, sync};
+use super::super::protocol::{Action, Failure};
+use super::super::tool::{has_tool, tool};
+use super::{Context, Observe, Observed, Outcome, Pending};
+use crate::cluster::{Bytes, DiskUse, Filesystem};
+use crate::desired::disk::{Disk, Disks};
+
+/// Large disks that are slow take a while.
+const FORMATTING: Duration = Duration::from_secs(1800);
+
+impl Observe for Disks {
+    fn observe<'a>(&'a self, cx: &Context) -> Observed<'a> {
+        let mut pending = Vec::new();
+        for (index, (disk, decision)) in self.disks.iter().zip(decide(&cx.machine, &self.disks)).enumerate() {
+            let (place, kind) = (disk.purpose.mount_point(), disk.filesystem);
+            let (action, summary) = match &decision {
+                Ok(Decision::InPlace) if Note::exists(&cx.machine, disk)? => {
+                    (Action::Update, "in its place; forget how it came there".into())
+                }
+                Ok(Decision::InPlace) => continue,
+                Ok(Decision::Mount(device)) => (Action::Update, format!("mount {device} at {place}")),
+                Ok(Decision::Format(device)) => {
+                    (Action::Create, format!("format {device} with {kind}, mount it at {place}"))
+                }
+                // A plan tells it like any other change; preflight and mending refuse.
+                Err(failure) => (Action::Create, format!("cannot be done: {}", failure.why)),
+            };
+            pending.push(Pending::deciding(disk.title(), action, summary, move |cx| self.mend(cx, index)));
+        }
+        Ok(pending)
+    }
+}
+
+impl Disks {
+    /// Looks again: the disk before this one may have been formatted since.
+    fn mend(&self, cx: &Context, index: usize) -> Result<Outcome, Failure> {
+        let (Some(disk), Some(decision)) =
+            (self.disks.get(index), decide(&cx.machine, &self.disks).into_iter().nth(index))
+        else {
+            return Ok(Outcome::NotNeeded);
+        };
+        match decision? {
+            Decision::InPlace => {}
+            Decision::Mount(device) => disk.mount(cx, &device)?,
+            Decision::Format(device) => {
+                disk.format(cx, &device)?;
+                disk.mount(cx, &device)?;
+            }
+        }
+        Note::remove(&cx.machine, disk)?;
+        Ok(Outcome::Made)
+    }
+}
+
+impl Disk {
+    fn format(&self, cx: &Context, device: &Device) -> Result<(), Failure> {
+        Note::write(&cx.machine, self, device, Phase::Formatting)?;
+        cx.run(&self.title(), &self.make_file_system(cx, device).deadline(FORMATTING))?;
+        sync(&cx.machine, device)?;
+        let made = file_system(&cx.machine, device)?;
+        if !made.as_ref().is_some_and(|made| made.uuid == self.uuid && made.kind == self.filesystem && made.complete) {
+            let why = format!("{} has no {} with the UUID {} afterwards", device.path(), self.filesystem, self.uuid);
+            return Err(Failure::new(self.title(), why).hint("see `dmesg` on the host: the disk may be broken"));
+        }
+        if has_tool(&cx.machine, "udevadm") {
+            // So that the link by UUID, by which systemd knows the disk, is there before anything asks for it. If it is
+            // late, it is late.
+            let _ = cx.run(&self.title(), &tool(&cx.machine, "udevadm").args(["settle", "--timeout=30"]));
+        }
+        Note::write(&cx.machine, self, device, Phase::Formatted)
+    }
+
+    /// Forced, because a file system that a killed run began may look like one. What is in use is refused even so.
+    fn make_file_system(&self, cx: &Context, device: &Device) -> Command {
+        let command = tool(&cx.machine, &format!("mkfs.{}", self.filesystem));
+        match self.filesystem {
+            Filesystem::Ext4 => {
+                let command = command.args(["-q", "-F", "-U", &self.uuid, "-m", "0"]);
+                match self.purpose {
+                    // What is not written now is written in the background, where etcd's syncs wait for it.
+                    DiskUse::Etcd => command.args(["-E", "lazy_itable_init=0,lazy_journal_init=0", &device.path()]),
+                    _ => command.arg(device.path()),
+                }
+            }
+            // overlayfs needs to know the type of a directory's entries.
+            Filesystem::Xfs => {
+                command.args(["-q", "-f", "-m", &format!("uuid={}", self.uuid), "-n", "ftype=1", &device.path()])
+            }
+        }
+    }
+
+    fn mount(&self, cx: &Context, device: &Device) -> Result<(), Failure> {
+        let place = self.purpose.mount_point();
+        let directory = cx.machine.root.at(place);
+        cx.make_parents(&self.title(), &directory)?;
+        if !directory.is_dir() {
+            let made = fs::create_dir(&directory)
+                .and_then(|()| fs::set_permissions(&directory, Permissions::from_mode(0o755)));
+            made.map_err(|error| Failure::new(format!("{}: making {place}", self.title()), error))?;
+        }
+        let command = tool(&cx.machine, "mount").args(["-t", self.filesystem.as_str(), "-o", &self.options.join(",")]);
+        cx.run(&self.title(), &command.args([device.path().as_str(), place]))?;
+        let there =
+            mounted_at(&cx.machine, place)?.map(|mount| Device::numbered(&cx.machine, &mount.number)).transpose()?;
+        if there.flatten().as_ref() == Some(device) {
+            return Ok(());
+        }
+        let why =
+            format!("mount has succeeded, but {} ({}) is not mounted at {place}", device.path(), Bytes(device.size));
+        Err(Failure::new(self.title(), why).hint("see `dmesg` and `findmnt` on the host"))
+    }
+}
