@@ -30,6 +30,9 @@ pub struct Disk {
     pub uuid: String,
     /// Options of its mount.
     pub options: Vec<String>,
+    /// Whether a file system that is found must have nothing in it: data of a former cluster do not go with the keys of a
+    /// new one.
+    pub must_be_empty: bool,
 }
 
 impl Disk {
@@ -61,7 +64,14 @@ fn of(host: &HostContext<'_>, disk: &DataDisk) -> Disk {
             disk.filesystem.as_str(),
         ]),
         options: options(disk).into_iter().map(str::to_owned).collect(),
+        must_be_empty: disk.purpose == DiskUse::Etcd && begins(host),
     }
+}
+
+/// Whether the cluster is about to begin, as far as this host knows. One that was installed before may just have lost the
+/// mount; and where other members have data, this one brings its own back.
+fn begins(host: &HostContext<'_>) -> bool {
+    host.facts.components.is_empty() && host.context.facts.values().all(|facts| !facts.has_etcd_data)
 }
 
 /// Nobody needs the time of the last reading. Programs run from images and from volumes of pods, and some of them with
@@ -157,6 +167,22 @@ mod tests {
         uuids.dedup();
         assert_eq!(uuids.len(), count);
         assert!(uuids.iter().all(|uuid| uuid.len() == 36 && &uuid[14..15] == "8" && &uuid[19..20] == "8"), "{uuids:?}");
+    }
+
+    #[test]
+    fn data_of_a_former_cluster_are_not_taken_into_a_new_one() {
+        let mut fixture = with_disks(&DiskUse::ALL);
+        let must = |fixture: &Fixture| {
+            let state = fixture.state("m1");
+            let Resource::Disks(disks) = &state.part(Part::Disks).unwrap().resources[0] else { panic!("no disks") };
+            disks.disks.iter().map(|disk| disk.must_be_empty).collect::<Vec<_>>()
+        };
+        assert_eq!(must(&fixture), [true, false, false, false]);
+        fixture.facts_of("m2").has_etcd_data = true;
+        assert_eq!(must(&fixture), [false; 4]);
+        fixture.facts_of("m2").has_etcd_data = false;
+        fixture.facts_of("m1").components.insert("etcd/3.5".into(), "ff".into());
+        assert_eq!(must(&fixture), [false; 4]);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 )]
 
 mod bring_up;
+mod disks;
 mod drift;
 mod endpoints;
 mod failures;
@@ -39,6 +40,7 @@ const TEST: &[Scenario] = &[
     ("a_full_disk_is_found_first", failures::a_full_disk_is_found_first),
     ("six_things_wrong_are_six_findings", preparation::six_things_wrong_are_six_findings),
     ("services_in_the_way_are_told", services::services_in_the_way_are_told),
+    ("blank_disks_are_used_and_others_are_not_touched", disks::blank_disks_are_used_and_others_are_not_touched),
     ("killed_at_every_checkpoint_it_converges", bring_up::killed_at_every_checkpoint_it_converges),
     ("five_nodes_are_ready_and_labelled", bring_up::five_nodes_are_ready_and_labelled),
     ("a_second_install_changes_nothing", bring_up::a_second_install_changes_nothing),

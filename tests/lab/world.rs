@@ -45,18 +45,21 @@ impl World {
     /// Boots three masters and two workers, or takes the lab that `KUBEWRIGHT_LAB_NAME` names.
     pub(crate) fn up() -> Self {
         let path = |name: &str| PathBuf::from(std::env::var_os(name).unwrap_or_else(|| panic!("{name} is not set")));
-        let mut world = Self {
-            binary: path("KUBEWRIGHT_BIN"),
-            image: path("KUBEWRIGHT_IMAGE"),
-            name: std::env::var("KUBEWRIGHT_LAB_NAME").unwrap_or_else(|_| format!("t{}", std::process::id())),
-            state: tempfile::tempdir().unwrap(),
-            inventory: PathBuf::new(),
-        };
+        let name = std::env::var("KUBEWRIGHT_LAB_NAME").unwrap_or_else(|_| format!("t{}", std::process::id()));
+        let (binary, image) = (path("KUBEWRIGHT_BIN"), path("KUBEWRIGHT_IMAGE"));
+        Self::boot(binary, image, name, &["--masters", "3", "--workers", "2"])
+    }
+
+    /// Another lab with the same program and image, for a scenario that needs hosts of its own.
+    pub(crate) fn beside(&self, suffix: &str, arguments: &[&str]) -> Self {
+        Self::boot(self.binary.clone(), self.image.clone(), format!("{}{suffix}", self.name), arguments)
+    }
+
+    fn boot(binary: PathBuf, image: PathBuf, name: String, arguments: &[&str]) -> Self {
+        let mut world = Self { binary, image, name, state: tempfile::tempdir().unwrap(), inventory: PathBuf::new() };
         let image = format!("oci:{}", world.image.display());
-        let name = world.name.clone();
-        let up =
-            world.kubewright(&["lab", "up", "--name", &name, "--masters", "3", "--workers", "2", "--image", &image]);
-        println!("lab: five hosts in {:.1} s", up.exits(0).took.as_secs_f64());
+        let up = world.lab(&["up"], &[&["--image", &image], arguments].concat()).exits(0);
+        println!("lab {}: up in {:.1} s", world.name, up.took.as_secs_f64());
         let status = world.lab(&["status"], &["-o", "json"]).exits(0).json();
         world.inventory = PathBuf::from(status["inventory"].as_str().unwrap());
         world

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::cluster::{
-    Cluster, ClusterName, ControlPlane, Endpoint, EndpointMode, Etcd, Host, HostName, ImageReference, IpvsScheduler,
-    Jump, Kernel, KeyAlgorithm, Kubelet, LabelKey, LabelValue, Labels, Network, NetworkPlugin, Pki, ProxyMode,
-    QualityOfService, Role, Services, SshTarget, Taint, TaintEffect,
+    Cluster, ClusterName, ControlPlane, DataDisk, DeviceRule, DiskUse, Endpoint, EndpointMode, Etcd, Host, HostName,
+    ImageReference, IpvsScheduler, Jump, Kernel, KeyAlgorithm, Kubelet, LabelKey, LabelValue, Labels, Network,
+    NetworkPlugin, Pki, ProxyMode, QualityOfService, Role, Services, SshTarget, Taint, TaintEffect,
 };
 
 fn host(name: &str, address: &str, roles: &[Role]) -> Host {
@@ -139,6 +139,27 @@ fn hosts_are_distinct() {
     parts.hosts[0].ssh.jumps = parts.hosts[1].ssh.jumps.clone();
     parts.hosts[0].ssh.port = 2222;
     assert_eq!(Cluster::new(parts).map(|_| ()), Ok(()));
+}
+
+#[test]
+fn disks_are_distinct_and_of_use() {
+    let disk = |purpose: DiskUse, path: &str| DataDisk {
+        purpose,
+        device: DeviceRule::Path(path.into()),
+        filesystem: purpose.default_filesystem(),
+    };
+    let mut parts = valid();
+    parts.hosts[0].disks = vec![disk(DiskUse::Etcd, "/dev/vdb"), disk(DiskUse::Logs, "/dev/vdc")];
+    assert_eq!(Cluster::new(parts).map(|_| ()), Ok(()));
+    breaks_only("0.disks", "m1 has two disks for etcd", |parts| {
+        parts.hosts[0].disks = vec![disk(DiskUse::Etcd, "/dev/vdb"), disk(DiskUse::Etcd, "/dev/vdc")];
+    });
+    breaks_only("0.disks", "m1 has /dev/vdb for etcd and for logs", |parts| {
+        parts.hosts[0].disks = vec![disk(DiskUse::Etcd, "/dev/vdb"), disk(DiskUse::Logs, "/dev/vdb")];
+    });
+    breaks_only("3.disks", "n1 has a disk for etcd, which does not run there: its roles are worker", |parts| {
+        parts.hosts[3].disks = vec![disk(DiskUse::Etcd, "/dev/vdb")];
+    });
 }
 
 #[test]

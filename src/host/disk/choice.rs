@@ -156,10 +156,10 @@ fn named(machine: &Machine, disk: &Disk, path: &str, note: Option<&Note>) -> Res
 }
 
 fn refused(disk: &Disk, device: &Device, reason: &str) -> Failure {
+    let (path, end) = (device.path(), (device.size >> 20).saturating_sub(4));
     let hint = format!(
-        "nothing was changed on it. If nobody needs what is there, wipe it yourself (wipefs --all {path}; \
-         dd if=/dev/zero of={path} bs=4M count=1) and run again",
-        path = device.path()
+        "nothing was changed on it. If nobody needs what is there, wipe its ends yourself and run again: \
+         wipefs --all {path}; dd if=/dev/zero of={path} bs=1M count=4; dd if=/dev/zero of={path} bs=1M seek={end}"
     );
     Failure::new(disk.title(), format!("{device} is not blank: it {reason}")).hint(hint)
 }

@@ -38,7 +38,14 @@ pub(in crate::host) fn make_ext4(root: &std::path::Path, name: &str, uuid: &str)
 }
 
 pub(in crate::host) fn disk(purpose: DiskUse, device: DeviceRule) -> Disk {
-    Disk { purpose, device, filesystem: Filesystem::Ext4, uuid: UUID.into(), options: vec!["noatime".into()] }
+    Disk {
+        purpose,
+        device,
+        filesystem: Filesystem::Ext4,
+        uuid: UUID.into(),
+        options: vec!["noatime".into()],
+        must_be_empty: true,
+    }
 }
 
 fn at(path: &str) -> Disk {

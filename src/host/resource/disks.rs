@@ -114,10 +114,29 @@ impl Disk {
         let there =
             mounted_at(&cx.machine, place)?.map(|mount| Device::numbered(&cx.machine, &mount.number)).transpose()?;
         if there.flatten().as_ref() == Some(device) {
-            return Ok(());
+            return self.check_content(cx, device);
         }
         let why =
             format!("mount has succeeded, but {} ({}) is not mounted at {place}", device.path(), Bytes(device.size));
         Err(Failure::new(self.title(), why).hint("see `dmesg` and `findmnt` on the host"))
+    }
+
+    /// What is in the file system is seen only now; where it must not be used, everything is as before.
+    fn check_content(&self, cx: &Context, device: &Device) -> Result<(), Failure> {
+        let place = self.purpose.mount_point();
+        let names = cx.machine.names(place)?;
+        let data: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != "lost+found").take(3).collect();
+        if data.is_empty() || !self.must_be_empty {
+            return Ok(());
+        }
+        cx.run(&self.title(), &tool(&cx.machine, "umount").arg(place))?;
+        let (path, data) = (device.path(), data.join(", "));
+        let why = format!(
+            "{path} holds data of a former cluster ({data}), and the one that is about to begin has other keys"
+        );
+        Err(Failure::new(self.title(), why).hint(format!(
+            "it was unmounted again. To go on with the old cluster, restore its keys first; otherwise save what you need \
+             and empty it: mount {path} /mnt"
+        )))
     }
 }

@@ -143,7 +143,7 @@ pub(in crate::host) fn restore(fstab: &str) -> String {
 }
 
 /// Replaces /etc/fstab, keeping its mode and owner.
-fn rewrite(machine: &Machine, content: &str) -> Result<(), Failure> {
+pub(in crate::host) fn rewrite(machine: &Machine, content: &str) -> Result<(), Failure> {
     let path = machine.root.at(FSTAB);
     let written = fs::metadata(&path).and_then(|meta| {
         let attributes = Attributes { mode: meta.mode() & 0o7777, owner: Some((meta.uid(), meta.gid())) };

@@ -9,7 +9,7 @@ use crate::cluster::{DiskUse, Filesystem};
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::inventory) struct SpecDisk {
-    /// What for: mounted at /var/lib/etcd, /var/lib/containerd, /var/lib/kubelet or /var/log/pods.
+    /// Whose data it holds; they are at /var/lib/etcd, /var/lib/containerd, /var/lib/kubelet or /var/log/pods.
     #[schemars(required)]
     pub(in crate::inventory) r#for: Option<DiskUse>,
     /// Its path, best below /dev/disk/by-id: names like /dev/sdb may be another disk's after the next boot. Only the first

@@ -253,3 +253,26 @@ fn an_unknown_service_is_told_with_the_one_that_is_meant() {
     let text = single("  services: {firewald: stop, tuned: stopped}\n  kernel: {swap: on}\n");
     assert_snapshot!(report(&text));
 }
+
+#[test]
+fn disks_are_checked() {
+    let common = "  disks: [{for: etcd, device: /dev/vdb, size: \">=1GiB\"}, {for: logs}]\n";
+    let hosts = "    - name: m1
+      address: 10.1.0.11
+      roles: [control-plane, etcd, worker]
+      disks:
+        - {for: etcd, device: vdb}
+        - {for: kubelet, size: 500GB}
+        - {for: data, device: /dev/vdc}
+        - {device: /dev/vdd, filesystem: btrfs}
+        - {for: logs, device: /dev/vde, rotational: true}
+";
+    let wrong = report(&with_hosts(common, hosts));
+    let hosts = "    - name: m1
+      address: 10.1.0.11
+      roles: [control-plane, etcd]
+      disks: [{for: etcd, device: /dev/vdb}, {for: etcd, device: /dev/vdc}, {for: logs, device: /dev/vdb}]
+    - {name: w1, address: 10.1.0.12, roles: [worker], disks: [{for: etcd, device: /dev/vdb}]}
+";
+    assert_snapshot!(format!("{wrong}\n{}", report(&with_hosts("", hosts))));
+}

@@ -161,6 +161,22 @@ fn every_field_arrives() {
 }
 
 #[test]
+fn disks_of_the_cluster_go_to_hosts_that_have_a_use_for_them() {
+    let common = "  disks:\n    - {for: etcd, device: /dev/nvme1n1}\n    - {for: containerd, size: \">=500GiB\", rotational: false}\n";
+    let hosts = "    - {name: m1, address: 10.1.0.11, roles: [control-plane, etcd]}\n\
+                 \x20   - {name: e1, address: 10.1.0.12, roles: [worker], disks: [{for: logs, device: /dev/sdb}, \
+                 {for: containerd, device: /dev/disk/by-id/x, filesystem: ext4}]}\n";
+    let cluster = load(&with_hosts(common, hosts)).unwrap_or_else(|report| panic!("{report}"));
+    let disks = |index: usize| {
+        let disks = cluster.hosts[index].disks.iter();
+        disks.map(|disk| format!("{} {} {}", disk.purpose, disk.device, disk.filesystem)).collect::<Vec<_>>()
+    };
+    let size = "containerd a disk of at least 500 GiB that does not spin xfs";
+    assert_eq!(disks(0), ["etcd /dev/nvme1n1 ext4", size]);
+    assert_eq!(disks(1), ["containerd /dev/disk/by-id/x ext4", "logs /dev/sdb xfs"]);
+}
+
+#[test]
 fn sudo_is_for_any_user_but_root() {
     let become_of = |ssh: &str| load(&single(&format!("  ssh: {ssh}\n"))).unwrap().hosts[0].ssh.become_root.clone();
     assert_eq!(become_of("{user: root}"), Become::Root);

@@ -169,3 +169,17 @@ fn a_run_that_was_killed_anywhere_is_gone_on_with() {
         }
     }
 }
+
+#[test]
+fn data_of_a_former_cluster_are_unmounted_again() {
+    let host = host();
+    make_ext4(host.directory(), "vdb", UUID);
+    host.expect_effect(MOUNT, "", |root| {
+        fs::create_dir_all(root.join("var/lib/etcd/member")).unwrap();
+        fs::write(root.join("proc/self/mountinfo"), MOUNTED).unwrap();
+    });
+    host.expect("umount /var/lib/etcd", "");
+    let failure = converge(&host.machine, &parts(), &mut |_| {}).unwrap_err();
+    assert!(failure.why.contains("data of a former cluster (member)"), "{failure}");
+    host.done();
+}

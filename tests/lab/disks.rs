@@ -1,0 +1,73 @@
+//! Data disks: the blank ones are used and come back after a power cut, one with data is refused and not touched.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::world::{World, eventually};
+
+const REFUSED: &str =
+    "[{for: etcd, device: /dev/ubdc}, {for: containerd, size: 3GiB..5GiB}, {for: logs, device: /dev/ubde}]";
+const BLANK: &str = "[{for: etcd, device: /dev/ubdc}, {for: containerd, size: 3GiB..5GiB}]";
+const MOUNTED: &str = "findmnt -n -o SOURCE,FSTYPE /var/lib/etcd; findmnt -n -o SOURCE,FSTYPE /var/lib/containerd";
+
+pub(crate) fn blank_disks_are_used_and_others_are_not_touched(world: &World) {
+    let disks = ["--masters", "1", "--workers", "0", "--disk", "320M", "--disk", "4G", "--disk", "64M"];
+    let world = world.beside("-disks", &disks);
+    world
+        .on("m1", "mkfs.ext4 -q /dev/ubde && mount /dev/ubde /mnt && echo precious >/mnt/data && umount /mnt")
+        .exits(0);
+    let checksum = || world.on("m1", "sha256sum /dev/ubde").exits(0).stdout;
+    let (data, fstab) = (checksum(), world.on("m1", "cat /etc/fstab").exits(0).stdout);
+
+    let inventory = with_disks(&world, "refused.yaml", REFUSED);
+    let refused = world.run_verb_on(&inventory, "install", &[]).exits(1);
+    for words in ["nothing was changed", "/dev/ubde (64 MiB) is not blank: it holds an ext2, ext3 or ext4 file system"]
+    {
+        assert!(refused.stderr.contains(words), "{words:?} is not in:\n{}", refused.stderr);
+    }
+    assert!(!refused.stderr.contains("/dev/ubdc"), "only what is wrong is told:\n{}", refused.stderr);
+    world
+        .on("m1", "test ! -e /opt/kubewright && test ! -e /var/lib/etcd && cmp -n 335544320 /dev/ubdc /dev/zero")
+        .exits(0);
+    assert_eq!((checksum(), world.on("m1", "cat /etc/fstab").exits(0).stdout), (data.clone(), fstab.clone()));
+
+    let inventory = with_disks(&world, "blank.yaml", BLANK);
+    let planned = world.run_verb_on(&inventory, "plan", &[]).exits(2);
+    assert!(planned.stdout.contains("format /dev/ubdd (4 GiB) with xfs"), "{}", planned.stdout);
+    let took = world.run_verb_on(&inventory, "install", &[]).exits(0).took;
+    println!("one host with two disks in {:.1} s", took.as_secs_f64());
+    let mounted = || world.on("m1", MOUNTED).exits(0).stdout;
+    assert_eq!(mounted().split_whitespace().collect::<Vec<_>>(), ["/dev/ubdc", "ext4", "/dev/ubdd", "xfs"]);
+    world.on("m1", "test -d /var/lib/etcd/member").exits(0);
+    world.run_verb_on(&inventory, "plan", &[]).exits(0);
+
+    world.lab(&["kill", "m1"], &[]).exits(0);
+    world.lab(&["start", "m1"], &[]).exits(0);
+    eventually("m1 is well again", Duration::from_secs(180), || world.run_verb_on(&inventory, "status", &[]).code == 0);
+    assert_eq!(mounted().split_whitespace().collect::<Vec<_>>(), ["/dev/ubdc", "ext4", "/dev/ubdd", "xfs"]);
+    world.run_verb_on(&inventory, "plan", &[]).exits(0);
+    assert_eq!(checksum(), data);
+
+    // A disk that does not come back: etcd must not begin anew on the root disk.
+    world.on("m1", "systemctl stop etcd && umount /var/lib/etcd && sed -i 's/^UUID=\\(.*etcd\\)/UUID=0\\1/' /etc/fstab && systemctl daemon-reload").exits(0);
+    let started = world.on("m1", "systemctl start etcd");
+    assert_ne!(started.code, 0, "etcd started without its disk");
+    world.on("m1", "test -z \"$(ls /var/lib/etcd)\"").exits(0);
+    world.run_verb_on(&inventory, "install", &[]).exits(0);
+    world.run_verb_on(&inventory, "plan", &[]).exits(0);
+    world.on("m1", "test -d /var/lib/etcd/member").exits(0);
+
+    // A reset gives back fstab and keeps the file systems, and the next install knows them again.
+    world.run_verb_on(&inventory, "reset", &["--yes"]).exits(0);
+    assert_eq!((checksum(), world.on("m1", "cat /etc/fstab").exits(0).stdout), (data, fstab));
+    world.on("m1", "! findmnt /var/lib/etcd && ! findmnt /var/lib/containerd && test ! -e /var/lib/etcd").exits(0);
+    let planned = world.run_verb_on(&inventory, "plan", &[]).exits(2);
+    assert!(planned.stdout.contains("mount /dev/ubdc (320 MiB) at /var/lib/etcd"), "{}", planned.stdout);
+    world.down();
+}
+
+/// The lab's inventory with its only host a worker, too, and with `disks`.
+fn with_disks(world: &World, name: &str, disks: &str) -> PathBuf {
+    let roles = "roles: [control-plane, etcd]\n";
+    world.inventory_with(name, roles, &format!("roles: [control-plane, etcd, worker]\n      disks: {disks}\n"))
+}
