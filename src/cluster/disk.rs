@@ -94,6 +94,16 @@ impl fmt::Display for Filesystem {
     }
 }
 
+/// What is between the device and its file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskLayout {
+    /// Nothing.
+    Plain,
+    /// A volume group of its own, with one logical volume that takes all of it: it can be made larger by further disks.
+    Lvm,
+}
+
 /// Which device a disk is. Sizes are bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -169,6 +179,8 @@ pub struct DataDisk {
     pub purpose: DiskUse,
     /// Which device.
     pub device: DeviceRule,
+    /// How it is divided.
+    pub layout: DiskLayout,
     /// How it is formatted.
     pub filesystem: Filesystem,
 }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::Error;
 use super::context::HostContext;
 use super::state::{Block, Resource};
-use crate::cluster::{DataDisk, DeviceRule, DiskUse, Filesystem};
+use crate::cluster::{DataDisk, DeviceRule, DiskLayout, DiskUse, Filesystem};
 
 const FSTAB: &str = "/etc/fstab";
 
@@ -24,6 +24,8 @@ pub struct Disk {
     pub purpose: DiskUse,
     /// Which device, where none has the file system yet.
     pub device: DeviceRule,
+    /// How it is divided.
+    pub layout: DiskLayout,
     /// How it is formatted.
     pub filesystem: Filesystem,
     /// UUID of its file system: the same in every run, so that each knows the disk again.
@@ -40,6 +42,11 @@ impl Disk {
     pub fn title(&self) -> String {
         format!("disk for {}", self.purpose)
     }
+
+    /// The volume group on it, where it has one.
+    pub fn volume_group(&self) -> Option<String> {
+        (self.layout == DiskLayout::Lvm).then(|| format!("kubewright-{}", self.purpose))
+    }
 }
 
 pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Error> {
@@ -53,16 +60,18 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
 }
 
 fn of(host: &HostContext<'_>, disk: &DataDisk) -> Disk {
+    let (cluster, name) = (host.cluster().name.as_str(), host.host.name.as_str());
+    // A disk that is to be made in another way is another disk: what is there is refused and not taken for it.
+    let mut parts = vec![cluster, name, disk.purpose.as_str(), disk.filesystem.as_str()];
+    if disk.layout == DiskLayout::Lvm {
+        parts.push("lvm");
+    }
     Disk {
         purpose: disk.purpose,
         device: disk.device.clone(),
+        layout: disk.layout,
         filesystem: disk.filesystem,
-        uuid: uuid(&[
-            host.cluster().name.as_str(),
-            host.host.name.as_str(),
-            disk.purpose.as_str(),
-            disk.filesystem.as_str(),
-        ]),
+        uuid: uuid(&parts),
         options: options(disk).into_iter().map(str::to_owned).collect(),
         must_be_empty: disk.purpose == DiskUse::Etcd && begins(host),
     }
@@ -123,6 +132,7 @@ mod tests {
                 let disk = |purpose: &DiskUse| DataDisk {
                     purpose: *purpose,
                     device: DeviceRule::Path(format!("/dev/disk/by-id/{purpose}")),
+                    layout: DiskLayout::Plain,
                     filesystem: purpose.default_filesystem(),
                 };
                 host.disks = purposes.iter().filter(|purpose| purpose.suits(&host.roles)).map(disk).collect();

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::cluster::{
-    Cluster, ClusterName, ControlPlane, DataDisk, DeviceRule, DiskUse, Endpoint, EndpointMode, Etcd, Host, HostName,
-    ImageReference, IpvsScheduler, Jump, Kernel, KeyAlgorithm, Kubelet, LabelKey, LabelValue, Labels, Network,
-    NetworkPlugin, Pki, ProxyMode, QualityOfService, Role, Services, SshTarget, Taint, TaintEffect,
+    Cluster, ClusterName, ControlPlane, DataDisk, DeviceRule, DiskLayout, DiskUse, Endpoint, EndpointMode, Etcd, Host,
+    HostName, ImageReference, IpvsScheduler, Jump, Kernel, KeyAlgorithm, Kubelet, LabelKey, LabelValue, Labels,
+    Network, NetworkPlugin, Pki, ProxyMode, QualityOfService, Role, Services, SshTarget, Taint, TaintEffect,
 };
 
 fn host(name: &str, address: &str, roles: &[Role]) -> Host {
@@ -146,6 +146,7 @@ fn disks_are_distinct_and_of_use() {
     let disk = |purpose: DiskUse, path: &str| DataDisk {
         purpose,
         device: DeviceRule::Path(path.into()),
+        layout: DiskLayout::Plain,
         filesystem: purpose.default_filesystem(),
     };
     let mut parts = valid();

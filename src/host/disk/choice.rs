@@ -156,6 +156,15 @@ fn named(machine: &Machine, disk: &Disk, path: &str, note: Option<&Note>) -> Res
 }
 
 fn refused(disk: &Disk, device: &Device, reason: &str) -> Failure {
+    if let Some(group) = disk.volume_group().filter(|_| reason.contains("LVM") || reason.starts_with("is part of")) {
+        // It may be ours, asleep or half made.
+        let hint = format!(
+            "nothing was changed on it. If its volume group is {group}, wake it (vgchange -ay {group}) and run again; where a \
+             run that ended early has left it without a file system, remove it yourself (vgremove {group}; pvremove {})",
+            device.path()
+        );
+        return Failure::new(disk.title(), format!("{device} is not blank: it {reason}")).hint(hint);
+    }
     let (path, end) = (device.path(), (device.size >> 20).saturating_sub(4));
     let hint = format!(
         "nothing was changed on it. If nobody needs what is there, wipe its ends yourself and run again: \

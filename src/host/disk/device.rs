@@ -41,7 +41,7 @@ impl Device {
     }
 
     /// The device at `path`, links followed; `None` when nothing is there.
-    pub(super) fn at(machine: &Machine, path: &str) -> Result<Option<Self>, Failure> {
+    pub(in crate::host) fn at(machine: &Machine, path: &str) -> Result<Option<Self>, Failure> {
         let failed = |error| Failure::new(format!("looking at {path}"), error);
         let Some(place) = found(fs::canonicalize(machine.root.at(path))).map_err(failed)? else { return Ok(None) };
         let root = fs::canonicalize(machine.root.directory()).map_err(failed)?;

@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileExt, symlink};
 
 use super::super::testing::Scripted;
 use super::*;
-use crate::cluster::{DeviceRule, DiskUse, Filesystem, SizeRule};
+use crate::cluster::{DeviceRule, DiskLayout, DiskUse, Filesystem, SizeRule};
 use crate::desired::disk::Disk;
 
 pub(in crate::host) const UUID: &str = "01234567-89ab-8def-8123-456789abcdef";
@@ -41,6 +41,7 @@ pub(in crate::host) fn disk(purpose: DiskUse, device: DeviceRule) -> Disk {
     Disk {
         purpose,
         device,
+        layout: DiskLayout::Plain,
         filesystem: Filesystem::Ext4,
         uuid: UUID.into(),
         options: vec!["noatime".into()],

@@ -16,7 +16,7 @@ pub(super) fn unusable(machine: &Machine, disks: &[Disk]) -> Result<Probed, Fail
             Ok(Decision::Mount(_)) => problems.extend(kernel(machine, disk)?),
             Ok(Decision::Format(_)) => {
                 problems.extend(kernel(machine, disk)?);
-                problems.extend(program(machine, disk));
+                problems.extend(programs(machine, disk));
             }
             Err(failure) => problems.push(failure),
         }
@@ -24,17 +24,19 @@ pub(super) fn unusable(machine: &Machine, disks: &[Disk]) -> Result<Probed, Fail
     Ok(Probed::Unusable { problems })
 }
 
-/// The program that makes the file system.
-fn program(machine: &Machine, disk: &Disk) -> Option<Failure> {
-    let program = format!("mkfs.{}", disk.filesystem);
-    let (package, other) = match disk.filesystem {
-        Filesystem::Ext4 => ("e2fsprogs", ""),
-        Filesystem::Xfs => ("xfsprogs", ", or write `filesystem: ext4` at this disk in the inventory"),
+/// The programs that make it.
+fn programs(machine: &Machine, disk: &Disk) -> Vec<Failure> {
+    let made = match disk.filesystem {
+        Filesystem::Ext4 => ("mkfs.ext4", "e2fsprogs", ""),
+        Filesystem::Xfs => ("mkfs.xfs", "xfsprogs", ", or write `filesystem: ext4` at this disk in the inventory"),
     };
-    (!has_tool(machine, &program)).then(|| {
-        let why = format!("the host has no {program} to format it with");
+    let divided = disk.volume_group().map(|_| ("lvm", "lvm2", ", or take `lvm` out of the inventory"));
+    let missing = divided.into_iter().chain([made]).filter(|(program, _, _)| !has_tool(machine, program));
+    let failure = |(program, package, other): (&str, &str, &str)| {
+        let why = format!("the host has no {program} to make it with");
         Failure::new(disk.title(), why).hint(format!("install the package {package} on the host{other}"))
-    })
+    };
+    missing.map(failure).collect()
 }
 
 fn kernel(machine: &Machine, disk: &Disk) -> Result<Option<Failure>, Failure> {
@@ -45,4 +47,53 @@ fn kernel(machine: &Machine, disk: &Disk) -> Result<Option<Failure>, Failure> {
         let why = format!("the running kernel has no {kind}");
         Failure::new(disk.title(), why).hint("install the kernel's modules for it, or write another `filesystem`")
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::super::super::disk::tests::{UUID, disk, make_ext4, plug_in, write};
+    use super::super::super::testing::Scripted;
+    use super::*;
+    use crate::cluster::{DeviceRule, DiskLayout, DiskUse};
+
+    fn problems(host: &Scripted, disk: &Disk) -> Vec<String> {
+        let Probed::Unusable { problems } = unusable(&host.machine, std::slice::from_ref(disk)).unwrap() else {
+            panic!("another answer")
+        };
+        assert!(problems.iter().all(|problem| problem.hint.is_some()), "{problems:?}");
+        problems.into_iter().map(|problem| problem.why).collect()
+    }
+
+    #[test]
+    fn what_is_missing_is_told_before_anything_is_made() {
+        let host = Scripted::new();
+        plug_in(&host, "vdb", "254:16", 16);
+        let plain = disk(DiskUse::Etcd, DeviceRule::Path("/dev/vdb".into()));
+        let volume = Disk { layout: DiskLayout::Lvm, ..plain.clone() };
+        assert_eq!(
+            problems(&host, &volume),
+            [
+                "the running kernel has no ext4",
+                "the host has no lvm to make it with",
+                "the host has no mkfs.ext4 to make it with",
+            ]
+        );
+        host.put("/proc/filesystems", "nodev\tsysfs\n\text4\n");
+        for program in ["lvm", "mkfs.ext4"] {
+            host.put(&format!("/sbin/{program}"), "");
+            std::fs::set_permissions(host.at(&format!("/sbin/{program}")), std::fs::Permissions::from_mode(0o755))
+                .unwrap();
+        }
+        assert_eq!(problems(&host, &volume), [""; 0]);
+        write(&host, "vdb", 1 << 20, b"x");
+        assert_eq!(problems(&host, &plain).len(), 1);
+        // What is there already needs no program.
+        let host = Scripted::new();
+        plug_in(&host, "vdb", "254:16", 16);
+        make_ext4(host.directory(), "vdb", UUID);
+        host.put("/proc/filesystems", "\text4\n");
+        assert_eq!(problems(&host, &plain), [""; 0]);
+    }
 }

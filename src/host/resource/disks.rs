@@ -19,6 +19,9 @@ use crate::desired::disk::{Disk, Disks};
 /// Large disks that are slow take a while.
 const FORMATTING: Duration = Duration::from_secs(1800);
 
+/// Name of the volume in a disk's volume group.
+const VOLUME: &str = "data";
+
 impl Observe for Disks {
     fn observe<'a>(&'a self, cx: &Context) -> Observed<'a> {
         let mut pending = Vec::new();
@@ -53,10 +56,7 @@ impl Disks {
         match decision? {
             Decision::InPlace => {}
             Decision::Mount(device) => disk.mount(cx, &device)?,
-            Decision::Format(device) => {
-                disk.format(cx, &device)?;
-                disk.mount(cx, &device)?;
-            }
+            Decision::Format(device) => disk.mount(cx, &disk.format(cx, &device)?)?,
         }
         Note::remove(&cx.machine, disk)?;
         Ok(Outcome::Made)
@@ -64,8 +64,11 @@ impl Disks {
 }
 
 impl Disk {
-    fn format(&self, cx: &Context, device: &Device) -> Result<(), Failure> {
-        Note::write(&cx.machine, self, device, Phase::Formatting)?;
+    /// Makes the file system and returns the device that it is on.
+    fn format(&self, cx: &Context, blank: &Device) -> Result<Device, Failure> {
+        Note::write(&cx.machine, self, blank, Phase::Formatting)?;
+        let volume = self.volume_group().map(|group| self.divide(cx, blank, &group)).transpose()?;
+        let device = volume.as_ref().unwrap_or(blank);
         cx.run(&self.title(), &self.make_file_system(cx, device).deadline(FORMATTING))?;
         sync(&cx.machine, device)?;
         let made = file_system(&cx.machine, device)?;
@@ -78,7 +81,22 @@ impl Disk {
             // late, it is late.
             let _ = cx.run(&self.title(), &tool(&cx.machine, "udevadm").args(["settle", "--timeout=30"]));
         }
-        Note::write(&cx.machine, self, device, Phase::Formatted)
+        Note::write(&cx.machine, self, device, Phase::Formatted)?;
+        Ok(device.clone())
+    }
+
+    /// Makes a volume group with one volume. A group of that name that is there already is somebody's.
+    fn divide(&self, cx: &Context, device: &Device, group: &str) -> Result<Device, Failure> {
+        let lvm = |arguments: &[&str]| {
+            cx.run(&self.title(), &tool(&cx.machine, "lvm").args(arguments.iter().copied())).map(drop)
+        };
+        lvm(&["vgcreate", "--yes", "--addtag", "kubewright", group, &device.path()])?;
+        lvm(&["lvcreate", "--yes", "--wipesignatures", "y", "--extents", "100%FREE", "--name", VOLUME, group])?;
+        let path = format!("/dev/{group}/{VOLUME}");
+        Device::at(&cx.machine, &path)?.ok_or_else(|| {
+            Failure::new(self.title(), format!("lvcreate has succeeded, but there is no {path}"))
+                .hint("see `lvs` and `dmesg` on the host")
+        })
     }
 
     /// Forced, because a file system that a killed run began may look like one. What is in use is refused even so.

@@ -1,6 +1,6 @@
 //! Data disks.
 
-use crate::cluster::{DataDisk, DeviceRule, Roles, SizeRule};
+use crate::cluster::{DataDisk, DeviceRule, DiskLayout, Roles, SizeRule};
 use crate::inventory::problems::Fault;
 use crate::inventory::spec::SpecDisk;
 use crate::inventory::tree::Path;
@@ -16,7 +16,8 @@ pub(super) fn convert(specs: &[SpecDisk], path: &Path, context: &mut Context<'_>
         let device = device(spec, &path, context);
         let (Some(device), Some(purpose)) = (device, spec.r#for) else { continue };
         let filesystem = spec.filesystem.unwrap_or(purpose.default_filesystem());
-        disks.push(DataDisk { purpose, device, filesystem });
+        let layout = if spec.lvm == Some(true) { DiskLayout::Lvm } else { DiskLayout::Plain };
+        disks.push(DataDisk { purpose, device, layout, filesystem });
     }
     disks
 }

@@ -19,6 +19,9 @@ pub(in crate::inventory) struct SpecDisk {
     pub(in crate::inventory) size: Option<String>,
     /// With `size`: only disks that spin, or only those that do not.
     pub(in crate::inventory) rotational: Option<bool>,
+    /// Put a volume group of LVM on the device, `kubewright-USE`, and the file system on a volume that takes all of it.
+    #[schemars(extend("default" = false))]
+    pub(in crate::inventory) lvm: Option<bool>,
     /// File system; by default `ext4` for etcd and `xfs` for the others.
     pub(in crate::inventory) filesystem: Option<Filesystem>,
 }
