@@ -84,12 +84,11 @@ fn begins(host: &HostContext<'_>) -> bool {
 }
 
 /// Nobody needs the time of the last reading. Programs run from images and from volumes of pods, and some of them with
-/// another user's rights; nothing of that is in logs and etcd's data. The kubelet can measure volumes by project quotas.
+/// another user's rights; nothing of that is in logs and etcd's data.
 fn options(disk: &DataDisk) -> Vec<&'static str> {
     let mut options = vec!["noatime"];
     match disk.purpose {
         DiskUse::Etcd | DiskUse::Logs => options.extend(["nodev", "nosuid", "noexec"]),
-        DiskUse::Kubelet if disk.filesystem == Filesystem::Xfs => options.push("prjquota"),
         DiskUse::Kubelet | DiskUse::Containerd => {}
     }
     options

@@ -58,7 +58,8 @@ impl World {
     fn boot(binary: PathBuf, image: PathBuf, name: String, arguments: &[&str]) -> Self {
         let mut world = Self { binary, image, name, state: tempfile::tempdir().unwrap(), inventory: PathBuf::new() };
         let image = format!("oci:{}", world.image.display());
-        let up = world.lab(&["up"], &[&["--image", &image], arguments].concat()).exits(0);
+        let up = ["lab", "up", "--name", &world.name, "--image", &image];
+        let up = world.kubewright(&[&up, arguments].concat()).exits(0);
         println!("lab {}: up in {:.1} s", world.name, up.took.as_secs_f64());
         let status = world.lab(&["status"], &["-o", "json"]).exits(0).json();
         world.inventory = PathBuf::from(status["inventory"].as_str().unwrap());

@@ -3,7 +3,7 @@
 
 use super::super::machine::Machine;
 use super::super::protocol::Failure;
-use super::content::{file_system, what_is_on};
+use super::content::{file_system, of_others, what_is_on};
 use super::note::Note;
 use super::table::mounted_at;
 use super::{Device, Found};
@@ -184,7 +184,8 @@ fn reason_against(
         return Ok(Some(user));
     }
     if note.map_or(Ok(false), |note| note.allows(machine, disk, device))? {
-        return Ok(None);
+        // Somebody may have used it since.
+        return Ok(of_others(machine, device, &disk.uuid)?.map(|what| format!("holds {what}")));
     }
     Ok(what_is_on(machine, device)?.map(|what| format!("holds {what}")))
 }
@@ -212,10 +213,9 @@ fn sized(
         if !meant {
             continue;
         }
-        if note.map_or(Ok(false), |note| note.allows(machine, disk, &device))? {
-            return Ok(device);
-        }
+        let begun = note.map_or(Ok(false), |note| note.allows(machine, disk, &device))?;
         match reason_against(machine, disk, &device, note)? {
+            None if begun => return Ok(device),
             None => blank.push(device),
             Some(reason) => against.push(format!("{device} {reason}")),
         }
@@ -248,8 +248,14 @@ fn disks_of(machine: &Machine) -> Result<String, Failure> {
     Ok(if disks.is_empty() { "no disks".to_owned() } else { disks.join(", ") })
 }
 
-/// What lies in a directory is hidden by what is mounted there.
+/// What lies in a directory is hidden by what is mounted there, and two lines in /etc/fstab would be two file systems.
 fn is_free(machine: &Machine, disk: &Disk, place: &str) -> Result<(), Failure> {
+    let fstab = machine.text("/etc/fstab")?.unwrap_or_default();
+    if let Some(line) = line_of_another(&fstab, place) {
+        let why = format!("/etc/fstab mounts something else at {place}: {line}");
+        let hint = format!("keep either that line or the entry for {} in the inventory", disk.purpose);
+        return Err(Failure::new(disk.title(), why).hint(hint));
+    }
     let names = machine.names(place)?;
     let data: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != "lost+found").take(3).collect();
     if data.is_empty() {
@@ -259,4 +265,15 @@ fn is_free(machine: &Machine, disk: &Disk, place: &str) -> Result<(), Failure> {
     let hint =
         format!("a host that is in use keeps its data where they are: reset it first, or empty {place} yourself");
     Err(Failure::new(disk.title(), why).hint(hint))
+}
+
+/// A line that mounts at `place`, outside of our own blocks.
+fn line_of_another<'a>(fstab: &'a str, place: &str) -> Option<&'a str> {
+    let mut ours = false;
+    fstab.lines().find(|line| {
+        if line.starts_with('#') {
+            ours = line.starts_with("# BEGIN kubewright ") || (ours && !line.starts_with("# END kubewright "));
+        }
+        !ours && !line.trim_start().starts_with('#') && line.split_whitespace().nth(1) == Some(place)
+    })
 }

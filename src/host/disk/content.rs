@@ -64,16 +64,10 @@ fn uuid(bytes: &[u8]) -> String {
 }
 
 /// What is on `device`, in words that follow "holds"; `None` when both of its ends are zero.
-pub(super) fn what_is_on(machine: &Machine, device: &Device) -> Result<Option<String>, Failure> {
-    if device.size == 0 {
-        return Err(Failure::new(format!("reading {}", device.path()), "the kernel says that its size is 0"));
-    }
-    let start = read(machine, device, 0, END.min(device.size))?;
-    let signature =
-        SIGNATURES.iter().find(|(offset, magic, _)| start.get(*offset..*offset + magic.len()) == Some(*magic));
-    if let Some((_, _, what)) = signature {
-        let uuid = file_system(machine, device)?.map(|found| format!(" with the UUID {}", found.uuid));
-        return Ok(Some(format!("{what}{}", uuid.unwrap_or_default())));
+pub(in crate::host) fn what_is_on(machine: &Machine, device: &Device) -> Result<Option<String>, Failure> {
+    let start = start(machine, device)?;
+    if let Some(what) = signature(machine, device, &start)? {
+        return Ok(Some(what));
     }
     let data = |offset: u64| Some(format!("data: the byte at offset {offset} is not zero"));
     if let Some(offset) = start.iter().position(|byte| *byte != 0) {
@@ -82,6 +76,29 @@ pub(super) fn what_is_on(machine: &Machine, device: &Device) -> Result<Option<St
     let from = device.size.saturating_sub(END).max(start.len() as u64);
     let end = read(machine, device, from, device.size - from)?;
     Ok(end.iter().position(|byte| *byte != 0).and_then(|offset| data(from + offset as u64)))
+}
+
+/// What is on `device` that cannot come from making the file system with `uuid`: a file system that somebody has made
+/// since, a partition table, a volume group.
+pub(super) fn of_others(machine: &Machine, device: &Device, uuid: &str) -> Result<Option<String>, Failure> {
+    if file_system(machine, device)?.is_some_and(|found| found.uuid == uuid) {
+        return Ok(None);
+    }
+    signature(machine, device, &start(machine, device)?)
+}
+
+fn start(machine: &Machine, device: &Device) -> Result<Vec<u8>, Failure> {
+    if device.size == 0 {
+        return Err(Failure::new(format!("reading {}", device.path()), "the kernel says that its size is 0"));
+    }
+    read(machine, device, 0, END.min(device.size))
+}
+
+fn signature(machine: &Machine, device: &Device, start: &[u8]) -> Result<Option<String>, Failure> {
+    let stands = |(offset, magic, _): &&(usize, &[u8], &str)| start.get(*offset..*offset + magic.len()) == Some(*magic);
+    let Some((_, _, what)) = SIGNATURES.iter().find(stands) else { return Ok(None) };
+    let uuid = file_system(machine, device)?.map(|found| format!(" with the UUID {}", found.uuid));
+    Ok(Some(format!("{what}{}", uuid.unwrap_or_default())))
 }
 
 fn read(machine: &Machine, device: &Device, from: u64, length: u64) -> Result<Vec<u8>, Failure> {

@@ -102,9 +102,9 @@ impl Device {
     /// What will be the same at the next boot, and on no other device: empty where the hardware tells nothing.
     pub(super) fn identity(&self, machine: &Machine) -> Result<Vec<String>, Failure> {
         let mut identity = Vec::new();
-        for file in ["wwid", "device/wwid", "serial", "device/serial", "partition"] {
+        for file in ["wwid", "device/wwid", "serial", "device/serial"] {
             let text = self.fact(machine, file)?;
-            if !text.is_empty() {
+            if !is_placeholder(&text) && !self.shares(machine, file, &text)? {
                 identity.push(format!("{file}={text}"));
             }
         }
@@ -116,11 +116,17 @@ impl Device {
                 identity.push(link);
             }
         }
-        // A number of a partition tells nothing without its disk.
-        if identity.iter().all(|part| part.starts_with("partition=")) {
-            identity.clear();
-        }
         Ok(identity)
+    }
+
+    /// Whether another device says the same of itself: some drivers have one number for all.
+    fn shares(&self, machine: &Machine, file: &str, text: &str) -> Result<bool, Failure> {
+        for other in Self::all(machine)?.iter().filter(|other| other.name != self.name) {
+            if other.fact(machine, file)? == text {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether another device is made of it.
@@ -155,4 +161,11 @@ impl Device {
         }
         Ok((self.fact(machine, "ro")? == "1").then(|| "can only be read".to_owned()))
     }
+}
+
+/// What a driver says when the hardware has told it nothing.
+fn is_placeholder(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    matches!(lower.as_str(), "(null)" | "null" | "none" | "unknown" | "n/a")
+        || text.chars().all(|c| matches!(c, '0' | ' ' | '.' | '-'))
 }

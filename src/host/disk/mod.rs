@@ -9,7 +9,7 @@ mod table;
 
 pub(super) use choice::{Decision, decide};
 use content::Found;
-pub(super) use content::{file_system, sync};
+pub(super) use content::{file_system, sync, what_is_on};
 pub(super) use device::Device;
 pub(super) use note::{Note, Phase};
 pub(super) use table::mounted_at;

@@ -211,6 +211,16 @@ fn a_disk_of_ours_is_known_again_by_its_uuid() {
 }
 
 #[test]
+fn a_mount_of_others_in_fstab_is_not_doubled() {
+    let host = host();
+    let ours = "# BEGIN kubewright disk-etcd\nUUID=old /var/lib/etcd ext4 noatime 0 2\n# END kubewright disk-etcd\n";
+    host.put("/etc/fstab", &format!("# /dev/sdb /var/lib/etcd ext4 x 0 0\n{ours}/dev/sdc /srv xfs x 0 0\n"));
+    assert_eq!(named(chosen(&host, &at("/dev/vdb"))).0, "format");
+    host.put("/etc/fstab", &format!("{ours}LABEL=etcd\t/var/lib/etcd\txfs\tdefaults\t0\t0\n"));
+    assert!(why(&host, &at("/dev/vdb")).contains("/etc/fstab mounts something else at /var/lib/etcd: LABEL=etcd"));
+}
+
+#[test]
 fn data_are_never_hidden() {
     let host = host();
     host.put("/var/lib/etcd/member/wal", "");

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use super::super::command::Command;
-use super::super::disk::{Decision, Device, Note, Phase, decide, file_system, mounted_at, sync};
+use super::super::disk::{Decision, Device, Note, Phase, decide, file_system, mounted_at, sync, what_is_on};
 use super::super::protocol::{Action, Failure};
 use super::super::tool::{has_tool, tool};
 use super::{Context, Observe, Observed, Outcome, Pending};
@@ -69,7 +69,13 @@ impl Disk {
         Note::write(&cx.machine, self, blank, Phase::Formatting)?;
         let volume = self.volume_group().map(|group| self.divide(cx, blank, &group)).transpose()?;
         let device = volume.as_ref().unwrap_or(blank);
-        cx.run(&self.title(), &self.make_file_system(cx, device).deadline(FORMATTING))?;
+        if let Err(failure) = cx.run(&self.title(), &self.make_file_system(cx, device).deadline(FORMATTING)) {
+            // As blank as before: from now on whatever comes onto it is somebody's.
+            if what_is_on(&cx.machine, blank)?.is_none() {
+                Note::remove(&cx.machine, self)?;
+            }
+            return Err(failure);
+        }
         sync(&cx.machine, device)?;
         let made = file_system(&cx.machine, device)?;
         if !made.as_ref().is_some_and(|made| made.uuid == self.uuid && made.kind == self.filesystem && made.complete) {

@@ -142,7 +142,7 @@ fn a_run_that_was_killed_anywhere_is_gone_on_with() {
                 host.put("/sys/class/block/vdb/serial", "S3RIAL\n");
             }
             killed(&host, at);
-            assert!(host.at(NOTE).exists(), "{case}: no note was left");
+            assert_eq!(host.at(NOTE).exists(), at != BeforeMkfs, "{case}");
             let mut mounts = mounts;
             if reboot {
                 host.put("/proc/sys/kernel/random/boot_id", "two\n");
@@ -182,6 +182,33 @@ fn data_of_a_former_cluster_are_unmounted_again() {
     let failure = converge(&host.machine, &parts(), &mut |_| {}).unwrap_err();
     assert!(failure.why.contains("data of a former cluster (member)"), "{failure}");
     host.done();
+}
+
+#[test]
+fn what_somebody_has_made_of_a_disk_since_is_not_taken_for_half_made() {
+    let host = host();
+    host.put("/sys/class/block/vdb/serial", "S3RIAL\n");
+    killed(&host, Killed::DuringMkfs);
+    make_ext4(host.directory(), "vdb", "00000000-0000-0000-0000-000000000001");
+    let before = fs::read(host.at("/dev/vdb")).unwrap();
+    let failure = converge(&host.machine, &parts(), &mut |_| {}).unwrap_err();
+    assert!(failure.why.contains("holds an ext2, ext3 or ext4 file system with the UUID 00000000"), "{failure}");
+    assert_eq!(fs::read(host.at("/dev/vdb")).unwrap(), before);
+}
+
+#[test]
+fn a_number_that_tells_nothing_is_no_identity() {
+    for (own, other) in [("(null)", "x"), ("0000", "x"), ("S3RIAL", "S3RIAL")] {
+        let host = host();
+        plug_in(&host, "vdc", "254:32", 16);
+        host.put("/sys/class/block/vdb/serial", &format!("{own}\n"));
+        host.put("/sys/class/block/vdc/serial", &format!("{other}\n"));
+        killed(&host, Killed::DuringMkfs);
+        // After the next boot the name may be another disk's.
+        host.put("/proc/sys/kernel/random/boot_id", "two\n");
+        let failure = converge(&host.machine, &parts(), &mut |_| {}).unwrap_err();
+        assert!(failure.why.contains("is not blank"), "{own}: {failure}");
+    }
 }
 
 #[test]
