@@ -61,6 +61,7 @@ pub(crate) fn host(server: &Server, user: &str) -> Host {
         taints: Vec::new(),
         kernel: kubewright::cluster::Kernel::default(),
         services: kubewright::cluster::Services::default(),
+        disks: Vec::new(),
         ssh: SshTarget {
             host: "127.0.0.1".into(),
             port: server.port,
