@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::super::super::disk::tests::{UUID, disk, make_ext4, plug_in, write};
+use super::super::super::disk::{Device, Note, Phase};
 use super::*;
 use crate::cluster::{DeviceRule, DiskLayout, DiskUse};
 use crate::desired::disk::{Disk, Disks};
@@ -194,6 +195,22 @@ fn what_somebody_has_made_of_a_disk_since_is_not_taken_for_half_made() {
     let failure = converge(&host.machine, &parts(), &mut |_| {}).unwrap_err();
     assert!(failure.why.contains("holds an ext2, ext3 or ext4 file system with the UUID 00000000"), "{failure}");
     assert_eq!(fs::read(host.at("/dev/vdb")).unwrap(), before);
+}
+
+#[test]
+fn a_run_that_was_killed_before_the_first_byte_is_gone_on_with() {
+    for boot in ["one", "two"] {
+        let host = host();
+        let disk = disk(DiskUse::Etcd, DeviceRule::Path("/dev/vdb".into()));
+        let device = Device::at(&host.machine, "/dev/vdb").unwrap().unwrap();
+        Note::write(&host.machine, &disk, &device, Phase::Formatting).unwrap();
+        host.put("/proc/sys/kernel/random/boot_id", &format!("{boot}\n"));
+        expect_format(&host);
+        expect_mount(&host);
+        make(&host, &parts());
+        host.done();
+        assert_eq!(changes(&host, &parts()), []);
+    }
 }
 
 #[test]
