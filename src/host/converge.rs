@@ -3,8 +3,7 @@
 
 use super::machine::Machine;
 use super::protocol::{Change, Event, Failure, PartChanges};
-use super::resource::{Context, Outcome, Pending, observe};
-use super::systemd;
+use super::resource::{Context, Outcome, Pending, observe, units};
 use crate::desired::state::{Part, PartState, Resource};
 
 /// What would change? Every resource is looked at, also when some of them cannot be.
@@ -37,13 +36,13 @@ fn walk(cx: &Context, parts: &[PartState], work: &mut dyn Work) -> Result<(), Fa
         let part = state.part;
         for resource in &state.resources {
             if matches!(resource, Resource::Unit(_)) {
-                work.take(cx, part, systemd::reload(cx))?;
+                work.take(cx, part, units::reload(cx))?;
             }
             work.take(cx, part, observe(resource, cx))?;
         }
-        systemd::reload_written(cx)?;
+        units::reload_written(cx)?;
         let later = parts[index + 1..].iter().flat_map(|state| &state.resources);
-        work.take(cx, part, systemd::restarts(cx, &state.resources, later))?;
+        work.take(cx, part, units::restarts(cx, &state.resources, later))?;
     }
     Ok(())
 }

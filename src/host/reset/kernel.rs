@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use super::super::atomic::{self, Attributes};
 use super::super::irq;
 use super::super::protocol::{Action, Failure};
-use super::super::resource::{attribute, swap, sysctls, without_blocks};
+use super::super::resource::{attribute, originals, swap, sysctls, without_blocks};
 use super::{Work, files};
 use crate::desired::state::Part;
 
@@ -43,7 +43,7 @@ pub(super) fn restore(work: &mut Work) {
 fn bring_back_sysctls(work: &mut Work) {
     let machine = work.machine;
     let text = work.look(machine.text(&sysctls::before())).unwrap_or_default();
-    let values = sysctls::parse(&text);
+    let values = originals::parse(&text);
     if values.is_empty() {
         return;
     }
@@ -59,7 +59,7 @@ fn bring_back_sysctls(work: &mut Work) {
 /// What files of sysfs held before the first run.
 fn bring_back_attributes(work: &mut Work) {
     let text = work.look(work.machine.text(&attribute::before())).unwrap_or_default();
-    for (path, value) in attribute::parse(&text) {
+    for (path, value) in originals::parse(&text) {
         let title = format!("attribute {path}");
         work.step(Part::Kernel, title, Action::Update, format!("brought back to {value}"), |machine| {
             attribute::bring_back(machine, path, value)

@@ -1,15 +1,14 @@
 //! Files of sysfs: what the kernel forgets at a reboot and is told again then.
 
-use std::collections::BTreeMap;
 use std::fs;
 
-use super::super::atomic::{self, Attributes};
 use super::super::machine::{Machine, STATE, found};
 use super::super::protocol::{Action, Failure};
+use super::originals::remember;
 use super::{Context, Observe, Observed, Pending};
 use crate::desired::state::Attribute;
 
-/// Values as they were before the first change: a path and a value a line.
+/// Values as they were before the first change, by path.
 pub(in crate::host) fn before() -> String {
     format!("{STATE}/attributes-before")
 }
@@ -31,7 +30,7 @@ impl Observe for Attribute {
             cx.will_owe(unit, &cause);
         }
         Ok(vec![Pending::new(format!("attribute {}", self.path), Action::Update, summary, move |cx| {
-            remember(cx, &differ)?;
+            remember(cx, &before(), &differ)?;
             for unit in &self.restarts {
                 cx.note(unit, &cause)?;
             }
@@ -82,27 +81,6 @@ pub(in crate::host) fn bring_back(machine: &Machine, path: &str, value: &str) ->
     if read(machine, path)?.is_some() { write(machine, path, value) } else { Ok(()) }
 }
 
-/// Values by path of what [`before`] holds.
-pub(in crate::host) fn parse(text: &str) -> BTreeMap<&str, &str> {
-    text.lines().filter_map(|line| line.split_once(' ')).collect()
-}
-
-/// Remembers what files held before their first change, for a reset.
-fn remember(cx: &Context, originals: &[(String, String)]) -> Result<(), Failure> {
-    let mut text = cx.machine.text(&before())?.unwrap_or_default();
-    let known = parse(&text);
-    let new = originals.iter().filter(|(path, _)| !known.contains_key(path.as_str()));
-    let new: String = new.map(|(path, value)| format!("{path} {value}\n")).collect();
-    if new.is_empty() {
-        return Ok(());
-    }
-    text.push_str(&new);
-    cx.machine.own_directory(STATE)?;
-    let attributes = Attributes { mode: 0o600, owner: None };
-    let noted = atomic::write(&cx.machine.root.at(before()), text.as_bytes(), attributes);
-    noted.map_err(|error| Failure::new(format!("writing {}", before()), error))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::super::testing::Scripted;
@@ -140,7 +118,7 @@ mod tests {
         }
         assert_eq!(host.get("/sys/devices/system/cpu/cpu1/cpufreq/scaling_governor"), "performance");
         assert!(observe(&resource, &cx).unwrap().is_empty());
-        assert_eq!(parse(&host.get(&before())).len(), 2);
+        assert_eq!(super::super::originals::parse(&host.get(&before())).len(), 2);
         assert!(host.get(&before()).lines().all(|line| line.ends_with(" powersave")));
     }
 

@@ -11,6 +11,7 @@ mod file;
 mod images;
 mod interrupts;
 mod module;
+pub(super) mod originals;
 mod program;
 pub(super) mod stopped;
 pub(super) mod swap;
@@ -20,6 +21,7 @@ pub(super) mod sysctls;
 mod tests;
 mod text;
 mod unit;
+pub(super) mod units;
 mod user;
 
 pub(super) use block::{blocks, without_blocks};

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use super::super::atomic::{self, Attributes};
 use super::super::machine::{Machine, STATE, found};
 use super::super::protocol::{Action, Failure};
+use super::originals::{parse, remember};
 use super::text::unified;
 use super::{Context, Observe, Observed, Outcome, Pending};
 use crate::cluster::swap_separators;
@@ -49,7 +50,8 @@ impl Observe for Sysctls {
         let originals = Rc::new(originals);
         let pending_of = |(key, wanted, target, summary): (&'a String, &'a Sysctl, String, String)| {
             let originals = Rc::clone(&originals);
-            let mend = move |cx: &Context| remember(cx, &originals).and_then(|()| set(cx, key, wanted, &target));
+            let mend =
+                move |cx: &Context| remember(cx, &before(), &originals).and_then(|()| set(cx, key, wanted, &target));
             Pending::deciding(format!("sysctl {key}"), Action::Update, summary, mend)
         };
         let mut pending: Vec<_> = changing.into_iter().map(pending_of).collect();
@@ -89,12 +91,6 @@ fn at_boot(wanted: &Sysctl, live: Option<&str>, written: Option<&str>) -> Option
 fn render(lines: &BTreeMap<&str, String>) -> String {
     let lines: String = lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
     format!("# Written by kubewright; changes here are undone by its next run.\n{lines}")
-}
-
-/// Values by key of what [`render`] has written.
-pub(in crate::host) fn parse(text: &str) -> BTreeMap<&str, &str> {
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines.filter_map(|line| line.split_once('=')).map(|(key, value)| (key.trim(), value.trim())).collect()
 }
 
 /// Where the kernel shows a key: a dot within a part (an interface's name) is written as a slash.
@@ -150,22 +146,6 @@ fn write(machine: &Machine, key: &str, value: &str) -> Result<(), Failure> {
             Err(Failure::new(name, why).hint(hint))
         }
     }
-}
-
-/// Remembers what keys were before their first change, for a reset.
-fn remember(cx: &Context, originals: &[(String, String)]) -> Result<(), Failure> {
-    let mut text = cx.machine.text(&before())?.unwrap_or_default();
-    let known = parse(&text);
-    let new = originals.iter().filter(|(key, _)| !known.contains_key(key.as_str()));
-    let new: String = new.map(|(key, live)| format!("{key} = {live}\n")).collect();
-    if new.is_empty() {
-        return Ok(());
-    }
-    text.push_str(&new);
-    cx.machine.own_directory(STATE)?;
-    let attributes = Attributes { mode: 0o600, owner: None };
-    let noted = atomic::write(&cx.machine.root.at(before()), text.as_bytes(), attributes);
-    noted.map_err(|error| Failure::new(format!("writing {}", before()), error))
 }
 
 /// The module that brings a key, where it is one.

@@ -3,7 +3,7 @@
 use super::super::command::Command;
 use super::super::protocol::{Action, Failure};
 use super::super::systemd::{self, UnitState};
-use super::{Context, Observe, Observed, Pending};
+use super::{Context, Observe, Observed, Pending, units};
 use crate::desired::state::Unit;
 
 impl Observe for Unit {
@@ -60,7 +60,7 @@ impl Unit {
             cx.told(&self.name);
         }
         if state.is_running() || state.is_starting() {
-            return owed.into_iter().map(|cause| systemd::restart(&self.name, &cause)).collect();
+            return owed.into_iter().map(|cause| units::restart(&self.name, &cause)).collect();
         }
         let now = match state.active.as_str() {
             "" | "inactive" => "stopped",
@@ -75,7 +75,7 @@ impl Unit {
                 // A unit that failed too often in a row is not started again without this.
                 cx.systemctl(&title, &["reset-failed", "--", &self.name])?;
             }
-            systemd::bring_up(cx, &self.name, verb)
+            units::bring_up(cx, &self.name, verb)
         })]
     }
 

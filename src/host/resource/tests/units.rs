@@ -8,7 +8,7 @@ use super::super::super::converge::{converge, diff};
 use super::super::super::protocol::Action;
 use super::super::super::testing::Scripted;
 use super::{changes, file, lines, make, part, settles};
-use crate::desired::state::{File, Part, PartState, Resource, Unit};
+use crate::desired::state::{Attribute, File, Part, PartState, Resource, Unit};
 
 const SHOW: &str =
     "systemctl show -p Id,Names,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,Type,Job --";
@@ -231,4 +231,30 @@ fn without_systemd_files_are_written_and_units_refused() {
     assert!(diff(&host.machine, &parts).unwrap_err().why.contains("systemd does not run here"));
     parts[0].resources.pop();
     assert_eq!(settles(&host, &parts).lines().filter(|line| line.starts_with("Create")).count(), 2);
+}
+
+#[test]
+fn a_kubelet_that_runs_is_told_of_huge_pages() {
+    let host = booted();
+    let path = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+    host.put(path, "0\n");
+    let pages = Attribute {
+        path: path.into(),
+        value: "512".into(),
+        accepts: Vec::new(),
+        hint: String::new(),
+        restarts: vec!["kubelet.service".into()],
+    };
+    let parts = [part(Part::Tuning, vec![Resource::Attribute(pages)])];
+    let ask = format!("{SHOW} kubelet.service");
+    let running = show("kubelet.service", "active", "running", "enabled");
+    host.expect(&ask, &running);
+    host.expect("systemctl --no-block restart -- kubelet.service", "");
+    host.expect(&ask, &running);
+    insta::assert_snapshot!(lines(&make(&host, &parts)), @"
+    Update attribute /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages: 0 → 512
+    Restart unit kubelet.service: restarts: /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages changed
+    ");
+    host.done();
+    assert_eq!(changes(&host, &parts), []);
 }
