@@ -1,6 +1,11 @@
 //! Interrupts on a host that has some to move: two CPUs and network cards of four queues, emulated. The lab's own hosts
 //! have one CPU each. Runs where KUBEWRIGHT_BIN and KUBEWRIGHT_IMAGE are set, as `scripts/lab-suite.sh` does; needs root.
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // Clippy takes only #[test] functions for tests.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "Clippy takes only #[test] functions for tests"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
