@@ -54,6 +54,8 @@ pub(crate) fn settings_survive_a_power_cut(world: &World) {
     let holds =
         "cat /proc/swaps | wc -l; sysctl -n net.core.somaxconn net.ipv4.tcp_max_syn_backlog net.ipv4.ip_forward";
     assert_eq!(world.on("n1", holds).exits(0).stdout, "1\n32768\n65536\n1\n");
+    // What a power cut makes of a file that was written just before.
+    world.on("n1", ": >/var/lib/kubelet/pki/kubelet-client-current.pem && sync").exits(0);
     world.lab(&["kill", "n1"], &[]).exits(0);
     world.lab(&["start", "n1"], &[]).exits(0);
     eventually("n1 is well again", Duration::from_secs(120), || world.run_verb("status", &[]).code == 0);
