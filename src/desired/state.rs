@@ -295,6 +295,8 @@ pub struct Attribute {
     pub value: String,
     /// What is as good.
     pub accepts: Vec<String>,
+    /// Whether a kernel that does not offer the value is an error.
+    pub required: bool,
     /// What to do where the kernel does not take it.
     pub hint: String,
     /// Units that must see a change.

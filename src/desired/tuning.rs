@@ -93,7 +93,7 @@ fn forgotten(host: &HostContext<'_>) -> Vec<Resource> {
     let mut resources = Vec::new();
     let hint = "another program sets it, too (tuned?), or write `transparentHugepage: leave` under `kernel`";
     match tuning.transparent_hugepage {
-        None if tuned => resources.push(attribute(HUGE, "madvise", &["never"], hint)),
+        None if tuned => resources.push(of_profile(attribute(HUGE, "madvise", &["never"], hint))),
         None | Some(TransparentHugepage::Leave) => {}
         Some(TransparentHugepage::Always) => resources.push(attribute(HUGE, "always", &[], hint)),
         Some(TransparentHugepage::Madvise) => resources.push(attribute(HUGE, "madvise", &[], hint)),
@@ -102,7 +102,7 @@ fn forgotten(host: &HostContext<'_>) -> Vec<Resource> {
     let hint = "the host's CPUs know the governors in scaling_available_governors; write one of them, or `leave`, as \
                 `cpuGovernor` under `kernel`";
     match tuning.cpu_governor.as_deref() {
-        None if tuned => resources.push(attribute(GOVERNOR, "performance", &[], hint)),
+        None if tuned => resources.push(of_profile(attribute(GOVERNOR, "performance", &[], hint))),
         None | Some("leave") => {}
         Some(governor) => resources.push(attribute(GOVERNOR, governor, &[], hint)),
     }
@@ -125,11 +125,17 @@ fn forgotten(host: &HostContext<'_>) -> Vec<Resource> {
     resources
 }
 
+/// What nobody has asked for by name does not fail where there is no such thing.
+fn of_profile(attribute: Attribute) -> Attribute {
+    Attribute { required: false, ..attribute }
+}
+
 fn attribute(path: &str, value: &str, accepts: &[&str], hint: &str) -> Attribute {
     Attribute {
         path: path.to_owned(),
         value: value.to_owned(),
         accepts: accepts.iter().map(|value| (*value).to_owned()).collect(),
+        required: true,
         hint: hint.to_owned(),
         restarts: Vec::new(),
     }

@@ -23,7 +23,18 @@ pub fn tune(root: &Path, settings: &Path, wait_for: Option<&str>) -> Result<Vec<
     if let Some(card) = wait_for {
         wait(&machine, card, &spread_of(&parts))?;
     }
-    converge::converge(&machine, &parts, &mut |_: Event| {})
+    let (mut made, mut failures) = (Vec::new(), Vec::new());
+    // Each on its own: a governor that is not taken must not keep interrupts where they are.
+    for state in &parts {
+        for resource in &state.resources {
+            let alone = [PartState { part: state.part, resources: vec![resource.clone()] }];
+            match converge::converge(&machine, &alone, &mut |_: Event| {}) {
+                Ok(changes) => made.extend(changes),
+                Err(failure) => failures.push(failure),
+            }
+        }
+    }
+    Failure::all(failures).map_or(Ok(made), Err)
 }
 
 /// Every queue of every network card, and how the file says that they are spread; without the file, as by default.
@@ -60,4 +71,37 @@ fn wait(machine: &Machine, card: &str, spread: &Spread) -> Result<(), Failure> {
         thread::sleep(PAUSE);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::state::{Attribute, Part};
+
+    #[test]
+    fn what_fails_keeps_nothing_else_from_being_set() {
+        let root = tempfile::tempdir().unwrap();
+        let attribute = |name: &str, value: &str| {
+            fs::write(root.path().join(name), "off\n").unwrap();
+            Resource::Attribute(Attribute {
+                path: format!("/{name}"),
+                value: value.into(),
+                accepts: Vec::new(),
+                required: true,
+                hint: String::new(),
+                restarts: Vec::new(),
+            })
+        };
+        // What is read back of the first one is another value.
+        let resources = vec![attribute("first", "[4] of 8"), attribute("second", "on")];
+        let settings = root.path().join("boot.json");
+        let state = [PartState { part: Part::Tuning, resources }];
+        fs::write(&settings, serde_json::to_string(&state).unwrap()).unwrap();
+        let failure = tune(root.path(), &settings, None).unwrap_err();
+        assert!(failure.to_string().contains("/first"), "{failure}");
+        assert_eq!(fs::read_to_string(root.path().join("second")).unwrap(), "on");
+        fs::write(&settings, "[{").unwrap();
+        let failure = tune(root.path(), &settings, None).unwrap_err();
+        assert!(failure.hint.unwrap().contains("kubewright install"));
+    }
 }

@@ -18,7 +18,8 @@ impl Observe for Attribute {
         let mut differ: Vec<(String, String)> = Vec::new();
         for path in matching(&cx.machine, &self.path)? {
             let Some(now) = read(&cx.machine, &path)? else { continue };
-            if now != self.value && !self.accepts.contains(&now) {
+            let good = now == self.value || self.accepts.contains(&now);
+            if !good && (self.required || offers(&cx.machine, &path, &self.value)?) {
                 differ.push((path, now));
             }
         }
@@ -63,6 +64,17 @@ fn read(machine: &Machine, path: &str) -> Result<Option<String>, Failure> {
     }))
 }
 
+/// Whether the kernel knows `value`, where it tells which ones it does.
+fn offers(machine: &Machine, path: &str, value: &str) -> Result<bool, Failure> {
+    let list = match path.strip_suffix("scaling_governor") {
+        Some(directory) => format!("{directory}scaling_available_governors"),
+        None => path.to_owned(),
+    };
+    let text = machine.text(&list)?.unwrap_or_default();
+    let mut words = text.split_whitespace().map(|word| word.trim_matches(['[', ']']));
+    Ok(words.any(|word| word == value))
+}
+
 /// Writes a value and reads it back.
 fn write(machine: &Machine, path: &str, value: &str) -> Result<(), Failure> {
     let name = format!("writing {value} to {path}");
@@ -95,6 +107,7 @@ mod tests {
             path: path.into(),
             value: value.into(),
             accepts: accepts.iter().map(|value| (*value).to_owned()).collect(),
+            required: true,
             hint: "do this".into(),
             restarts: Vec::new(),
         })
@@ -120,6 +133,19 @@ mod tests {
         assert!(observe(&resource, &cx).unwrap().is_empty());
         assert_eq!(super::super::originals::parse(&host.get(&before())).len(), 2);
         assert!(host.get(&before()).lines().all(|line| line.ends_with(" powersave")));
+    }
+
+    #[test]
+    fn a_governor_that_nobody_asked_for_by_name_may_be_missing() {
+        let host = Scripted::new();
+        host.put("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "schedutil\n");
+        host.put("/sys/devices/system/cpu/cpu0/cpufreq/scaling_available_governors", "schedutil powersave \n");
+        let cx = Context::new(&host.machine, &[]).unwrap();
+        let Resource::Attribute(asked) = attribute(GOVERNOR, "performance", &[]) else { unreachable!() };
+        let usual = Attribute { required: false, ..asked.clone() };
+        assert_eq!((asked.observe(&cx).unwrap().len(), usual.observe(&cx).unwrap().len()), (1, 0));
+        host.put("/sys/devices/system/cpu/cpu0/cpufreq/scaling_available_governors", "performance schedutil \n");
+        assert_eq!(usual.observe(&cx).unwrap().len(), 1);
     }
 
     #[test]

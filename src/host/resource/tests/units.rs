@@ -242,6 +242,7 @@ fn a_kubelet_that_runs_is_told_of_huge_pages() {
         path: path.into(),
         value: "512".into(),
         accepts: Vec::new(),
+        required: true,
         hint: String::new(),
         restarts: vec!["kubelet.service".into()],
     };
