@@ -117,7 +117,11 @@ impl Setting {
             Ok(()) => {}
             Err(error) => match self.interrupt {
                 Some(number) if error.raw_os_error() == Some(nix::libc::EIO) => return Ok(Written::Managed(number)),
-                _ => return Err(Failure::new(name, error)),
+                _ => {
+                    let hint = "the kernel or the card's driver refuses it (see dmesg on the host); `irq: {affinity: leave}` \
+                                under `kernel` in the inventory keeps kubewright away from interrupts";
+                    return Err(Failure::new(name, error).hint(hint));
+                }
             },
         }
         match self.now(machine)? {
