@@ -10,6 +10,7 @@ mod layout;
 mod names;
 mod nics;
 mod packets;
+mod rows;
 mod setting;
 #[cfg(test)]
 mod tests;
@@ -17,8 +18,8 @@ mod tests;
 use std::collections::BTreeSet;
 
 use super::machine::Machine;
-use super::protocol::{Failure, QueueRow};
-use crate::cluster::{CpuSet, Spread};
+use super::protocol::Failure;
+use crate::cluster::Spread;
 
 pub(super) use card::{changes as card_changes, is_asked as asks_for_cards, is_known as knows_cards};
 pub(super) use irqbalance::{
@@ -94,43 +95,6 @@ impl Survey {
     /// Every interrupt of a queue: those that irqbalance must leave alone.
     pub(super) fn interrupts(&self) -> BTreeSet<u32> {
         self.layouts.iter().flat_map(|layout| layout.interrupts.keys().copied()).collect()
-    }
-
-    /// A line for each interrupt of each queue.
-    pub(super) fn rows(&self, machine: &Machine) -> Result<Vec<QueueRow>, Failure> {
-        let mut rows = Vec::new();
-        for (nic, layout) in self.nics.iter().zip(&self.layouts) {
-            let packets = packets::read(machine, &nic.name);
-            for (number, vector) in &nic.interrupts {
-                let show = |path: String, wanted: &CpuSet| -> Result<String, Failure> {
-                    let setting = Setting { path, interrupt: None, wanted: Value::Mask(wanted.clone()) };
-                    Ok(setting.now(machine)?.map_or_else(|| "-".to_owned(), |now| now.show()))
-                };
-                let queue = |set: &[CpuSet]| set.get(vector.queue).cloned().unwrap_or_default();
-                let directory = format!("{}/{}/queues", nics::INTERFACES, nic.name);
-                let affinity = Setting {
-                    path: setting::affinity(*number),
-                    interrupt: Some(*number),
-                    wanted: Value::List(layout.interrupts.get(number).copied().into_iter().collect()),
-                };
-                rows.push(QueueRow {
-                    nic: nic.name.clone(),
-                    master: nic.master.clone(),
-                    queue: vector.queue,
-                    interrupt: *number,
-                    name: vector.name.clone(),
-                    cpus: affinity.now(machine)?.map_or_else(|| "-".to_owned(), |now| now.show()),
-                    wanted: affinity.wanted.show(),
-                    managed: self.managed.contains(number),
-                    node: nic.node,
-                    receive: show(format!("{directory}/rx-{}/rps_cpus", vector.queue), &queue(&layout.receive))?,
-                    transmit: show(format!("{directory}/tx-{}/xps_cpus", vector.queue), &queue(&layout.transmit))?,
-                    count: vector.count,
-                    packets: packets.get(&vector.queue).copied(),
-                });
-            }
-        }
-        Ok(rows)
     }
 }
 

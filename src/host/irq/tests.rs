@@ -11,6 +11,7 @@ use super::cpus::{Cpu, Cpus};
 use super::layout::layout;
 use super::nics::{Nic, Vector};
 use super::*;
+use crate::cluster::CpuSet;
 
 /// A host's tree: CPUs by node, cards, and /proc/interrupts.
 struct Tree {
