@@ -102,6 +102,43 @@ pub enum DiskLayout {
     Plain,
     /// A volume group of its own, with one logical volume that takes all of it: it can be made larger by further disks.
     Lvm,
+    /// A volume group of its own, with a volume for the file system and a thin pool for the snapshots of containerd.
+    ThinPool(ThinPool),
+}
+
+/// The pool from which containerd's devmapper snapshotter takes a thin volume for each layer and each container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThinPool {
+    /// Bytes that the file system of a container can grow to, its image included.
+    pub base_image_size: u64,
+}
+
+impl ThinPool {
+    /// What containerd's documentation goes by. Only what is written takes space in the pool.
+    pub const DEFAULT_BASE_IMAGE_SIZE: u64 = 10 << 30;
+    /// Images of some size are common.
+    pub const LEAST_BASE_IMAGE_SIZE: u64 = 1 << 30;
+}
+
+/// What keeps the layers of containerd's images and containers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Snapshotter {
+    /// Directories, laid over each other.
+    #[default]
+    Overlayfs,
+    /// Thin volumes of LVM's device mapper.
+    Devmapper,
+}
+
+impl Snapshotter {
+    /// As containerd calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overlayfs => "overlayfs",
+            Self::Devmapper => "devmapper",
+        }
+    }
 }
 
 /// Which device a disk is. Sizes are bytes.
@@ -183,6 +220,16 @@ pub struct DataDisk {
     pub layout: DiskLayout,
     /// How it is formatted.
     pub filesystem: Filesystem,
+}
+
+impl DataDisk {
+    /// The thin pool on it, where it has one.
+    pub fn thin_pool(&self) -> Option<ThinPool> {
+        match self.layout {
+            DiskLayout::ThinPool(pool) => Some(pool),
+            DiskLayout::Plain | DiskLayout::Lvm => None,
+        }
+    }
 }
 
 #[cfg(test)]

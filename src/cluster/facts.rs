@@ -63,6 +63,8 @@ pub struct Facts {
     pub pod_cidr: Option<String>,
     /// Whether /var/lib/etcd/member is there.
     pub has_etcd_data: bool,
+    /// Whether containerd has ever used its devmapper snapshotter.
+    pub has_thin_snapshots: bool,
     /// Names of the files in /etc/kubernetes/manifests.
     pub static_pods: Vec<String>,
     /// Digests of the unpacked components, by `name/version`.

@@ -17,7 +17,7 @@ mod tuning;
 mod version;
 
 pub use cpu_set::CpuSet;
-pub use disk::{Bytes, DataDisk, DeviceRule, DiskLayout, DiskUse, Filesystem, SizeRule};
+pub use disk::{Bytes, DataDisk, DeviceRule, DiskLayout, DiskUse, Filesystem, SizeRule, Snapshotter, ThinPool};
 pub use endpoint::{Endpoint, EndpointMode};
 pub use facts::{Disk, Facts, Interface, Mount, Route, SecurityModules, Selinux, SettingLine};
 pub use host::{Host, Role, Roles};

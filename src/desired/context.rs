@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use super::Error;
-use crate::cluster::{Cluster, DiskUse, Facts, Host, HostName, KubeVersion, Role, Version};
+use crate::cluster::{Cluster, DiskUse, Facts, Host, HostName, KubeVersion, Role, ThinPool, Version};
 use crate::image::{ClusterImage, ComponentKind};
 use crate::pki::{KeyFile, Keys};
 use crate::versions::supported;
@@ -113,6 +113,11 @@ impl<'a> HostContext<'a> {
     pub(super) fn mounts(&self, uses: &[DiskUse]) -> String {
         let disks = self.host.disks.iter().filter(|disk| uses.contains(&disk.purpose));
         disks.map(|disk| disk.purpose.mount_point()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The thin pool of containerd's snapshots, where the host has one.
+    pub(super) fn thin_pool(&self) -> Option<ThinPool> {
+        self.host.disks.iter().find(|disk| disk.purpose == DiskUse::Containerd)?.thin_pool()
     }
 
     fn missing(&self, component: &'static str) -> Error {

@@ -9,6 +9,8 @@ use super::state::{Block, Resource};
 use crate::cluster::{DataDisk, DeviceRule, DiskLayout, DiskUse, Filesystem};
 
 const FSTAB: &str = "/etc/fstab";
+/// Name of the thin pool in its volume group.
+pub const POOL: &str = "pool";
 
 /// The data disks of a host: together, because no two may be the same device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,8 +47,26 @@ impl Disk {
 
     /// The volume group on it, where it has one.
     pub fn volume_group(&self) -> Option<String> {
-        (self.layout == DiskLayout::Lvm).then(|| format!("kubewright-{}", self.purpose))
+        match self.layout {
+            DiskLayout::Plain => None,
+            DiskLayout::Lvm | DiskLayout::ThinPool(_) => Some(volume_group(self.purpose)),
+        }
     }
+
+    /// Whether its volume group has a thin pool.
+    pub fn has_thin_pool(&self) -> bool {
+        matches!(self.layout, DiskLayout::ThinPool(_))
+    }
+}
+
+/// The volume group of a disk for `purpose`.
+pub fn volume_group(purpose: DiskUse) -> String {
+    format!("kubewright-{purpose}")
+}
+
+/// What the device mapper calls a volume: dashes of either name are doubled, so that the one in between is unique.
+pub fn mapper_name(group: &str, volume: &str) -> String {
+    format!("{}-{}", group.replace('-', "--"), volume.replace('-', "--"))
 }
 
 pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Error> {
@@ -63,8 +83,10 @@ fn of(host: &HostContext<'_>, disk: &DataDisk) -> Disk {
     let (cluster, name) = (host.cluster().name.as_str(), host.host.name.as_str());
     // A disk that is to be made in another way is another disk: what is there is refused and not taken for it.
     let mut parts = vec![cluster, name, disk.purpose.as_str(), disk.filesystem.as_str()];
-    if disk.layout == DiskLayout::Lvm {
-        parts.push("lvm");
+    match disk.layout {
+        DiskLayout::Plain => {}
+        DiskLayout::Lvm => parts.push("lvm"),
+        DiskLayout::ThinPool(_) => parts.extend(["lvm", "thin-pool"]),
     }
     Disk {
         purpose: disk.purpose,

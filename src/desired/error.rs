@@ -72,6 +72,12 @@ pub enum Error {
         /// References that are there.
         available: String,
     },
+    /// A node that runs on another snapshotter than the one asked for.
+    #[error(
+        "containerd of {0} has its images and containers in a thin pool, and the inventory does not ask for that any more; \
+         keep `snapshotter: devmapper` of its disk for containerd, or drain the node, reset the host and install again"
+    )]
+    Snapshotter(HostName),
     /// Facts of a host that were not read.
     #[error("the facts of {0} are not known; nothing can be decided for the cluster before every host was looked at")]
     NoFacts(HostName),

@@ -4,10 +4,11 @@ use minijinja::context;
 
 use super::Error;
 use super::context::HostContext;
+use super::disk::{POOL, mapper_name, volume_group};
 use super::file::{directory, file, running, unit_file};
 use super::render::render;
 use super::state::{Images, Resource};
-use crate::cluster::DiskUse;
+use crate::cluster::{DiskUse, Snapshotter};
 use crate::image::ComponentKind;
 use crate::versions::containerd;
 
@@ -21,7 +22,21 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
     }
     let version = host.component_version("containerd")?;
     containerd::pairing(version, host.version())?;
+    let pool = host.thin_pool();
+    if pool.is_none() && host.facts.has_thin_snapshots {
+        return Err(Error::Snapshotter(host.host.name.clone()));
+    }
+    let group = volume_group(DiskUse::Containerd);
+    let pool = pool.map(|pool| {
+        context! {
+            volume => format!("{group}/{POOL}"),
+            name => mapper_name(&group, POOL),
+            // containerd's megabytes are binary ones.
+            base_image_size => format!("{}MB", pool.base_image_size >> 20),
+        }
+    });
     let settings = context! {
+        pool => pool.clone(),
         socket => SOCKET,
         pause => host.context.reference("pause")?,
         runc => format!("{}/runc", host.programs("runc")?),
@@ -34,6 +49,7 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
     let unit = context! {
         program => format!("{programs}/containerd"),
         path => host.path(&["containerd", "runc", "host-tools"])?,
+        pool,
         mounts => host.mounts(&[DiskUse::Containerd, DiskUse::Logs]),
     };
     let mut resources = vec![
@@ -47,6 +63,7 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
 }
 
 fn images(host: &HostContext<'_>, ctr: &str) -> impl Iterator<Item = Resource> {
+    let snapshotter = if host.thin_pool().is_some() { Snapshotter::Devmapper } else { Snapshotter::Overlayfs };
     host.context.image.for_roles(&host.host.roles).filter_map(move |component| match &component.kind {
         ComponentKind::Files => None,
         ComponentKind::Images(references) => Some(Resource::Images(Images {
@@ -54,6 +71,7 @@ fn images(host: &HostContext<'_>, ctr: &str) -> impl Iterator<Item = Resource> {
             blob: component.blob.clone(),
             references: references.clone(),
             ctr: ctr.to_owned(),
+            snapshotter,
         })),
     })
 }

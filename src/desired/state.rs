@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::Disks;
 use super::sysctl::Sysctls;
-use crate::cluster::Spread;
+use crate::cluster::{Snapshotter, Spread};
 use crate::image::Blob;
 
 /// Everything that one host should be, in the order in which it is brought about.
@@ -259,6 +259,8 @@ pub struct Images {
     pub references: Vec<String>,
     /// Path of the `ctr` that imports them.
     pub ctr: String,
+    /// What their layers are unpacked for.
+    pub snapshotter: Snapshotter,
 }
 
 impl Images {

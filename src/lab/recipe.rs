@@ -9,7 +9,8 @@ use super::LabError;
 
 /// The least that gives a host with systemd, SSH and a network card, and what makes file systems; clusters bring
 /// everything else.
-pub(super) const PACKAGES: &str = "udev,kmod,iproute2,openssh-server,dbus,systemd-sysv,sudo,e2fsprogs,xfsprogs,lvm2";
+pub(super) const PACKAGES: &str = "udev,kmod,iproute2,openssh-server,dbus,systemd-sysv,sudo,e2fsprogs,xfsprogs,lvm2,\
+                                   thin-provisioning-tools";
 /// Size of a host's disk. Only what is written takes space.
 pub(super) const DISK: &str = "16G";
 /// What mmdebstrap does with a file of the guest: its name and its text.

@@ -1,7 +1,7 @@
 //! Rules about data disks.
 
 use super::{Place, Violation};
-use crate::cluster::{DeviceRule, Host, Parts};
+use crate::cluster::{DeviceRule, DiskUse, Host, Parts};
 
 pub(super) fn every_disk_is_for_something_else(parts: &Parts) -> Vec<Violation> {
     each(parts, |host| {
@@ -42,6 +42,14 @@ pub(super) fn the_roles_have_a_use_for_every_disk(parts: &Parts) -> Vec<Violatio
         let message =
             format!("{} has a disk for {}, which does not run there: its roles are {roles}", host.name, idle.purpose);
         Some((message, "remove the disk, or add the role that needs it".into()))
+    })
+}
+
+pub(super) fn only_containerd_has_a_thin_pool(parts: &Parts) -> Vec<Violation> {
+    each(parts, |host| {
+        let other = host.disks.iter().find(|disk| disk.thin_pool().is_some() && disk.purpose != DiskUse::Containerd)?;
+        let message = format!("{} has a snapshotter on its disk for {}", host.name, other.purpose);
+        Some((message, "`snapshotter` goes with `for: containerd` only: remove it".into()))
     })
 }
 

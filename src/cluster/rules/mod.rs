@@ -74,6 +74,7 @@ pub(super) fn check(parts: &Parts) -> Vec<Violation> {
         disks::every_disk_is_for_something_else,
         disks::no_device_is_named_twice,
         disks::the_roles_have_a_use_for_every_disk,
+        disks::only_containerd_has_a_thin_pool,
         labels::no_label_is_reserved,
         networks::one_address_family,
         networks::networks_are_apart,

@@ -23,6 +23,9 @@ pub(super) fn modules(host: &HostContext<'_>, sysctls: &BTreeMap<String, Sysctl>
             names.push(format!("ip_vs_{}", network.ipvs_scheduler.as_str()));
         }
     }
+    if host.thin_pool().is_some() {
+        names.push("dm_thin_pool".to_owned());
+    }
     names.extend(host.host.kernel.modules.iter().cloned());
     let mut unique: Vec<Module> = Vec::new();
     for name in names {

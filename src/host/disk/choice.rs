@@ -4,6 +4,7 @@
 use super::super::machine::Machine;
 use super::super::protocol::Failure;
 use super::content::{file_system, of_others, what_is_on};
+use super::group::{Remains, remains};
 use super::note::Note;
 use super::table::mounted_at;
 use super::{Device, Found};
@@ -19,12 +20,22 @@ pub(in crate::host) enum Decision {
     Mount(Device),
     /// This device is blank, or was blank when an earlier run began to format it.
     Format(Device),
+    /// This device was blank when an earlier run began to make its volume group, and has this of it.
+    FormatAnew(Device, Remains),
 }
 
 impl Decision {
     fn device(&self) -> Option<&Device> {
         match self {
             Self::InPlace => None,
+            Self::Mount(device) | Self::Format(device) | Self::FormatAnew(device, _) => Some(device),
+        }
+    }
+
+    /// The device that nobody may be using. Where our own group is left, that one does.
+    fn idle(&self) -> Option<&Device> {
+        match self {
+            Self::InPlace | Self::FormatAnew(..) => None,
             Self::Mount(device) | Self::Format(device) => Some(device),
         }
     }
@@ -64,7 +75,8 @@ fn one(machine: &Machine, disk: &Disk, all: &[Disk]) -> Result<Decision, Failure
         }
         let why = format!("another file system is mounted at {place}: {}", device_words(&mount.source, found.as_ref()));
         let hint = format!(
-            "a disk that you have mounted yourself needs no entry: remove the one for {} from the inventory",
+            "a disk that you have mounted yourself needs no entry: remove the one for {} from the inventory; to make one of \
+             kubewright's in another way, drain the node, reset the host, and wipe the disk",
             disk.purpose
         );
         return Err(Failure::new(disk.title(), why).hint(hint));
@@ -72,10 +84,10 @@ fn one(machine: &Machine, disk: &Disk, all: &[Disk]) -> Result<Decision, Failure
     let note = Note::read(machine, disk)?;
     let decision = match own(machine, disk, note.as_ref())? {
         Some(device) => Decision::Mount(device),
-        None => Decision::Format(blank(machine, disk, note.as_ref(), all)?),
+        None => blank(machine, disk, note.as_ref(), all)?,
     };
-    if let Some(user) = decision.device().map(|device| device.user(machine)).transpose()?.flatten() {
-        let device = decision.device().map(Device::path).unwrap_or_default();
+    if let Some(user) = decision.idle().map(|device| device.user(machine)).transpose()?.flatten() {
+        let device = decision.idle().map(Device::path).unwrap_or_default();
         return Err(Failure::new(disk.title(), format!("{device} {user}")).hint(IN_USE));
     }
     is_free(machine, disk, place)?;
@@ -97,7 +109,7 @@ fn own(machine: &Machine, disk: &Disk, note: Option<&Note>) -> Result<Option<Dev
         let ours =
             found.is_some_and(|found| found.uuid == disk.uuid && found.kind == disk.filesystem && found.complete);
         let unfinished = note.filter(|note| note.is_unfinished(disk));
-        match unfinished.map(|note| note.allows(machine, disk, &device)).transpose()? {
+        match unfinished.map(|note| was_begun(machine, disk, note, &device)).transpose()? {
             _ if !ours => {}
             None => having.push(device),
             // It is made anew.
@@ -125,6 +137,18 @@ fn own(machine: &Machine, disk: &Disk, note: Option<&Note>) -> Result<Option<Dev
     }
 }
 
+/// Whether `device`, or the disk that it is a volume of, is the one of the note.
+fn was_begun(machine: &Machine, disk: &Disk, note: &Note, device: &Device) -> Result<bool, Failure> {
+    if disk.volume_group().is_some() {
+        for below in device.below(machine)? {
+            if note.allows(machine, disk, &below)? {
+                return Ok(true);
+            }
+        }
+    }
+    note.allows(machine, disk, device)
+}
+
 /// It may be another disk than the one of the note, and then hold data.
 fn half_made(disk: &Disk, device: &Device) -> Failure {
     let why = format!(
@@ -137,21 +161,22 @@ fn half_made(disk: &Disk, device: &Device) -> Failure {
 }
 
 /// A blank device that is meant by the inventory.
-fn blank(machine: &Machine, disk: &Disk, note: Option<&Note>, all: &[Disk]) -> Result<Device, Failure> {
+fn blank(machine: &Machine, disk: &Disk, note: Option<&Note>, all: &[Disk]) -> Result<Decision, Failure> {
     match &disk.device {
         DeviceRule::Path(path) => named(machine, disk, path, note),
         DeviceRule::Size(rule) => sized(machine, disk, rule, note, all),
     }
 }
 
-fn named(machine: &Machine, disk: &Disk, path: &str, note: Option<&Note>) -> Result<Device, Failure> {
+fn named(machine: &Machine, disk: &Disk, path: &str, note: Option<&Note>) -> Result<Decision, Failure> {
     let Some(device) = Device::at(machine, path)? else {
         let failure = Failure::new(disk.title(), format!("there is no {path}"));
         return Err(failure.hint(format!("correct the inventory: the host has {}", disks_of(machine)?)));
     };
-    match reason_against(machine, disk, &device, note)? {
-        None => Ok(device),
-        Some(reason) => Err(refused(disk, &device, &reason)),
+    match verdict(machine, disk, &device, note)? {
+        Verdict::Blank => Ok(Decision::Format(device)),
+        Verdict::Left(remains) => Ok(Decision::FormatAnew(device, remains)),
+        Verdict::Against(reason) => Err(refused(disk, &device, &reason)),
     }
 }
 
@@ -159,8 +184,8 @@ fn refused(disk: &Disk, device: &Device, reason: &str) -> Failure {
     if let Some(group) = disk.volume_group().filter(|_| reason.contains("LVM") || reason.starts_with("is part of")) {
         // It may be ours, asleep or half made.
         let hint = format!(
-            "nothing was changed on it. If its volume group is {group}, wake it (vgchange -ay {group}) and run again; where a \
-             run that ended early has left it without a file system, remove it yourself (vgremove {group}; pvremove {})",
+            "nothing was changed on it. If its volume group is {group}, wake it (vgchange -ay {group}) and run again; where \
+             nobody needs what is in it, remove it yourself (vgremove {group}; pvremove {})",
             device.path()
         );
         return Failure::new(disk.title(), format!("{device} is not blank: it {reason}")).hint(hint);
@@ -173,21 +198,25 @@ fn refused(disk: &Disk, device: &Device, reason: &str) -> Failure {
     Failure::new(disk.title(), format!("{device} is not blank: it {reason}")).hint(hint)
 }
 
-/// Why a device must not be formatted.
-fn reason_against(
-    machine: &Machine,
-    disk: &Disk,
-    device: &Device,
-    note: Option<&Note>,
-) -> Result<Option<String>, Failure> {
+/// What speaks against formatting a device.
+enum Verdict {
+    Blank,
+    /// Only what an earlier run has left.
+    Left(Remains),
+    Against(String),
+}
+
+fn verdict(machine: &Machine, disk: &Disk, device: &Device, note: Option<&Note>) -> Result<Verdict, Failure> {
+    let begun = note.map_or(Ok(false), |note| note.allows(machine, disk, device))?;
+    if begun && let Some(remains) = remains(machine, disk, device)? {
+        return Ok(Verdict::Left(remains));
+    }
     if let Some(user) = device.user(machine)? {
-        return Ok(Some(user));
+        return Ok(Verdict::Against(user));
     }
-    if note.map_or(Ok(false), |note| note.allows(machine, disk, device))? {
-        // Somebody may have used it since.
-        return Ok(of_others(machine, device, &disk.uuid)?.map(|what| format!("holds {what}")));
-    }
-    Ok(what_is_on(machine, device)?.map(|what| format!("holds {what}")))
+    // Somebody may have used it since.
+    let found = if begun { of_others(machine, device, &disk.uuid)? } else { what_is_on(machine, device)? };
+    Ok(found.map_or(Verdict::Blank, |what| Verdict::Against(format!("holds {what}"))))
 }
 
 /// The only blank one of a size. Disks that others name are not looked at.
@@ -197,7 +226,7 @@ fn sized(
     rule: &SizeRule,
     note: Option<&Note>,
     all: &[Disk],
-) -> Result<Device, Failure> {
+) -> Result<Decision, Failure> {
     let mut others = Vec::new();
     for other in all.iter().filter(|other| other.purpose != disk.purpose) {
         if let DeviceRule::Path(path) = &other.device {
@@ -214,14 +243,15 @@ fn sized(
             continue;
         }
         let begun = note.map_or(Ok(false), |note| note.allows(machine, disk, &device))?;
-        match reason_against(machine, disk, &device, note)? {
-            None if begun => return Ok(device),
-            None => blank.push(device),
-            Some(reason) => against.push(format!("{device} {reason}")),
+        match verdict(machine, disk, &device, note)? {
+            Verdict::Left(remains) => return Ok(Decision::FormatAnew(device, remains)),
+            Verdict::Blank if begun => return Ok(Decision::Format(device)),
+            Verdict::Blank => blank.push(device),
+            Verdict::Against(reason) => against.push(format!("{device} {reason}")),
         }
     }
     match blank.as_slice() {
-        [device] => Ok(device.clone()),
+        [device] => Ok(Decision::Format(device.clone())),
         [] if against.is_empty() => {
             let why = format!("the host has no disk like that: {rule}");
             Err(Failure::new(disk.title(), why)

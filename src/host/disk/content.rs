@@ -87,6 +87,12 @@ pub(super) fn of_others(machine: &Machine, device: &Device, uuid: &str) -> Resul
     signature(machine, device, &start(machine, device)?)
 }
 
+/// Whether `device` has the label of LVM. Where, depends on who has written it: in one of the first four sectors.
+pub(super) fn is_physical_volume(machine: &Machine, device: &Device) -> Result<bool, Failure> {
+    let start = start(machine, device)?;
+    Ok((0..4).any(|sector| start.get(sector * 512..sector * 512 + 8) == Some(&b"LABELONE"[..])))
+}
+
 fn start(machine: &Machine, device: &Device) -> Result<Vec<u8>, Failure> {
     if device.size == 0 {
         return Err(Failure::new(format!("reading {}", device.path()), "the kernel says that its size is 0"));

@@ -129,6 +129,13 @@ impl Device {
         Ok(false)
     }
 
+    /// The devices that it is made of.
+    pub(super) fn below(&self, machine: &Machine) -> Result<Vec<Self>, Failure> {
+        let names = machine.names(&format!("{DEVICES}/{}/slaves", self.name))?;
+        let devices = names.iter().map(|name| Self::called(machine, name)).collect::<Result<Vec<_>, _>>()?;
+        Ok(devices.into_iter().flatten().collect())
+    }
+
     /// Whether another device is made of it.
     pub(super) fn is_held(&self, machine: &Machine) -> Result<bool, Failure> {
         Ok(!machine.names(&format!("{DEVICES}/{}/holders", self.name))?.is_empty())

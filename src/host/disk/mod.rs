@@ -4,6 +4,7 @@
 mod choice;
 mod content;
 mod device;
+mod group;
 mod note;
 mod table;
 
@@ -11,6 +12,7 @@ pub(super) use choice::{Decision, decide};
 use content::Found;
 pub(super) use content::{file_system, sync, what_is_on};
 pub(super) use device::Device;
+pub(super) use group::{Remains, TAG, VOLUME, is_mapped, mapped, report_of, rows};
 pub(super) use note::{Note, Phase};
 pub(super) use table::mounted_at;
 

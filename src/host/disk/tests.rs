@@ -83,6 +83,7 @@ fn named(decision: Decision) -> (&'static str, String) {
         Decision::InPlace => ("in place", String::new()),
         Decision::Mount(device) => ("mount", device.name),
         Decision::Format(device) => ("format", device.name),
+        Decision::FormatAnew(device, _) => ("format anew", device.name),
     }
 }
 

@@ -10,11 +10,14 @@ use crate::desired::disk::Disk;
 
 pub(super) fn unusable(machine: &Machine, disks: &[Disk]) -> Result<Probed, Failure> {
     let mut problems = Vec::new();
+    for disk in disks.iter().filter(|disk| disk.has_thin_pool()) {
+        problems.extend(pool_programs(machine, disk));
+    }
     for (disk, decision) in disks.iter().zip(decide(machine, disks)) {
         match decision {
             Ok(Decision::InPlace) => {}
             Ok(Decision::Mount(_)) => problems.extend(kernel(machine, disk)?),
-            Ok(Decision::Format(_)) => {
+            Ok(Decision::Format(_) | Decision::FormatAnew(..)) => {
                 problems.extend(kernel(machine, disk)?);
                 problems.extend(programs(machine, disk));
             }
@@ -37,6 +40,22 @@ fn programs(machine: &Machine, disk: &Disk) -> Vec<Failure> {
         Failure::new(disk.title(), why).hint(format!("install the package {package} on the host{other}"))
     };
     missing.map(failure).collect()
+}
+
+/// What works with its thin pool: LVM checks one with `thin_check` before it wakes it, and containerd calls the other two.
+fn pool_programs(machine: &Machine, disk: &Disk) -> Vec<Failure> {
+    let needed = [
+        ("dmsetup", "dmsetup or device-mapper"),
+        ("thin_check", "thin-provisioning-tools or device-mapper-persistent-data"),
+    ];
+    let needed =
+        needed.into_iter().chain([("mkfs.ext4", "e2fsprogs")]).filter(|(program, _)| !has_tool(machine, program));
+    let failure = |(program, package): (&str, &str)| {
+        let why = format!("the host has no {program}, which containerd's devmapper snapshotter needs");
+        let hint = format!("install the package {package} on the host, or take `snapshotter` out of the inventory");
+        Failure::new(disk.title(), why).hint(hint)
+    };
+    needed.map(failure).collect()
 }
 
 fn kernel(machine: &Machine, disk: &Disk) -> Result<Option<Failure>, Failure> {

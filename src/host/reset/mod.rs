@@ -11,6 +11,7 @@ mod links;
 mod mounts;
 mod processes;
 mod services;
+mod thin_pool;
 mod units;
 
 use std::path::Path;

@@ -9,18 +9,22 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use super::super::command::Command;
-use super::super::disk::{Decision, Device, Note, Phase, decide, file_system, mounted_at, sync, what_is_on};
+use super::super::disk::{
+    Decision, Device, Note, Phase, Remains, TAG, VOLUME, decide, file_system, mounted_at, sync, what_is_on,
+};
 use super::super::protocol::{Action, Failure};
 use super::super::tool::{has_tool, tool};
-use super::{Context, Observe, Observed, Outcome, Pending};
+use super::{Context, Observe, Observed, Outcome, Pending, thin_pool};
 use crate::cluster::{Bytes, DiskUse, Filesystem};
 use crate::desired::disk::{Disk, Disks};
 
 /// Large disks that are slow take a while.
 const FORMATTING: Duration = Duration::from_secs(1800);
 
-/// Name of the volume in a disk's volume group.
-const VOLUME: &str = "data";
+/// The share of a file system beside a thin pool. containerd keeps every layer twice: packed in the file system, which
+/// nothing can move, and unpacked in the pool, where what containers write comes on top. Packed they are a third to a half
+/// of that.
+const BESIDE_A_POOL: &str = "40%VG";
 
 impl Observe for Disks {
     fn observe<'a>(&'a self, cx: &Context) -> Observed<'a> {
@@ -28,13 +32,23 @@ impl Observe for Disks {
         for (index, (disk, decision)) in self.disks.iter().zip(decide(&cx.machine, &self.disks)).enumerate() {
             let (place, kind) = (disk.purpose.mount_point(), disk.filesystem);
             let (action, summary) = match &decision {
+                Ok(Decision::InPlace) if thin_pool::is_wanting(cx, disk)? => {
+                    (Action::Update, "make the thin pool beside it".into())
+                }
                 Ok(Decision::InPlace) if Note::exists(&cx.machine, disk)? => {
                     (Action::Update, "in its place; forget how it came there".into())
                 }
                 Ok(Decision::InPlace) => continue,
                 Ok(Decision::Mount(device)) => (Action::Update, format!("mount {device} at {place}")),
                 Ok(Decision::Format(device)) => {
-                    (Action::Create, format!("format {device} with {kind}, mount it at {place}"))
+                    let pool = if disk.has_thin_pool() { ", beside a thin pool" } else { "" };
+                    (Action::Create, format!("format {device} with {kind}{pool}, mount it at {place}"))
+                }
+                Ok(Decision::FormatAnew(device, _)) => {
+                    let summary = format!(
+                        "remove what a run that ended early has left on {device}, format it with {kind}, mount it at {place}"
+                    );
+                    (Action::Create, summary)
                 }
                 // A plan tells it like any other change; preflight and mending refuse.
                 Err(failure) => (Action::Create, format!("cannot be done: {}", failure.why)),
@@ -57,7 +71,12 @@ impl Disks {
             Decision::InPlace => {}
             Decision::Mount(device) => disk.mount(cx, &device)?,
             Decision::Format(device) => disk.mount(cx, &disk.format(cx, &device)?)?,
+            Decision::FormatAnew(device, remains) => {
+                disk.clear(cx, remains)?;
+                disk.mount(cx, &disk.format(cx, &device)?)?;
+            }
         }
+        thin_pool::ensure(cx, disk)?;
         Note::remove(&cx.machine, disk)?;
         Ok(Outcome::Made)
     }
@@ -91,13 +110,21 @@ impl Disk {
         Ok(device.clone())
     }
 
+    /// Takes away what an earlier run has left. A physical volume that is in no group is taken into the new one.
+    fn clear(&self, cx: &Context, remains: Remains) -> Result<(), Failure> {
+        let group = self.volume_group().filter(|_| remains == Remains::Group);
+        let Some(group) = group else { return Ok(()) };
+        cx.run(&self.title(), &tool(&cx.machine, "lvm").args(["vgremove", "--yes", "--force", &group])).map(drop)
+    }
+
     /// Makes a volume group with one volume. A group of that name that is there already is somebody's.
     fn divide(&self, cx: &Context, device: &Device, group: &str) -> Result<Device, Failure> {
         let lvm = |arguments: &[&str]| {
             cx.run(&self.title(), &tool(&cx.machine, "lvm").args(arguments.iter().copied())).map(drop)
         };
-        lvm(&["vgcreate", "--yes", "--addtag", "kubewright", group, &device.path()])?;
-        lvm(&["lvcreate", "--yes", "--wipesignatures", "y", "--extents", "100%FREE", "--name", VOLUME, group])?;
+        let share = if self.has_thin_pool() { BESIDE_A_POOL } else { "100%FREE" };
+        lvm(&["vgcreate", "--yes", "--addtag", TAG, group, &device.path()])?;
+        lvm(&["lvcreate", "--yes", "--wipesignatures", "y", "--extents", share, "--name", VOLUME, group])?;
         let path = format!("/dev/{group}/{VOLUME}");
         Device::at(&cx.machine, &path)?.ok_or_else(|| {
             Failure::new(self.title(), format!("lvcreate has succeeded, but there is no {path}"))

@@ -13,6 +13,7 @@ use super::super::containerd::Images as KnownImages;
 use super::super::layer::{self, Archive, malformed};
 use super::super::protocol::{Action, Change, Failure};
 use super::{Context, Observe, Observed, Outcome, Pending};
+use crate::cluster::Snapshotter;
 use crate::desired::state::Images;
 
 const SOCKET: &str = "/run/containerd/containerd.sock";
@@ -129,7 +130,11 @@ impl Images {
             }
             let socket = cx.machine.root.at(SOCKET).display().to_string();
             let ctr = cx.machine.root.at(&self.ctr).display().to_string();
-            let command = Command::new(ctr).args(["-n", "k8s.io", "--address", &socket, "images", "import", "-"]);
+            let command = Command::new(ctr).args(["-n", "k8s.io", "--address", &socket, "images", "import"]);
+            let command = match self.snapshotter {
+                Snapshotter::Overlayfs => command.arg("-"),
+                Snapshotter::Devmapper => command.args(["--snapshotter", self.snapshotter.as_str(), "-"]),
+            };
             let command = command.deadline(IMPORT);
             let imported = cx.machine.system.feed(&command, &mut entry);
             return imported.map(drop).map_err(|error| Failure::command(&title, &error));

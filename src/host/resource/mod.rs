@@ -20,6 +20,7 @@ pub(super) mod sysctls;
 #[cfg(test)]
 mod tests;
 mod text;
+mod thin_pool;
 mod unit;
 pub(super) mod units;
 mod user;
@@ -27,6 +28,7 @@ mod user;
 pub(super) use block::{blocks, without_blocks};
 pub(super) use component::unpacked_from;
 pub(super) use context::Context;
+pub(super) use thin_pool::SNAPSHOTS;
 
 use super::protocol::{Action, Change, Failure};
 use crate::desired::state::Resource;

@@ -1,6 +1,6 @@
 //! Data disks.
 
-use crate::cluster::{DataDisk, DeviceRule, DiskLayout, Roles, SizeRule};
+use crate::cluster::{DataDisk, DeviceRule, DiskLayout, DiskUse, Roles, SizeRule, Snapshotter, ThinPool};
 use crate::inventory::problems::Fault;
 use crate::inventory::spec::SpecDisk;
 use crate::inventory::tree::Path;
@@ -14,9 +14,9 @@ pub(super) fn convert(specs: &[SpecDisk], path: &Path, context: &mut Context<'_>
     for (index, spec) in specs.iter().enumerate() {
         let path = path.index(index);
         let device = device(spec, &path, context);
-        let (Some(device), Some(purpose)) = (device, spec.r#for) else { continue };
+        let layout = layout(spec, &path, context);
+        let (Some(device), Some(layout), Some(purpose)) = (device, layout, spec.r#for) else { continue };
         let filesystem = spec.filesystem.unwrap_or(purpose.default_filesystem());
-        let layout = if spec.lvm == Some(true) { DiskLayout::Lvm } else { DiskLayout::Plain };
         disks.push(DataDisk { purpose, device, layout, filesystem });
     }
     disks
@@ -30,6 +30,41 @@ pub(super) fn merged(common: &[DataDisk], own: &[DataDisk], roles: &Roles) -> Ve
     // In the order in which they are mounted.
     disks.sort_by_key(|disk| disk.purpose);
     disks
+}
+
+fn layout(spec: &SpecDisk, path: &Path, context: &mut Context<'_>) -> Option<DiskLayout> {
+    let (lvm, place) = (spec.lvm == Some(true), path.key("snapshotter"));
+    if spec.snapshotter.is_some() && spec.r#for.is_some_and(|purpose| purpose != DiskUse::Containerd) {
+        let fault = Fault::new("`snapshotter` goes with `for: containerd` only", "remove it");
+        context.key_fault(&place, fault);
+        return None;
+    }
+    if spec.snapshotter != Some(Snapshotter::Devmapper) {
+        if spec.base_image_size.is_some() {
+            let fault = Fault::new("`baseImageSize` goes with `snapshotter: devmapper` only", "remove it");
+            context.key_fault(&path.key("baseImageSize"), fault);
+            return None;
+        }
+        return Some(if lvm { DiskLayout::Lvm } else { DiskLayout::Plain });
+    }
+    if !lvm {
+        let fault = Fault::new("devmapper takes its volumes from a thin pool of LVM", "add `lvm: true`");
+        context.key_fault(&place, fault);
+        return None;
+    }
+    let base_image_size = match &spec.base_image_size {
+        None => ThinPool::DEFAULT_BASE_IMAGE_SIZE,
+        Some(text) => context.take(&path.key("baseImageSize"), base_image_size(text))?,
+    };
+    Some(DiskLayout::ThinPool(ThinPool { base_image_size }))
+}
+
+fn base_image_size(text: &str) -> Result<u64, Fault> {
+    let size = units::size(text)?;
+    if size < ThinPool::LEAST_BASE_IMAGE_SIZE {
+        return Err(Fault::new(format!("{text:?} is too small for images"), "write at least 1GiB"));
+    }
+    Ok(size)
 }
 
 fn device(spec: &SpecDisk, path: &Path, context: &mut Context<'_>) -> Option<DeviceRule> {

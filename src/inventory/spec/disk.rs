@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::cluster::{DiskUse, Filesystem};
+use crate::cluster::{DiskUse, Filesystem, Snapshotter};
 
 /// A disk for a part of a host's data. It is formatted only when it is blank; one with anything on it is refused.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -24,4 +24,11 @@ pub(in crate::inventory) struct SpecDisk {
     pub(in crate::inventory) lvm: Option<bool>,
     /// File system; by default `ext4` for etcd and `xfs` for the others.
     pub(in crate::inventory) filesystem: Option<Filesystem>,
+    /// For containerd and with `lvm` only: `devmapper` keeps the layers of images and containers in a thin pool of the
+    /// volume group, and everything else of containerd in a file system on the rest of it.
+    #[schemars(extend("default" = "overlayfs"))]
+    pub(in crate::inventory) snapshotter: Option<Snapshotter>,
+    /// With `devmapper`: what a container's file system can grow to, its image included. At least 1GiB.
+    #[schemars(extend("default" = "10GiB"))]
+    pub(in crate::inventory) base_image_size: Option<String>,
 }

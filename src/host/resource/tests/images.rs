@@ -12,6 +12,7 @@ use super::super::super::machine::Machine;
 use super::super::super::system::Live;
 use super::super::super::testing::Scripted;
 use super::{changes, make, part};
+use crate::cluster::Snapshotter;
 use crate::desired::state::{Images, Part, PartState, Resource};
 use crate::image::Blob;
 
@@ -31,6 +32,7 @@ fn images(host: &Scripted, content: &[u8]) -> (Vec<PartState>, String) {
         blob: Blob { sha256: sha256.clone(), size: layer.len() as u64 },
         references: vec!["registry.k8s.io/pause:3.2".into()],
         ctr: "/opt/kubewright/containerd/1.6/bin/ctr".into(),
+        snapshotter: Snapshotter::Overlayfs,
     };
     (vec![part(Part::Runtime, vec![Resource::Images(images)])], sha256)
 }
