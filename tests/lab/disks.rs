@@ -72,6 +72,47 @@ pub(crate) fn blank_disks_are_used_and_others_are_not_touched(world: &World) {
     world.down();
 }
 
+const POOL: &str = "[{for: containerd, device: /dev/ubdc, lvm: true, snapshotter: devmapper, baseImageSize: 2GiB}]";
+const LAYERS: &str = "dmsetup ls --target thin | grep -c '^kubewright--containerd-pool-snap-'; \
+    grep -c '^/dev/mapper/kubewright--containerd-pool-snap-.*/rootfs ext4' /proc/mounts; \
+    /opt/kubewright/containerd/*/bin/ctr -n k8s.io snapshots --snapshotter devmapper ls | grep -c Active; \
+    /opt/kubewright/containerd/*/bin/ctr -n k8s.io snapshots --snapshotter overlayfs ls | grep -c Active";
+
+pub(crate) fn containers_run_from_a_thin_pool(world: &World) {
+    let world = world.beside("-pool", &["--masters", "1", "--workers", "0", "--disk", "8G"]);
+    let inventory = with_disks(&world, "pool.yaml", POOL);
+    let planned = world.run_verb_on(&inventory, "plan", &[]).exits(2);
+    assert!(planned.stdout.contains("format /dev/ubdc (8 GiB) with xfs, beside a thin pool"), "{}", planned.stdout);
+    let install = || {
+        let took = world.run_verb_on(&inventory, "install", &[]).exits(0).took;
+        println!("one host with a thin pool in {:.1} s", took.as_secs_f64());
+        world.run_verb_on(&inventory, "plan", &[]).exits(0);
+        world.run_verb_on(&inventory, "status", &[]).exits(0);
+        let layers = world.on("m1", LAYERS).stdout;
+        let layers: Vec<u32> = layers.lines().map(|line| line.parse().unwrap()).collect();
+        assert!(layers.len() == 4 && layers[..3].iter().all(|count| *count >= 4) && layers[3] == 0, "{layers:?}");
+    };
+    install();
+
+    world.on("m1", "sync").exits(0);
+    world.lab(&["kill", "m1"], &[]).exits(0);
+    world.lab(&["start", "m1"], &[]).exits(0);
+    eventually("m1 is well again", Duration::from_secs(240), || world.run_verb_on(&inventory, "status", &[]).code == 0);
+    world.run_verb_on(&inventory, "plan", &[]).exits(0);
+
+    // A node does not change its snapshotter while it lives.
+    let other = with_disks(&world, "other.yaml", "[]");
+    let refused = world.run_verb_on(&other, "plan", &[]).exits(1);
+    assert!(refused.stderr.contains("keep `snapshotter: devmapper`"), "{}", refused.stderr);
+
+    for _ in 0..2 {
+        world.run_verb_on(&inventory, "reset", &["--yes"]).exits(0);
+        world.on("m1", "test -z \"$(dmsetup ls | grep pool)\" && vgs kubewright-containerd").exits(0);
+        install();
+    }
+    world.down();
+}
+
 /// The lab's inventory with its only host a worker, too, and with `disks`.
 fn with_disks(world: &World, name: &str, disks: &str) -> PathBuf {
     let roles = "roles: [control-plane, etcd]\n";

@@ -6,7 +6,7 @@ use super::*;
 use crate::cluster::{
     Cluster, ClusterName, ControlPlane, DataDisk, DeviceRule, DiskLayout, DiskUse, Endpoint, EndpointMode, Etcd, Host,
     HostName, ImageReference, IpvsScheduler, Jump, Kernel, KeyAlgorithm, Kubelet, LabelKey, LabelValue, Labels,
-    Network, NetworkPlugin, Pki, ProxyMode, QualityOfService, Role, Services, SshTarget, Taint, TaintEffect,
+    Network, NetworkPlugin, Pki, ProxyMode, QualityOfService, Role, Services, SshTarget, Taint, TaintEffect, ThinPool,
 };
 
 fn host(name: &str, address: &str, roles: &[Role]) -> Host {
@@ -157,6 +157,10 @@ fn disks_are_distinct_and_of_use() {
     });
     breaks_only("0.disks", "m1 has /dev/vdb for etcd and for logs", |parts| {
         parts.hosts[0].disks = vec![disk(DiskUse::Etcd, "/dev/vdb"), disk(DiskUse::Logs, "/dev/vdb")];
+    });
+    breaks_only("0.disks", "m1 has a snapshotter on its disk for etcd", |parts| {
+        let layout = DiskLayout::ThinPool(ThinPool { base_image_size: 10 << 30 });
+        parts.hosts[0].disks = vec![DataDisk { layout, ..disk(DiskUse::Etcd, "/dev/vdb") }];
     });
     breaks_only("3.disks", "n1 has a disk for etcd, which does not run there: its roles are worker", |parts| {
         parts.hosts[3].disks = vec![disk(DiskUse::Etcd, "/dev/vdb")];

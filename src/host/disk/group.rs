@@ -29,7 +29,7 @@ pub(super) fn remains(machine: &Machine, disk: &Disk, device: &Device) -> Result
     if !is_physical_volume(machine, device)? {
         return Ok(None);
     }
-    let fields = rows(machine, disk, "pvs", "vg_name,vg_tags,pv_count", &device.path())?;
+    let fields = report(machine, &disk.title(), "pvs", "vg_name,vg_tags,pv_count", &device.path())?;
     let (name, tags, devices) = match fields.as_slice() {
         [row] => match row.as_slice() {
             [name, tags, devices] => (name, tags, devices),
@@ -43,7 +43,7 @@ pub(super) fn remains(machine: &Machine, disk: &Disk, device: &Device) -> Result
     if *name != group || devices != "1" || !tags.split(',').any(|tag| tag == TAG) {
         return Ok(None);
     }
-    for row in rows(machine, disk, "lvs", "lv_name", &group)? {
+    for row in report(machine, &disk.title(), "lvs", "lv_name", &group)? {
         if row != [VOLUME] {
             return Ok(None);
         }
@@ -56,30 +56,24 @@ pub(super) fn remains(machine: &Machine, disk: &Disk, device: &Device) -> Result
     Ok(Some(Remains::Group))
 }
 
-/// What `lvm REPORT` says of `of`: a row of fields for each thing.
-pub(in crate::host) fn rows(
-    machine: &Machine,
-    disk: &Disk,
-    report: &str,
-    fields: &str,
-    of: &str,
-) -> Result<Vec<Vec<String>>, Failure> {
-    report_of(machine, &disk.title(), report, fields, of)
-}
-
-/// The same, for `what`.
-pub(in crate::host) fn report_of(
+/// What `lvm REPORT` says of `of`, asked for `what`: a row of fields for each thing.
+pub(in crate::host) fn report(
     machine: &Machine,
     what: &str,
-    report: &str,
+    verb: &str,
     fields: &str,
     of: &str,
 ) -> Result<Vec<Vec<String>>, Failure> {
-    let command =
-        tool(machine, "lvm").args([report, "--noheadings", "--separator", SEPARATOR, "--options", fields, of]);
+    let command = tool(machine, "lvm").args([verb, "--noheadings", "--separator", SEPARATOR, "--options", fields, of]);
     let output = machine.system.run(&command).map_err(|error| Failure::command(what, &error))?;
     let row = |line: &str| line.trim().split(SEPARATOR).map(str::to_owned).collect();
-    Ok(String::from_utf8_lossy(&output.stdout).lines().filter(|line| !line.trim().is_empty()).map(row).collect())
+    Ok(output.text().lines().filter(|line| !line.trim().is_empty()).map(row).collect())
+}
+
+/// Whether a volume group is kubewright's.
+pub(in crate::host) fn is_ours(machine: &Machine, what: &str, group: &str) -> Result<bool, Failure> {
+    let tags = report(machine, what, "vgs", "vg_tags", group)?;
+    Ok(tags.iter().flatten().any(|tags| tags.split(',').any(|tag| tag == TAG)))
 }
 
 /// Whether a device mapper's device is called `name`.

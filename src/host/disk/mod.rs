@@ -12,7 +12,7 @@ pub(super) use choice::{Decision, decide};
 use content::Found;
 pub(super) use content::{file_system, sync, what_is_on};
 pub(super) use device::Device;
-pub(super) use group::{Remains, TAG, VOLUME, is_mapped, mapped, report_of, rows};
+pub(super) use group::{Remains, TAG, VOLUME, is_mapped, is_ours, mapped, report};
 pub(super) use note::{Note, Phase};
 pub(super) use table::mounted_at;
 

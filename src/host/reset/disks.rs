@@ -6,7 +6,7 @@ use std::fs;
 use super::super::protocol::{Action, Failure};
 use super::super::resource::{blocks, swap, without_blocks};
 use super::super::tool::tool;
-use super::{Work, files, thin_pool};
+use super::{Work, files};
 use crate::desired::state::Part;
 
 const FSTAB: &str = "/etc/fstab";
@@ -18,7 +18,6 @@ pub(super) fn release(work: &mut Work) {
     });
     let Some(rest) = work.look(edited) else { return };
     let failures = work.failures.len();
-    thin_pool::remove(work);
     for path in places(&fstab).iter().rev() {
         let mounted = work.look(files::mounted(work.machine));
         if mounted.iter().any(|mount| mount == path) {

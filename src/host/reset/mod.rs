@@ -36,6 +36,7 @@ pub(super) fn reset(
     kernel::restore(&mut work);
     units::remove(&mut work);
     services::give_back(&mut work);
+    thin_pool::remove(&mut work);
     files::remove(&mut work);
     disks::release(&mut work);
     // Its own memory is the last to go, and only after everything that it remembers is undone.

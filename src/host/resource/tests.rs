@@ -16,6 +16,7 @@ mod disks;
 mod images;
 mod services;
 mod units;
+mod volumes;
 
 fn file(path: &str, content: &str) -> File {
     File {

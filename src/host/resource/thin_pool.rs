@@ -2,7 +2,7 @@
 //! in it are made and removed by containerd, which remembers them in a database of its own, on the file system beside the
 //! pool. The one without the other is worth nothing.
 
-use super::super::disk::{TAG, is_mapped, rows};
+use super::super::disk::{TAG, is_mapped, is_ours, report};
 use super::super::protocol::Failure;
 use super::super::tool::tool;
 use super::Context;
@@ -33,7 +33,7 @@ pub(super) fn ensure(cx: &Context, disk: &Disk) -> Result<(), Failure> {
     }
     let name = format!("{group}/{POOL}");
     let lvm = |arguments: &[&str]| cx.run(&disk.title(), &tool(&cx.machine, "lvm").args(arguments.iter().copied()));
-    let volumes = rows(&cx.machine, disk, "lvs", "lv_name,segtype", &group)?;
+    let volumes = report(&cx.machine, &disk.title(), "lvs", "lv_name,segtype", &group)?;
     match volumes.iter().find(|row| row.first().is_some_and(|volume| volume == POOL)) {
         Some(row) if row.get(1).is_some_and(|kind| kind == "thin-pool") => {
             lvm(&["lvchange", "--activate", "y", &name])?
@@ -47,8 +47,7 @@ pub(super) fn ensure(cx: &Context, disk: &Disk) -> Result<(), Failure> {
                 let why = format!("the thin pool {name} is gone, and with it what {SNAPSHOTS} speaks of");
                 return Err(Failure::new(disk.title(), why).hint("reset the host and install again"));
             }
-            let tags = rows(&cx.machine, disk, "vgs", "vg_tags", &group)?;
-            if !tags.iter().flatten().any(|tags| tags.split(',').any(|tag| tag == TAG)) {
+            if !is_ours(&cx.machine, &disk.title(), &group)? {
                 let why = format!("the volume group {group} is not kubewright's: it has no tag {TAG}");
                 return Err(Failure::new(disk.title(), why).hint("rename the group (vgrename) and run again"));
             }

@@ -266,6 +266,11 @@ fn disks_are_checked() {
         - {for: data, device: /dev/vdc}
         - {device: /dev/vdd, filesystem: btrfs}
         - {for: logs, device: /dev/vde, rotational: true}
+        - {for: kubelet, device: /dev/vdf, lvm: true, snapshotter: devmapper}
+        - {for: containerd, device: /dev/vdg, snapshotter: devmapper}
+        - {for: containerd, device: /dev/vdh, lvm: true, baseImageSize: 10GiB}
+        - {for: containerd, device: /dev/vdi, lvm: true, snapshotter: devmapper, baseImageSize: 512MiB}
+        - {for: containerd, device: /dev/vdj, lvm: true, snapshotter: zfs}
 ";
     let wrong = report(&with_hosts(common, hosts));
     let hosts = "    - name: m1

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{environment, load, single, with_hosts};
 use crate::cluster::{
-    Affinity, Become, EndpointMode, IpvsScheduler, KeyAlgorithm, LabelValue, NetworkPlugin, ProxyMode,
-    QualityOfService, Queues, Rings, Role, SecretSource, Service, Swap, TaintEffect,
+    Affinity, Become, DiskLayout, EndpointMode, IpvsScheduler, KeyAlgorithm, LabelValue, NetworkPlugin, ProxyMode,
+    QualityOfService, Queues, Rings, Role, SecretSource, Service, Swap, TaintEffect, ThinPool,
 };
 use crate::inventory::{Error, parse, schema, starter};
 
@@ -174,6 +174,23 @@ fn disks_of_the_cluster_go_to_hosts_that_have_a_use_for_them() {
     let size = "containerd a disk of at least 500 GiB that does not spin xfs";
     assert_eq!(disks(0), ["etcd /dev/nvme1n1 ext4", size]);
     assert_eq!(disks(1), ["containerd /dev/disk/by-id/x ext4", "logs /dev/sdb xfs"]);
+}
+
+#[test]
+fn a_disk_for_containerd_may_have_a_thin_pool() {
+    let layout = |more: &str| {
+        let hosts = format!(
+            "    - {{name: m1, address: 10.1.0.11, roles: [control-plane, etcd]}}\n    \
+             - {{name: e1, address: 10.1.0.12, roles: [worker], disks: [{{for: containerd, device: /dev/sdb{more}}}]}}\n"
+        );
+        let cluster = load(&with_hosts("", &hosts)).unwrap_or_else(|report| panic!("{report}"));
+        cluster.hosts[1].disks[0].layout
+    };
+    let pool = |gibibytes: u64| DiskLayout::ThinPool(ThinPool { base_image_size: gibibytes << 30 });
+    assert_eq!(layout(", snapshotter: overlayfs"), DiskLayout::Plain);
+    assert_eq!(layout(", snapshotter: overlayfs, lvm: true"), DiskLayout::Lvm);
+    assert_eq!(layout(", snapshotter: devmapper, lvm: true"), pool(10));
+    assert_eq!(layout(", snapshotter: devmapper, lvm: true, baseImageSize: 20GiB"), pool(20));
 }
 
 #[test]

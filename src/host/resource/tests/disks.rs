@@ -5,8 +5,8 @@ use std::fs;
 use super::super::super::disk::tests::{UUID, disk, make_ext4, plug_in, write};
 use super::super::super::disk::{Device, Note, Phase};
 use super::*;
-use crate::cluster::{DeviceRule, DiskLayout, DiskUse};
-use crate::desired::disk::{Disk, Disks};
+use crate::cluster::{DeviceRule, DiskUse};
+use crate::desired::disk::Disks;
 
 const MKFS: &str = "mkfs.ext4 -q -F -U 01234567-89ab-8def-8123-456789abcdef -m 0 \
                     -E lazy_itable_init=0,lazy_journal_init=0 /dev/vdb";
@@ -226,36 +226,4 @@ fn a_number_that_tells_nothing_is_no_identity() {
         let failure = converge(&host.machine, &parts(), &mut |_| {}).unwrap_err();
         assert!(failure.why.contains("is not blank"), "{own}: {failure}");
     }
-}
-
-#[test]
-fn a_volume_takes_all_of_its_disk() {
-    let host = host();
-    let disks = vec![Disk { layout: DiskLayout::Lvm, ..disk(DiskUse::Etcd, DeviceRule::Path("/dev/vdb".into())) }];
-    let parts = [part(Part::Disks, vec![Resource::Disks(Disks { disks })])];
-    let told = lines(&changes(&host, &parts));
-    host.expect("lvm vgcreate --yes --addtag kubewright kubewright-etcd /dev/vdb", "");
-    host.expect("lvm lvcreate --yes --wipesignatures y --extents 100%FREE --name data kubewright-etcd", "");
-    plug_in(&host, "dm-0", "253:0", 12);
-    fs::remove_dir_all(host.at("/sys/class/block/dm-0/device")).unwrap();
-    fs::create_dir_all(host.at("/dev/kubewright-etcd")).unwrap();
-    symlink("../dm-0", host.at("/dev/kubewright-etcd/data")).unwrap();
-    host.expect_effect(&MKFS.replace("vdb", "dm-0"), "", |root| make_ext4(root, "dm-0", UUID));
-    host.expect_effect(&MOUNT.replace("vdb", "dm-0"), "", |root| {
-        let line = "30 1 253:0 / /var/lib/etcd rw - ext4 /dev/mapper/kubewright--etcd-data rw\n";
-        fs::write(root.join("proc/self/mountinfo"), line).unwrap();
-        // From now on.
-        fs::create_dir_all(root.join("sys/class/block/vdb/holders/dm-0")).unwrap();
-    });
-    assert_eq!(lines(&make(&host, &parts)), told);
-    host.done();
-    assert_eq!(changes(&host, &parts), []);
-    // At the next boot it is found and mounted; asleep it is refused with other words than a stranger's.
-    host.put("/proc/self/mountinfo", "");
-    assert!(lines(&changes(&host, &parts)).contains("mount /dev/dm-0 (12 MiB) at /var/lib/etcd"));
-    fs::remove_dir_all(host.at("/sys/class/block/dm-0")).unwrap();
-    fs::remove_dir_all(host.at("/sys/class/block/vdb/holders/dm-0")).unwrap();
-    write(&host, "vdb", 512, b"LABELONE");
-    let failure = converge(&host.machine, &parts, &mut |_| {}).unwrap_err();
-    assert!(failure.hint.unwrap().contains("vgchange -ay kubewright-etcd"));
 }
