@@ -75,6 +75,7 @@ const SOAK: &[Scenario] = &[
     ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
     ("a_virtual_address_moves_to_a_living_master", endpoints::a_virtual_address_moves_to_a_living_master),
     ("an_external_endpoint_is_left_to_others", endpoints::an_external_endpoint_is_left_to_others),
+    ("containers_run_from_a_thin_pool", disks::containers_run_from_a_thin_pool),
 ];
 
 fn main() -> ExitCode {
