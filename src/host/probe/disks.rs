@@ -1,11 +1,11 @@
 //! Whether the data disks of a host can be brought about: decided by the same code that does it, with nothing changed.
 
-use super::super::disk::{Decision, decide};
+use super::super::disk::{Decision, Device, decide};
 use super::super::machine::Machine;
 use super::super::protocol::{Failure, Probed};
 use super::super::tool::has_tool;
 use super::modules::kernel_has;
-use crate::cluster::Filesystem;
+use crate::cluster::{Bytes, DiskLayout, Filesystem};
 use crate::desired::disk::Disk;
 
 pub(super) fn unusable(machine: &Machine, disks: &[Disk]) -> Result<Probed, Failure> {
@@ -17,7 +17,8 @@ pub(super) fn unusable(machine: &Machine, disks: &[Disk]) -> Result<Probed, Fail
         match decision {
             Ok(Decision::InPlace) => {}
             Ok(Decision::Mount(_)) => problems.extend(kernel(machine, disk)?),
-            Ok(Decision::Format(_) | Decision::FormatAnew(..)) => {
+            Ok(Decision::Format(device) | Decision::FormatAnew(device, _)) => {
+                problems.extend(pool_size(disk, &device));
                 problems.extend(kernel(machine, disk)?);
                 problems.extend(programs(machine, disk));
             }
@@ -40,6 +41,18 @@ fn programs(machine: &Machine, disk: &Disk) -> Vec<Failure> {
         Failure::new(disk.title(), why).hint(format!("install the package {package} on the host{other}"))
     };
     missing.map(failure).collect()
+}
+
+/// Every image without a layer in common with others begins with a file system of the full size, and a few per cent of
+/// that are written at once. A pool that is full stops all containers of the host.
+fn pool_size(disk: &Disk, device: &Device) -> Option<Failure> {
+    let DiskLayout::ThinPool(pool) = disk.layout else { return None };
+    let half = device.size / 2;
+    (half < pool.base_image_size).then(|| {
+        let (half, wanted) = (Bytes(half), Bytes(pool.base_image_size));
+        let why = format!("{device} gives a thin pool of some {half}, and one container can grow to {wanted}");
+        Failure::new(disk.title(), why).hint("name a larger disk, or write a smaller `baseImageSize`")
+    })
 }
 
 /// What works with its thin pool: LVM checks one with `thin_check` before it wakes it, and containerd calls the other two.
@@ -75,7 +88,7 @@ mod tests {
     use super::super::super::disk::tests::{UUID, disk, make_ext4, plug_in, write};
     use super::super::super::testing::Scripted;
     use super::*;
-    use crate::cluster::{DeviceRule, DiskLayout, DiskUse};
+    use crate::cluster::{DeviceRule, DiskUse, ThinPool};
 
     fn problems(host: &Scripted, disk: &Disk) -> Vec<String> {
         let Probed::Unusable { problems } = unusable(&host.machine, std::slice::from_ref(disk)).unwrap() else {
@@ -106,6 +119,16 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(problems(&host, &volume), [""; 0]);
+        let layout = DiskLayout::ThinPool(ThinPool { base_image_size: 9 << 20 });
+        let pool = Disk { layout, purpose: DiskUse::Containerd, ..plain.clone() };
+        assert_eq!(
+            problems(&host, &pool),
+            [
+                "the host has no dmsetup, which containerd's devmapper snapshotter needs",
+                "the host has no thin_check, which containerd's devmapper snapshotter needs",
+                "/dev/vdb (16 MiB) gives a thin pool of some 8 MiB, and one container can grow to 9 MiB",
+            ]
+        );
         write(&host, "vdb", 1 << 20, b"x");
         assert_eq!(problems(&host, &plain).len(), 1);
         // What is there already needs no program.
