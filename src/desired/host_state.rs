@@ -3,7 +3,7 @@
 use super::context::HostContext;
 use super::state::{HostState, Part, PartState, Resource};
 use super::{
-    Context, Error, binaries, control_plane, disk, endpoint, etcd, kernel, keys, kubelet, network, runtime, tuning,
+    Context, Error, binaries, control_plane, disks, endpoint, etcd, kernel, keys, kubelet, network, runtime, tuning,
 };
 use crate::cluster::Host;
 
@@ -12,7 +12,7 @@ type Build = fn(&HostContext<'_>) -> Result<Option<Vec<Resource>>, Error>;
 /// Every part, in the order in which they are brought about.
 const PARTS: [(Part, Build); 12] = [
     (Part::Kernel, kernel::part),
-    (Part::Disks, disk::part),
+    (Part::Disks, disks::part),
     (Part::Binaries, binaries::part),
     (Part::Tuning, tuning::part),
     (Part::Pki, keys::part),

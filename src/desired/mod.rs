@@ -10,6 +10,7 @@ mod context;
 mod control_plane;
 mod digest;
 pub mod disk;
+mod disks;
 mod endpoint;
 mod error;
 mod etcd;
