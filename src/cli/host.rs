@@ -25,9 +25,8 @@ enum Verb {
         /// Output format
         #[arg(short, long, value_enum, default_value_t = Format::Human, env = "KUBEWRIGHT_OUTPUT")]
         output: Format,
-        /// Settings that `install` has left on this host; without them, what it would do by default
-        #[arg(default_value = SETTINGS)]
-        settings: PathBuf,
+        /// Settings, by default those that `install` has left on this host; without any, what it would do by default
+        settings: Option<PathBuf>,
     },
     /// Tell the kernel again what it forgets at a reboot
     Tune {
@@ -45,7 +44,9 @@ impl Args {
         let root = Path::new("/");
         match self.verb {
             Verb::Irq { output, settings } => {
-                let rows = tune::queues(root, &settings)?;
+                let left = PathBuf::from(SETTINGS);
+                let settings = settings.or_else(|| left.exists().then_some(left));
+                let rows = tune::queues(root, settings.as_deref())?;
                 match output {
                     Format::Human if rows.is_empty() => {
                         report::print("no network card of this host is up and has interrupts of its own");

@@ -108,13 +108,6 @@ impl<'a> HostContext<'a> {
         found.version.parse().map_err(|source| Error::ComponentVersion { component, source })
     }
 
-    /// Where the host has disks for any of `uses`, for a unit that must not start without them: otherwise it would write
-    /// to the root disk, where the data is hidden as soon as the disk is back.
-    pub(super) fn mounts(&self, uses: &[DiskUse]) -> String {
-        let disks = self.host.disks.iter().filter(|disk| uses.contains(&disk.purpose));
-        disks.map(|disk| disk.purpose.mount_point()).collect::<Vec<_>>().join(" ")
-    }
-
     /// The thin pool of containerd's snapshots, where the host has one.
     pub(super) fn thin_pool(&self) -> Option<ThinPool> {
         self.host.disks.iter().find(|disk| disk.purpose == DiskUse::Containerd)?.thin_pool()

@@ -10,7 +10,7 @@ use super::context::HostContext;
 use super::file::{file, running, unit_file};
 use super::render::render;
 use super::state::{Directory, Owner, Resource};
-use crate::cluster::{Cluster, DiskUse, Host, Role};
+use crate::cluster::{Cluster, Host, Role};
 use crate::versions::etcd;
 
 /// The user that it runs as.
@@ -51,7 +51,6 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         data => DATA,
         settings => SETTINGS,
         bootstrap => BOOTSTRAP,
-        mounts => host.mounts(&[DiskUse::Etcd]),
     };
     resources.push(unit_file(UNIT, render("etcd.service.j2", unit)?));
     resources.push(running(UNIT));

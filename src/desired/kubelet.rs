@@ -10,7 +10,7 @@ use super::render::render;
 use super::state::Resource;
 use super::static_pod::MANIFESTS;
 use super::{Error, kernel, runtime, size};
-use crate::cluster::{DiskUse, Swap, Taint};
+use crate::cluster::{Swap, Taint};
 use crate::versions::kubelet;
 
 const UNIT: &str = "kubelet.service";
@@ -24,7 +24,6 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         path => host.path(&["host-tools"])?,
         program => format!("{}/kubelet", host.programs("kubelet")?),
         arguments => arguments(host)?.lines(),
-        mounts => host.mounts(&[DiskUse::Kubelet, DiskUse::Logs]),
     };
     Ok(Some(vec![
         file(CONFIGURATION, 0o600, configuration(host)?, &[UNIT]),

@@ -50,7 +50,6 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         program => format!("{programs}/containerd"),
         path => host.path(&["containerd", "runc", "host-tools"])?,
         pool,
-        mounts => host.mounts(&[DiskUse::Containerd, DiskUse::Logs]),
     };
     let mut resources = vec![
         directory("/etc/containerd", 0o755),

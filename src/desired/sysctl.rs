@@ -65,6 +65,16 @@ fn numbers(text: &str) -> Option<Vec<u64>> {
     text.split(' ').map(|number| number.parse().ok()).collect()
 }
 
+/// The module that brings a key, where it is one.
+pub fn module(key: &str) -> Option<&'static str> {
+    match key {
+        _ if key.starts_with("net.bridge.") => Some("br_netfilter"),
+        _ if key.starts_with("net.netfilter.") || key == "net.nf_conntrack_max" => Some("nf_conntrack"),
+        _ if key.starts_with("net.ipv4.vs.") => Some("ip_vs"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Direction::{AtLeast, AtMost, Exactly};

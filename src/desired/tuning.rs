@@ -96,8 +96,9 @@ fn forgotten(host: &HostContext<'_>) -> Vec<Resource> {
         None if tuned => resources.push(of_profile(attribute(HUGE, "madvise", &["never"], hint))),
         None | Some(TransparentHugepage::Leave) => {}
         Some(TransparentHugepage::Always) => resources.push(attribute(HUGE, "always", &[], hint)),
-        Some(TransparentHugepage::Madvise) => resources.push(attribute(HUGE, "madvise", &[], hint)),
-        Some(TransparentHugepage::Never) => resources.push(attribute(HUGE, "never", &[], hint)),
+        // A kernel that makes none does neither.
+        Some(TransparentHugepage::Madvise) => resources.push(of_profile(attribute(HUGE, "madvise", &[], hint))),
+        Some(TransparentHugepage::Never) => resources.push(of_profile(attribute(HUGE, "never", &[], hint))),
     }
     let hint = "the host's CPUs know the governors in scaling_available_governors; write one of them, or `leave`, as \
                 `cpuGovernor` under `kernel`";
@@ -125,7 +126,7 @@ fn forgotten(host: &HostContext<'_>) -> Vec<Resource> {
     resources
 }
 
-/// What nobody has asked for by name does not fail where there is no such thing.
+/// What does not fail where there is no such thing.
 fn of_profile(attribute: Attribute) -> Attribute {
     Attribute { required: false, ..attribute }
 }

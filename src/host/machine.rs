@@ -42,7 +42,13 @@ impl Machine {
         match self.bytes(path)?.map(String::from_utf8) {
             None => Ok(None),
             Some(Ok(text)) => Ok(Some(text)),
-            Some(Err(_)) => Err(Failure::new(format!("reading {path}"), "it is not UTF-8 text")),
+            Some(Err(error)) => {
+                let good = error.utf8_error().valid_up_to();
+                let line = error.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count() + 1;
+                let hint =
+                    format!("line {line} of it has bytes of another encoding: write them as UTF-8, and run again");
+                Err(Failure::new(format!("reading {path}"), "it is not UTF-8 text").hint(hint))
+            }
         }
     }
 

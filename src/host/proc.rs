@@ -28,6 +28,15 @@ pub(super) fn swaps(text: &str) -> Vec<String> {
     text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).map(unescape).collect()
 }
 
+/// The same, with their priorities.
+pub(super) fn swap_priorities(text: &str) -> Vec<(String, i32)> {
+    let line = |line: &str| {
+        let mut fields = line.split_whitespace();
+        Some((unescape(fields.next()?), fields.nth(3)?.parse().ok()?))
+    };
+    text.lines().skip(1).filter_map(line).collect()
+}
+
 /// Names in /proc/modules.
 pub(super) fn modules(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| line.split_whitespace().next())

@@ -254,6 +254,11 @@ pub enum Probe {
         /// All data disks of the host.
         disks: Vec<Disk>,
     },
+    /// Which of these files are not there? → [`Probed::Missing`]
+    Files {
+        /// Absolute paths.
+        paths: Vec<String>,
+    },
     /// Listen on these addresses until [`Probe::Hush`], as far as nobody listens there. → [`Probed::Done`]
     Listen {
         /// Own addresses.
@@ -305,7 +310,7 @@ pub enum Probed {
         /// The 99th percentile, in microseconds.
         p99_microseconds: u64,
     },
-    /// Names of modules.
+    /// Names of modules, or paths of files.
     Missing {
         /// Names.
         names: Vec<String>,

@@ -38,9 +38,9 @@ pub fn tune(root: &Path, settings: &Path, wait_for: Option<&str>) -> Result<Vec<
 }
 
 /// Every queue of every network card, and how the file says that they are spread; without the file, as by default.
-pub fn queues(root: &Path, settings: &Path) -> Result<Vec<QueueRow>, Failure> {
+pub fn queues(root: &Path, settings: Option<&Path>) -> Result<Vec<QueueRow>, Failure> {
     let machine = Machine::at(root.to_owned());
-    let parts = if settings.exists() { read(settings)? } else { Vec::new() };
+    let parts = settings.map_or_else(|| Ok(Vec::new()), read)?;
     Survey::new(&machine, &spread_of(&parts))?.rows(&machine)
 }
 

@@ -12,7 +12,7 @@ use crate::cluster::{Cluster, DiskUse, HostName, Role};
 use crate::desired::disk::Disk;
 use crate::desired::state::{Part, Resource};
 use crate::host::protocol::{Failure, Probe, Probed};
-use crate::plan::preflight::{Measured, Problem, Target, targets};
+use crate::plan::preflight::{Measured, Problem, Target, settings, targets};
 
 /// Looks at a clock; the quickest of them counts.
 const LOOKS: usize = 3;
@@ -25,6 +25,7 @@ pub(super) async fn measure(cluster: &Cluster, fleet: &Fleet, survey: &Survey) -
         measured.clocks.insert(host.clone(), found.clock);
         measured.missing_modules.insert(host.clone(), found.missing_modules);
         measured.unusable_disks.insert(host.clone(), found.unusable_disks);
+        measured.missing_settings.insert(host.clone(), found.missing_settings);
         measured.syncs.extend(found.sync.map(|sync| (host, sync)));
     }
     measured.unreachable = ways(cluster, fleet).await.map_err(RunError::Failed)?;
@@ -37,6 +38,7 @@ struct Alone {
     sync: Option<Duration>,
     missing_modules: Vec<String>,
     unusable_disks: Vec<Problem>,
+    missing_settings: Vec<String>,
 }
 
 async fn alone(member: &Member, survey: &Survey) -> Result<Alone, Failure> {
@@ -63,7 +65,11 @@ async fn alone(member: &Member, survey: &Survey) -> Result<Alone, Failure> {
         other => return Err(unexpected("look for kernel modules", &other)),
     };
     let unusable_disks = unusable_disks(member, disks(survey, &member.host.name)).await?;
-    Ok(Alone { clock, sync, missing_modules, unusable_disks })
+    let missing_settings = match member.probe(Probe::Files { paths: settings(&member.host) }).await? {
+        Probed::Missing { names } => names,
+        other => return Err(unexpected("look for kernel settings", &other)),
+    };
+    Ok(Alone { clock, sync, missing_modules, unusable_disks, missing_settings })
 }
 
 async fn unusable_disks(member: &Member, disks: Vec<Disk>) -> Result<Vec<Problem>, Failure> {

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use crate::world::{World, eventually};
 
-/// On n1: a swap file, a file that undoes a setting at boot, a port that is taken, programs that may not run, somebody
+/// On n1: a swap file in fstab and one turned on by hand, a file that undoes a setting at boot, a port that is taken, programs that may not run, somebody
 /// else's static pod, and a route into the pod network.
 const TROUBLE: &str = "
     dd if=/dev/zero of=/swapfile bs=1M count=32 status=none && chmod 600 /swapfile && mkswap /swapfile >/dev/null &&
     swapon /swapfile && echo '/swapfile none swap sw 0 0' >>/etc/fstab &&
+    dd if=/dev/zero of=/by-hand bs=1M count=16 status=none && chmod 600 /by-hand && mkswap /by-hand >/dev/null &&
+    swapon -p 9 /by-hand &&
     sysctl -q -w net.core.somaxconn=64 net.ipv4.tcp_max_syn_backlog=64 &&
     echo 'net.core.somaxconn = 128' >/etc/sysctl.d/99-local.conf &&
     systemd-run -q --unit trouble systemd-socket-activate --accept -l 10250 /bin/cat &&
@@ -67,8 +69,9 @@ pub(crate) fn settings_survive_a_power_cut(world: &World) {
 pub(crate) fn settings_are_given_back(world: &World) {
     let now = world.on(
         "n1",
-        "grep -v '^#' /etc/fstab | grep -c swap; grep -c swapfile /proc/swaps; sysctl -n net.ipv4.ip_forward",
+        "grep -v '^#' /etc/fstab | grep -c swap; grep -c '^/swapfile ' /proc/swaps; grep -c '^/by-hand .*9$' /proc/swaps
+         sysctl -n net.ipv4.ip_forward",
     );
-    assert_eq!(now.stdout, "1\n1\n0\n", "{}", now.stderr);
+    assert_eq!(now.stdout, "1\n1\n1\n0\n", "{}", now.stderr);
     world.on("n1", "! grep -q kubewright /etc/fstab && ! ls /etc/sysctl.d /etc/modprobe.d | grep kubewright").exits(0);
 }

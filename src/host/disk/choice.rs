@@ -157,7 +157,7 @@ fn half_made(disk: &Disk, device: &Device) -> Failure {
     );
     let (path, note) = (device.path(), format!("/var/lib/kubewright/disks/{}", disk.purpose));
     Failure::new(disk.title(), why)
-        .hint(format!("mount {path} and look: if it holds data, remove {note}; if not, wipe it (wipefs --all {path})"))
+        .hint(format!("mount {path} and look: if it holds data, remove {note}; if not, wipe it: {}", wiping(device)))
 }
 
 /// A blank device that is meant by the inventory.
@@ -176,26 +176,40 @@ fn named(machine: &Machine, disk: &Disk, path: &str, note: Option<&Note>) -> Res
     match verdict(machine, disk, &device, note)? {
         Verdict::Blank => Ok(Decision::Format(device)),
         Verdict::Left(remains) => Ok(Decision::FormatAnew(device, remains)),
+        Verdict::Used(how) if disk.volume_group().is_some() && how.starts_with("is part of") => {
+            Err(asleep(disk, &device, &how))
+        }
+        Verdict::Used(how) => Err(Failure::new(disk.title(), format!("{device} {how}")).hint(IN_USE)),
+        Verdict::Against(reason) if disk.volume_group().is_some() && reason.contains("LVM") => {
+            Err(asleep(disk, &device, &reason))
+        }
         Verdict::Against(reason) => Err(refused(disk, &device, &reason)),
     }
 }
 
-fn refused(disk: &Disk, device: &Device, reason: &str) -> Failure {
-    if let Some(group) = disk.volume_group().filter(|_| reason.contains("LVM") || reason.starts_with("is part of")) {
-        // It may be ours, asleep or half made.
-        let hint = format!(
-            "nothing was changed on it. If its volume group is {group}, wake it (vgchange -ay {group}) and run again; where \
-             nobody needs what is in it, remove it yourself (vgremove {group}; pvremove {})",
-            device.path()
-        );
-        return Failure::new(disk.title(), format!("{device} is not blank: it {reason}")).hint(hint);
-    }
-    let (path, end) = (device.path(), (device.size >> 20).saturating_sub(4));
+/// Its volume group may be ours, asleep or half made.
+fn asleep(disk: &Disk, device: &Device, reason: &str) -> Failure {
+    let group = disk.volume_group().unwrap_or_default();
     let hint = format!(
-        "nothing was changed on it. If nobody needs what is there, wipe its ends yourself and run again: \
-         wipefs --all {path}; dd if=/dev/zero of={path} bs=1M count=4; dd if=/dev/zero of={path} bs=1M seek={end}"
+        "nothing was changed on it. If its volume group is {group}, wake it (vgchange -ay {group}) and run again; where \
+         nobody needs what is in it, remove it yourself (vgremove {group}; pvremove {})",
+        device.path()
     );
     Failure::new(disk.title(), format!("{device} is not blank: it {reason}")).hint(hint)
+}
+
+fn refused(disk: &Disk, device: &Device, reason: &str) -> Failure {
+    let hint = format!(
+        "nothing was changed on it. If nobody needs what is there, wipe its ends yourself and run again: {}",
+        wiping(device)
+    );
+    Failure::new(disk.title(), format!("{device} is not blank: it {reason}")).hint(hint)
+}
+
+/// Commands after which a device is blank.
+fn wiping(device: &Device) -> String {
+    let (path, end) = (device.path(), (device.size >> 20).saturating_sub(4));
+    format!("wipefs --all {path}; dd if=/dev/zero of={path} bs=1M count=4; dd if=/dev/zero of={path} bs=1M seek={end}")
 }
 
 /// What speaks against formatting a device.
@@ -203,6 +217,9 @@ enum Verdict {
     Blank,
     /// Only what an earlier run has left.
     Left(Remains),
+    /// It is in use, and how.
+    Used(String),
+    /// Something is on it.
     Against(String),
 }
 
@@ -212,7 +229,7 @@ fn verdict(machine: &Machine, disk: &Disk, device: &Device, note: Option<&Note>)
         return Ok(Verdict::Left(remains));
     }
     if let Some(user) = device.user(machine)? {
-        return Ok(Verdict::Against(user));
+        return Ok(Verdict::Used(user));
     }
     // Somebody may have used it since.
     let found = if begun { of_others(machine, device, &disk.uuid)? } else { what_is_on(machine, device)? };
@@ -247,7 +264,7 @@ fn sized(
             Verdict::Left(remains) => return Ok(Decision::FormatAnew(device, remains)),
             Verdict::Blank if begun => return Ok(Decision::Format(device)),
             Verdict::Blank => blank.push(device),
-            Verdict::Against(reason) => against.push(format!("{device} {reason}")),
+            Verdict::Used(reason) | Verdict::Against(reason) => against.push(format!("{device} {reason}")),
         }
     }
     match blank.as_slice() {

@@ -142,7 +142,7 @@ impl Device {
     }
 
     /// Who uses it, in words that follow its name; `None` when nobody does.
-    pub(super) fn user(&self, machine: &Machine) -> Result<Option<String>, Failure> {
+    pub(in crate::host) fn user(&self, machine: &Machine) -> Result<Option<String>, Failure> {
         let own = format!("{DEVICES}/{}", self.name);
         let mut parts = Vec::new();
         for name in machine.names(&own)? {

@@ -1,11 +1,19 @@
 //! Queues and rings of a card, through `ethtool`: asked for explicitly only, because a driver may take the link down to
 //! change them.
 
+use std::fs;
+use std::path::PathBuf;
+
+use super::super::atomic::{self, Attributes};
 use super::super::command::Command;
-use super::super::machine::Machine;
+use super::super::machine::{Machine, STATE};
 use super::super::protocol::Failure;
 use super::super::tool::{has_tool, tool};
 use crate::cluster::{Queues, Rings, Spread};
+
+/// Stands for as long as a card is being asked or changed. Some drivers take the whole host down then: where it outlives
+/// a boot, that card is left alone until somebody has removed it.
+const TRIAL: &str = "card-trial";
 
 /// Longer rings add latency and take memory that the cache would have.
 const LONGEST_RING: u32 = 4096;
@@ -22,7 +30,9 @@ impl CardChange {
     /// Makes it.
     pub(in crate::host) fn make(&self, machine: &Machine, nic: &str) -> Result<(), Failure> {
         let command = tool(machine, "ethtool").args(self.arguments.iter().cloned());
+        let trial = Trial::begin(machine, nic)?;
         let made = machine.system.run(&command);
+        trial.end()?;
         made.map(drop).map_err(|error| {
             let hint =
                 "the driver refuses it: see what the card can with `ethtool -l` and `ethtool -g`, or leave it out";
@@ -39,6 +49,33 @@ pub(in crate::host) fn is_asked(spread: &Spread) -> bool {
 /// Whether cards can be asked.
 pub(in crate::host) fn is_known(machine: &Machine) -> bool {
     has_tool(machine, "ethtool")
+}
+
+/// A note that stands while a card is asked or changed.
+struct Trial(PathBuf);
+
+impl Trial {
+    /// Fails where one has not ended since the boot before this one.
+    fn begin(machine: &Machine, nic: &str) -> Result<Self, Failure> {
+        let path = format!("{STATE}/{TRIAL}-{nic}");
+        let boot = machine.text("/proc/sys/kernel/random/boot_id")?.unwrap_or_default();
+        if machine.text(&path)?.is_some_and(|other| other.trim() != boot.trim()) {
+            let why = "the host went down while queues or rings of this card were looked at or changed";
+            let hint = format!(
+                "its driver may be at fault: leave `queues` and `rings` out of `kernel.irq` for this host; to try once \
+                 more, remove {path} on it"
+            );
+            return Err(Failure::new(format!("queues and rings of {nic}"), why).hint(hint));
+        }
+        let place = machine.own_directory(STATE)?.join(format!("{TRIAL}-{nic}"));
+        let noted = atomic::write(&place, boot.as_bytes(), Attributes { mode: 0o600, owner: None });
+        noted.map_err(|error| Failure::new(format!("writing {path}"), error))?;
+        Ok(Self(place))
+    }
+
+    fn end(self) -> Result<(), Failure> {
+        fs::remove_file(&self.0).map_err(|error| Failure::new(format!("removing {}", self.0.display()), error))
+    }
 }
 
 /// What is to change of the card `nic`, whose node has so many cores. A card that can do neither has nothing to change.
@@ -116,7 +153,10 @@ impl Table {
 /// None when the driver does not know such a thing, which it says by failing.
 fn ask(machine: &Machine, flag: &str, nic: &str) -> Result<Option<Table>, Failure> {
     let command: Command = tool(machine, "ethtool").args([flag, nic]);
-    match machine.system.run(&command) {
+    let trial = Trial::begin(machine, nic)?;
+    let answer = machine.system.run(&command);
+    trial.end()?;
+    match answer {
         Ok(output) => Ok(Some(Table::parse(&output.text()))),
         Err(error) if error.reason().contains("not supported") => Ok(None),
         Err(error) => Err(Failure::command(&format!("looking at {nic}"), &error)),
@@ -185,5 +225,26 @@ mod tests {
         assert!(changes(&host.machine, "eth1", 2, &spread).unwrap_err().why.contains("No such device"));
         let bare = Scripted::new();
         assert!(changes(&bare.machine, "eth1", 2, &spread).unwrap_err().to_string().contains("no program ethtool"));
+    }
+
+    #[test]
+    fn a_card_that_took_the_host_down_is_left_alone() {
+        let host = host();
+        host.put("/proc/sys/kernel/random/boot_id", "first\n");
+        let note = "/var/lib/kubewright/card-trial-eth1";
+        let here = host.at(note);
+        host.expect_effect("ethtool -l eth1", CHANNELS, move |_| assert!(here.exists(), "noted before it is asked"));
+        assert_eq!(summaries(&host, Some(Queues::Cores), None).len(), 1);
+        assert!(!host.at(note).exists());
+        // Killed in the middle: in the same boot the host has survived it.
+        host.put(note, "first\n");
+        host.expect("ethtool -l eth1", CHANNELS);
+        assert_eq!(summaries(&host, Some(Queues::Cores), None).len(), 1);
+        host.put(note, "first\n");
+        host.put("/proc/sys/kernel/random/boot_id", "second\n");
+        let spread = Spread { queues: Some(Queues::Cores), ..Spread::default() };
+        let failure = changes(&host.machine, "eth1", 12, &spread).unwrap_err();
+        host.done();
+        assert!(failure.why.contains("went down") && failure.hint.unwrap().contains(note));
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn unusable(machine: &Machine, disks: &[Disk]) -> Result<Probed, Fail
             Ok(Decision::InPlace) => {}
             Ok(Decision::Mount(_)) => problems.extend(kernel(machine, disk)?),
             Ok(Decision::Format(device) | Decision::FormatAnew(device, _)) => {
+                problems.extend(group(machine, disk, &device)?);
                 problems.extend(pool_size(disk, &device));
                 problems.extend(kernel(machine, disk)?);
                 problems.extend(programs(machine, disk));
@@ -26,6 +27,17 @@ pub(super) fn unusable(machine: &Machine, disks: &[Disk]) -> Result<Probed, Fail
         }
     }
     Ok(Probed::Unusable { problems })
+}
+
+/// A volume group of the name that its own will have. One that is awake has a directory; one on the disk itself is what a
+/// run that ended early has left.
+fn group(machine: &Machine, disk: &Disk, device: &Device) -> Result<Option<Failure>, Failure> {
+    let Some(group) = disk.volume_group() else { return Ok(None) };
+    let taken = machine.exists(&format!("/dev/{group}"))? && device.user(machine)?.is_none();
+    Ok(taken.then(|| {
+        let why = format!("another disk of the host has a volume group {group}");
+        Failure::new(disk.title(), why).hint("rename that one (vgrename), or take `lvm` out of the inventory")
+    }))
 }
 
 /// The programs that make it.

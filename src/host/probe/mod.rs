@@ -23,6 +23,7 @@ pub(super) async fn probe(machine: &Machine, listeners: &mut Listeners, probe: &
         Probe::Syncs => syncs::probe(machine),
         Probe::Modules { names } => modules::missing(machine, names),
         Probe::Disks { disks } => disks::unusable(machine, disks),
+        Probe::Files { paths } => missing(machine, paths),
         Probe::Listen { addresses } => {
             listeners.listen(addresses).await;
             Ok(Probed::Done)
@@ -38,6 +39,16 @@ pub(super) async fn probe(machine: &Machine, listeners: &mut Listeners, probe: &
         Probe::Unit { name } => systemd::restarts_of(machine, name),
         Probe::Certificates => certificates::list(machine).map(|certificates| Probed::Certificates { certificates }),
     }
+}
+
+fn missing(machine: &Machine, paths: &[String]) -> Result<Probed, Failure> {
+    let mut names = Vec::new();
+    for path in paths {
+        if !machine.exists(path)? {
+            names.push(path.clone());
+        }
+    }
+    Ok(Probed::Missing { names })
 }
 
 fn clock() -> Probed {

@@ -102,7 +102,10 @@ fn bring_back_swap(work: &mut Work) {
     let restored = swap::restore(&fstab);
     if restored != fstab {
         work.step(Part::Kernel, "swap in /etc/fstab", Action::Update, "brought back", |machine| {
-            swap::bring_back(machine, &restored)
+            swap::rewrite(machine, &restored)
         });
+    }
+    if work.look(machine.exists(&swap::before())) {
+        work.step(Part::Kernel, "swap", Action::Start, "on again", swap::turn_on);
     }
 }

@@ -31,6 +31,7 @@ fn installed() -> Scripted {
         ("/etc/hosts", "127.0.0.1 localhost\n# BEGIN kubewright hosts\nx\n# END kubewright hosts\n"),
         ("/etc/fstab", "# kubewright swap: /dev/sda2 none swap sw 0 0\n"),
         ("/var/lib/kubewright/masked-swap", "dev-sda2.swap\n"),
+        ("/var/lib/kubewright/swaps-before", "-2 /dev/sda2\n"),
         ("/var/lib/kubewright/stopped/firewalld.service", "enabled\nrunning\n"),
         ("/var/lib/kubewright/stopped/ufw.service", ""),
         ("/etc/systemd/system/firewalld.service.d/kubewright.conf", ""),
@@ -82,7 +83,7 @@ fn script(host: &Scripted) {
     );
     host.expect("iptables-restore", "");
     host.expect("systemctl unmask --no-reload -- dev-sda2.swap", "");
-    host.expect("swapon -a", "");
+    host.expect("swapon -- /dev/sda2", "");
     host.expect("systemctl disable --no-reload -- kubewright-routes.service kubelet.service", "");
     host.expect("systemctl daemon-reload", "");
     let shown = |name: &str| format!("Id={name}\nNames={name}\nLoadState=loaded\nActiveState=inactive\n");
@@ -130,6 +131,7 @@ fn everything_of_ours_goes_and_everything_else_stays() {
     kernel Remove blocks in /etc/hosts: taken away
     kernel Update swap units: unmasked
     kernel Update swap in /etc/fstab: brought back
+    kernel Start swap: on again
     kernel Update unit firewalld.service: given back: enabled, running
     kernel Update unit ufw.service: may start again
     control-plane Remove directory /etc/kubernetes: removed

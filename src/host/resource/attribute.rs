@@ -17,7 +17,12 @@ impl Observe for Attribute {
     fn observe<'a>(&'a self, cx: &Context) -> Observed<'a> {
         let mut differ: Vec<(String, String)> = Vec::new();
         for path in matching(&cx.machine, &self.path)? {
-            let Some(now) = read(&cx.machine, &path)? else { continue };
+            let now = match read(&cx.machine, &path)? {
+                Some(now) => now,
+                // What there is none of cannot be set, and where it was asked for that matters. Of many, some may lack it.
+                None if self.required && !self.path.contains('*') => "absent".to_owned(),
+                None => continue,
+            };
             let good = now == self.value || self.accepts.contains(&now);
             if !good && (self.required || offers(&cx.machine, &path, &self.value)?) {
                 differ.push((path, now));
@@ -154,7 +159,10 @@ mod tests {
         let path = "/sys/kernel/mm/transparent_hugepage/enabled";
         let cx = Context::new(&host.machine, &[]).unwrap();
         let changes = |value: &str, accepts: &[&str]| observe(&attribute(path, value, accepts), &cx).unwrap().len();
-        assert_eq!(changes("madvise", &[]), 0, "this kernel has none");
+        let Resource::Attribute(asked) = attribute(path, "madvise", &[]) else { unreachable!() };
+        let usual = Attribute { required: false, ..asked.clone() };
+        assert!(usual.observe(&cx).unwrap().is_empty(), "this kernel has none");
+        assert_eq!(asked.observe(&cx).unwrap()[0].change.summary, "absent → madvise", "and it was asked for");
         host.put(path, "always madvise [never]\n");
         assert_eq!(changes("madvise", &["never"]), 0);
         assert_eq!(changes("madvise", &[]), 1);

@@ -49,13 +49,17 @@ impl Block {
         let mut lines: Vec<String> = rest;
         if !self.lines.is_empty() {
             let block = [self.begin()].into_iter().chain(self.lines.iter().cloned());
-            let block: Vec<String> = block.chain([format!("{END}{}", self.name)]).collect();
+            let block = block.chain([format!("{END}{}", self.name)]).map(|line| line + "\n");
+            let block: Vec<String> = block.collect();
             let at = at.unwrap_or(lines.len());
+            if let Some(last) = lines.last_mut().filter(|last| !last.ends_with('\n')) {
+                last.push('\n');
+            }
             lines.splice(at..at, block);
         } else if at.is_none() {
             return Ok(text.to_owned());
         }
-        Ok(join(&lines))
+        Ok(lines.concat())
     }
 
     fn write(&self, cx: &Context, content: &str) -> Result<(), Failure> {
@@ -75,7 +79,7 @@ impl Block {
 /// The text without any of our blocks; `None` when there is none.
 pub(in crate::host) fn without_blocks(text: &str) -> Result<Option<String>, String> {
     let (rest, at) = take(text, |_| true)?;
-    Ok(at.map(|_| join(&rest)))
+    Ok(at.map(|_| rest.concat()))
 }
 
 /// The lines inside of our blocks.
@@ -94,7 +98,8 @@ pub(in crate::host) fn blocks(text: &str) -> Vec<&str> {
 /// The lines outside of the chosen blocks, and where the first such block began.
 fn take(text: &str, chosen: impl Fn(&str) -> bool) -> Result<(Vec<String>, Option<usize>), String> {
     let (mut rest, mut at, mut open) = (Vec::new(), None, None::<&str>);
-    for line in text.lines() {
+    // With their ends, which may be of another system.
+    for line in text.split_inclusive('\n') {
         let begins = line.strip_prefix(BEGIN).map(str::trim_end).filter(|name| chosen(name));
         let ends = line.strip_prefix(END).map(str::trim_end).filter(|name| chosen(name));
         match (open, begins, ends) {
@@ -117,10 +122,6 @@ fn take(text: &str, chosen: impl Fn(&str) -> bool) -> Result<(Vec<String>, Optio
     }
 }
 
-fn join(lines: &[String]) -> String {
-    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +141,9 @@ mod tests {
         assert_eq!(block(&["10.0.0.2 m2"]).edit(&two).unwrap(), two);
         assert_eq!(block(&[]).edit(&two).unwrap(), format!("{original}10.9.9.9 added-by-hand\n"));
         assert_eq!(block(&[]).edit("no newline").unwrap(), "no newline");
+        let foreign = "127.0.0.1 localhost\r\n";
+        let edited = block(&["10.0.0.1 m1"]).edit(foreign).unwrap();
+        assert_eq!(block(&[]).edit(&edited).unwrap(), foreign, "the ends of others' lines stay");
         assert_eq!(block(&["a"]).edit("no newline").unwrap().lines().next(), Some("no newline"));
     }
 

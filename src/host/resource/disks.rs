@@ -41,8 +41,11 @@ impl Observe for Disks {
                 Ok(Decision::InPlace) => continue,
                 Ok(Decision::Mount(device)) => (Action::Update, format!("mount {device} at {place}")),
                 Ok(Decision::Format(device)) => {
-                    let pool = if disk.has_thin_pool() { ", beside a thin pool" } else { "" };
-                    (Action::Create, format!("format {device} with {kind}{pool}, mount it at {place}"))
+                    let group = disk.volume_group().map_or_else(String::new, |group| {
+                        let pool = if disk.has_thin_pool() { " beside a thin pool" } else { "" };
+                        format!(", as a volume of {group}{pool}")
+                    });
+                    (Action::Create, format!("format {device} with {kind}{group}, mount it at {place}"))
                 }
                 Ok(Decision::FormatAnew(device, _)) => {
                     let summary = format!(

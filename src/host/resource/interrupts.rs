@@ -11,10 +11,17 @@ impl Observe for Spread {
     fn observe<'a>(&'a self, cx: &Context) -> Observed<'a> {
         let survey = Survey::new(&cx.machine, self)?;
         let mut differences = survey.differences(&cx.machine)?;
-        let mut pending = Vec::new();
+        let (mut pending, mut refused) = (Vec::new(), Vec::new());
         for nic in &survey.nics {
             let cores = survey.cores(nic);
-            let Some(change) = card(cx, self, nic.name.clone(), cores)? else { continue };
+            let change = match card(cx, self, nic.name.clone(), cores) {
+                Ok(None) => continue,
+                Ok(Some(change)) => change,
+                Err(failure) => {
+                    refused.push(failure);
+                    continue;
+                }
+            };
             pending.push(change);
             // Its interrupts are others afterwards.
             if differences.iter().all(|found| found.of != nic.name) {
@@ -32,6 +39,11 @@ impl Observe for Spread {
             pending.push(Pending::deciding("irqbalance", Action::Update, summary, |cx| tell(cx, self)));
         }
         pending.extend(differences.into_iter().map(|found| spread(self, found.of, &found.settings)));
+        // Told last: a card whose queues cannot be changed keeps no interrupt from its place.
+        pending.extend(refused.into_iter().map(|failure| {
+            let summary = format!("cannot be done: {}", failure.why);
+            Pending::new(failure.what.clone(), Action::Update, summary, move |_| Err(failure))
+        }));
         Ok(pending)
     }
 }

@@ -20,6 +20,11 @@ pub(in crate::host) fn masked() -> String {
     format!("{STATE}/masked-swap")
 }
 
+/// What swapped before the first run, with its priority: `PRIORITY PATH`, one a line.
+pub(in crate::host) fn before() -> String {
+    format!("{STATE}/swaps-before")
+}
+
 /// What still swaps, now or after a reboot.
 pub(super) fn observe<'a>(cx: &Context) -> Observed<'a> {
     let mut pending = Vec::new();
@@ -40,6 +45,7 @@ pub(super) fn observe<'a>(cx: &Context) -> Observed<'a> {
 }
 
 fn off(cx: &Context, swaps: &[String]) -> Result<(), Failure> {
+    remember(cx)?;
     mask(cx)?;
     for swap in swaps {
         // Pages come back into memory one by one.
@@ -53,6 +59,46 @@ fn off(cx: &Context, swaps: &[String]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Remembers what swaps now, beside what is known from an earlier run.
+fn remember(cx: &Context) -> Result<(), Failure> {
+    let mut text = cx.machine.text(&before())?.unwrap_or_default();
+    let swaps = proc::swap_priorities(&cx.machine.text("/proc/swaps")?.unwrap_or_default());
+    // Compressed memory is made anew by the service that made it.
+    for (path, priority) in swaps.into_iter().filter(|(path, _)| !path.starts_with("/dev/zram")) {
+        if !noted(&text).any(|(_, known)| known == path) {
+            text.push_str(&format!("{priority} {path}\n"));
+        }
+    }
+    cx.machine.own_directory(STATE)?;
+    let attributes = Attributes { mode: 0o600, owner: None };
+    let noted = atomic::write(&cx.machine.root.at(before()), text.as_bytes(), attributes);
+    noted.map_err(|error| Failure::new(format!("swap: writing {}", before()), error))
+}
+
+/// Priorities and paths of what [`remember`] has written.
+fn noted(text: &str) -> impl Iterator<Item = (i32, &str)> {
+    text.lines().filter_map(|line| line.split_once(' ')).filter_map(|(number, path)| Some((number.parse().ok()?, path)))
+}
+
+/// Turns on what swapped before the first run; the note goes last.
+pub(in crate::host) fn turn_on(machine: &Machine) -> Result<(), Failure> {
+    let text = machine.text(&before())?.unwrap_or_default();
+    let on = proc::swaps(&machine.text("/proc/swaps")?.unwrap_or_default());
+    let mut failures = Vec::new();
+    for (priority, path) in noted(&text).filter(|(_, path)| !on.iter().any(|on| on == path)) {
+        let command = Command::new("swapon");
+        // Those below zero are given by the kernel itself, in order.
+        let command = if priority < 0 { command } else { command.args(["-p", &priority.to_string()]) };
+        let run = machine.system.run(&command.args(["--", path]));
+        failures.extend(run.err().map(|error| Failure::command(&format!("swap {path}"), &error)));
+    }
+    if let Some(failure) = Failure::all(failures) {
+        return Err(failure);
+    }
+    let removed = found(fs::remove_file(machine.root.at(before())));
+    removed.map(drop).map_err(|error| Failure::new(format!("removing {}", before()), error))
 }
 
 /// Masks the units that would swap again: systemd also makes them from partition types, without any file.
@@ -99,8 +145,11 @@ pub(super) fn observe_back<'a>(cx: &Context) -> Observed<'a> {
     let restored = restore(&fstab);
     if restored != fstab {
         let diff = Some(unified(FSTAB, &fstab, &restored));
-        let mend = move |cx: &Context| bring_back(&cx.machine, &restored);
+        let mend = move |cx: &Context| rewrite(&cx.machine, &restored);
         pending.push(Pending::new("swap in /etc/fstab", Action::Update, "brought back", mend).with_diff(diff));
+    }
+    if cx.machine.exists(&before())? {
+        pending.push(Pending::new("swap", Action::Start, "on again", |cx| turn_on(&cx.machine)));
     }
     Ok(pending)
 }
@@ -117,13 +166,6 @@ pub(in crate::host) fn unmask(machine: &Machine) -> Result<(), Failure> {
     machine.system.run(&command).map_err(|error| Failure::command("swap units", &error))?;
     let removed = found(fs::remove_file(machine.root.at(masked())));
     removed.map(drop).map_err(|error| Failure::new(format!("removing {}", masked()), error))
-}
-
-/// Writes /etc/fstab as it was, and turns on what it names.
-pub(in crate::host) fn bring_back(machine: &Machine, fstab: &str) -> Result<(), Failure> {
-    rewrite(machine, fstab)?;
-    let command = Command::new("swapon").arg("-a");
-    machine.system.run(&command).map(drop).map_err(|error| Failure::command("swap", &error))
 }
 
 /// Every swap line becomes a comment that remembers it.
@@ -145,6 +187,8 @@ pub(in crate::host) fn restore(fstab: &str) -> String {
 /// Replaces /etc/fstab, keeping its mode and owner.
 pub(in crate::host) fn rewrite(machine: &Machine, content: &str) -> Result<(), Failure> {
     let path = machine.root.at(FSTAB);
+    // A link stays a link: the file that it leads to changes.
+    let path = fs::canonicalize(&path).unwrap_or(path);
     let written = fs::metadata(&path).and_then(|meta| {
         let attributes = Attributes { mode: meta.mode() & 0o7777, owner: Some((meta.uid(), meta.gid())) };
         atomic::write(&path, content.as_bytes(), attributes)

@@ -13,7 +13,7 @@ use super::originals::{parse, remember};
 use super::text::unified;
 use super::{Context, Observe, Observed, Outcome, Pending};
 use crate::cluster::swap_separators;
-use crate::desired::sysctl::{Sysctl, Sysctls};
+use crate::desired::sysctl::{Sysctl, Sysctls, module};
 
 /// A key that kube-proxy changes, and that a reset gives back with ours.
 const FOREIGN: &str = "net.ipv4.conf.all.route_localnet";
@@ -55,6 +55,19 @@ impl Observe for Sysctls {
             Pending::deciding(format!("sysctl {key}"), Action::Update, summary, mend)
         };
         let mut pending: Vec<_> = changing.into_iter().map(pending_of).collect();
+        // What an earlier run has set and nobody wants any more is given back.
+        let known = cx.machine.text(&before())?.unwrap_or_default();
+        let known = parse(&known);
+        for key in written.keys().filter(|key| !self.values.contains_key(**key)) {
+            let (Some(original), Some(live)) = (known.get(key), read(&cx.machine, key)?) else { continue };
+            if live != *original {
+                let (key, original) = ((*key).to_owned(), (*original).to_owned());
+                let summary = format!("{live} → {original}, as it was before");
+                pending.push(Pending::new(format!("sysctl {key}"), Action::Update, summary, move |cx| {
+                    bring_back(&cx.machine, &key, &original)
+                }));
+            }
+        }
         // The file comes last: a value that the kernel refuses must not wait for the next boot.
         let new = render(&lines);
         if old.as_deref() != Some(&new) {
@@ -145,16 +158,6 @@ fn write(machine: &Machine, key: &str, value: &str) -> Result<(), Failure> {
                 "the value is out of the kernel's range, or another program sets it too (tuned, a network daemon)";
             Err(Failure::new(name, why).hint(hint))
         }
-    }
-}
-
-/// The module that brings a key, where it is one.
-fn module(key: &str) -> Option<&'static str> {
-    match key {
-        _ if key.starts_with("net.bridge.") => Some("br_netfilter"),
-        _ if key.starts_with("net.netfilter.") || key == "net.nf_conntrack_max" => Some("nf_conntrack"),
-        _ if key.starts_with("net.ipv4.vs.") => Some("ip_vs"),
-        _ => None,
     }
 }
 

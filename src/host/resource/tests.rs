@@ -253,6 +253,13 @@ fn sysctls_are_set_live_and_for_the_next_boot() {
     );
     converge(&host.machine, &wanted, &mut |_| {}).unwrap();
     assert_eq!(host.get("/var/lib/kubewright/sysctls-before"), before, "the first values are kept");
+    // What nobody wants any more is given back at once, and not only at the next boot.
+    let fewer = sysctls(&["!net.ipv4.ip_forward = 1", "net.ipv4.ip_local_port_range = 1024 65000"]);
+    assert_eq!(changes(&host, &fewer)[0].summary, "32768 → 128, as it was before");
+    converge(&host.machine, &fewer, &mut |_| {}).unwrap();
+    assert_eq!(host.get("/proc/sys/net/core/somaxconn").trim(), "128");
+    host.put("/proc/sys/net/core/somaxconn", "256\n");
+    assert_eq!(changes(&host, &fewer), [], "from then on it is somebody else's");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Settings that the kernel forgets at a reboot, as they stand in a section `kernel`.
 
+use std::collections::BTreeMap;
+
 use crate::cluster::{CpuSet, Queues, Rings, Tuning};
 use crate::inventory::problems::Fault;
 use crate::inventory::spec::{SpecIrq, SpecKernel, Text};
@@ -17,13 +19,18 @@ pub(super) fn convert(spec: &SpecKernel, path: &Path, tuning: &mut Tuning, conte
     if let Some(text) = &spec.cpu_governor {
         tuning.cpu_governor = context.take(&path.key("cpuGovernor"), governor(text));
     }
+    let mut own = BTreeMap::new();
     for (text, count) in spec.hugepages.iter().flatten() {
         let place = path.key("hugepages").key(text);
         match page(text) {
-            Ok(size) => drop(tuning.hugepages.insert(size, *count)),
+            Ok(size) if own.insert(size, *count).is_some() => {
+                context.key_fault(&place, Fault::new("the same size in another spelling", "keep one of the two"));
+            }
+            Ok(_) => {}
             Err(fault) => context.key_fault(&place, fault),
         }
     }
+    tuning.hugepages.extend(own);
     if let Some(spec) = &spec.irq {
         irq(spec, &path.key("irq"), tuning, context);
     }
@@ -33,7 +40,7 @@ fn irq(spec: &SpecIrq, path: &Path, tuning: &mut Tuning, context: &mut Context<'
     tuning.affinity = spec.affinity.or(tuning.affinity);
     let spread = &mut tuning.spread;
     spread.irqbalance = spec.irqbalance.unwrap_or(spread.irqbalance);
-    if let Some(text) = &spec.leave_cpus {
+    if let Some(Text(text)) = &spec.leave_cpus {
         let cpus = CpuSet::parse_list(text).map_err(|why| Fault::new(why, "write a list like 0,12-13"));
         spread.leave_cpus = context.take(&path.key("leaveCpus"), cpus).unwrap_or_default();
     }
@@ -45,13 +52,16 @@ fn irq(spec: &SpecIrq, path: &Path, tuning: &mut Tuning, context: &mut Context<'
     }
 }
 
+/// No card has longer rings or more queues.
+const MOST: u32 = 65536;
+
 /// A word, or a number above zero.
 fn amount<T>(Text(text): &Text, word: &str, named: T, number: impl Fn(u32) -> T) -> Result<T, Fault> {
     match text.parse::<u32>() {
-        Ok(count) if count > 0 => Ok(number(count)),
+        Ok(count) if (1..=MOST).contains(&count) => Ok(number(count)),
         _ if text == word => Ok(named),
         _ => Err(Fault::new(
-            format!("{text:?} is neither `{word}` nor a number"),
+            format!("{text:?} is neither `{word}` nor a number from 1 to {MOST}"),
             format!("write `{word}`, or how many"),
         )),
     }

@@ -104,7 +104,7 @@ pub(in crate::inventory) struct SpecIrq {
     /// Whether each queue gets a CPU of its own, near the card; it does in the default profile.
     pub(in crate::inventory) affinity: Option<Affinity>,
     /// CPUs that get none, as the kernel lists them: `0,12-13`.
-    pub(in crate::inventory) leave_cpus: Option<String>,
+    pub(in crate::inventory) leave_cpus: Option<Text>,
     /// What becomes of irqbalance, where it is installed.
     #[schemars(extend("default" = "ban"))]
     pub(in crate::inventory) irqbalance: Option<Irqbalance>,

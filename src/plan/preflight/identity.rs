@@ -71,7 +71,11 @@ pub(super) fn clock(subject: &Subject<'_>) -> Vec<Found> {
     // Ours counts as one: of two hosts that disagree, it tells which is wrong.
     let mut clocks: Vec<i64> = subject.measured.clocks.values().copied().chain([0]).collect();
     clocks.sort_unstable();
-    let Some(median) = clocks.get(clocks.len() / 2).copied() else { return Vec::new() };
+    // Two clocks that disagree do not tell which is wrong.
+    let (median, others) = match clocks[..] {
+        [_, _] => (0, "this machine's"),
+        _ => (clocks.get(clocks.len() / 2).copied().unwrap_or(0), "the others"),
+    };
     subject.each(|host, facts| {
         let offset = subject.measured.clocks.get(&host.name)? - median;
         (offset.abs() > MOST_MILLISECONDS).then(|| {
@@ -81,7 +85,7 @@ pub(super) fn clock(subject: &Subject<'_>) -> Vec<Found> {
                 Some(unit) => format!("{unit} runs there: look at whom it follows, and let it step the clock"),
                 None => "nothing keeps the time there: install chrony".to_owned(),
             };
-            (format!("the clock is {seconds:.1} s {way} the others"), hint)
+            (format!("the clock is {seconds:.1} s {way} {others}"), hint)
         })
     })
 }

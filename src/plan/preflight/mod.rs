@@ -10,6 +10,7 @@ mod storage;
 mod system;
 #[cfg(test)]
 mod tests;
+mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,6 +23,7 @@ use crate::desired::state::HostState;
 use crate::image::ClusterImage;
 
 pub use network::{Target, targets};
+pub use wishes::files as settings;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -101,6 +103,8 @@ pub struct Measured {
     pub missing_modules: BTreeMap<HostName, Vec<String>>,
     /// Why data disks of a host cannot be used.
     pub unusable_disks: BTreeMap<HostName, Vec<Problem>>,
+    /// Files of settings that the inventory asks for and a host's kernel does not have.
+    pub missing_settings: BTreeMap<HostName, Vec<String>>,
     /// What could not be reached from a host, and what came back.
     pub unreachable: BTreeMap<HostName, Vec<(Target, String)>>,
 }
@@ -161,6 +165,7 @@ pub const CHECKS: &[Check] = &[
     row("etcd-disk",    Error,   "etcd's disk syncs fast enough: warned about above 10 ms",          storage::etcd_disk),
     row("sysctls",      Error,   "no later file undoes a kernel setting at the next boot",           settings::sysctls),
     row("required", Warning, "the inventory leaves the kernel settings that Kubernetes needs alone", settings::required),
+    row("settings",     Error,   "the kernel has what the inventory sets, and memory for it",         wishes::settings),
     row("swap",         Warning, "nodes use no swap, unless the inventory allows it",                settings::swap),
     row("services",     Warning, "no service gets into the way of the cluster",                      services::services),
     row("selinux",      Warning, "SELinux does not keep programs and pods from their files",         services::selinux),

@@ -151,6 +151,19 @@ fn each_check_finds_what_it_looks_for() {
         scene.measured.unreachable.insert(name("n1"), vec![(target, "no answer for 2 s".into())]);
     }));
     lines.push(only(36, |scene| {
+        scene.fixture.change(|parts| {
+            parts.hosts[3].kernel.sysctls.insert("vm.swapiness".into(), "1".into());
+        });
+        scene.measured.missing_settings.insert(name("n1"), vec!["/proc/sys/vm/swapiness".into()]);
+    }));
+    lines.push(only(36, |scene| {
+        scene.fixture.change(|parts| parts.hosts[3].kernel.tuning.hugepages.extend([(2 << 20, 64)]));
+        scene.measured.missing_settings.insert(name("n1"), vec!["/sys/kernel/mm/hugepages/hugepages-2048kB".into()]);
+    }));
+    lines.push(only(36, |scene| {
+        scene.fixture.change(|parts| parts.hosts[3].kernel.tuning.hugepages.extend([(1 << 30, 1000)]));
+    }));
+    lines.push(only(36, |scene| {
         let message = "disk for etcd: /dev/vdb (500 GiB) is not blank: it holds an XFS file system".into();
         scene.measured.unusable_disks.insert(name("m1"), vec![Problem { message, hint: "wipe it".into() }]);
     }));

@@ -104,9 +104,13 @@ fn swap_that_was_turned_off_comes_back() {
     assert_eq!(changes(&host, &parts), [], "there was never anything turned off");
     host.put("/etc/fstab", "# kubewright swap: /dev/sda2 none swap sw 0 0\n");
     host.put("/var/lib/kubewright/masked-swap", "dev-sda2.swap\n");
+    // Two that no file names, one of them on again already.
+    host.put("/var/lib/kubewright/swaps-before", "-2 /dev/sda2\n9 /by hand\n5 /unit\n");
+    host.put("/proc/swaps", "Filename Type Size Used Priority\n/unit file 1 0 5\n");
     let told = changes(&host, &parts);
     host.expect("systemctl unmask --no-reload -- dev-sda2.swap", "");
-    host.expect("swapon -a", "");
+    host.expect("swapon -- /dev/sda2", "");
+    host.expect("swapon -p 9 -- \"/by hand\"", "");
     assert_eq!(make(&host, &parts), told);
     host.done();
     assert_eq!(changes(&host, &parts), []);
@@ -127,6 +131,7 @@ fn an_administrators_own_swap_unit_is_kept_from_starting() {
     host.done();
     assert!(host.at("/etc/systemd/system/swapfile.swap.d/kubewright.conf").exists());
     assert_eq!(host.get("/var/lib/kubewright/masked-swap"), "swapfile.swap\n", "another's mask is not ours");
+    assert_eq!(host.get("/var/lib/kubewright/swaps-before"), "-2 /swapfile\n");
 }
 
 #[test]

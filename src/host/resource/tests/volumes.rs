@@ -235,7 +235,7 @@ fn a_thin_pool_stands_beside_the_file_system() {
     host.expect("lvm vgcreate --yes --addtag kubewright kubewright-containerd /dev/vdb", "");
     host.expect("lvm lvcreate --yes --wipesignatures y --extents 40%VG --name data kubewright-containerd", "");
     let told = lines(&changes(&host, &with_pool()));
-    insta::assert_snapshot!(told, @"Create disk for containerd: format /dev/vdb (16 MiB) with ext4, beside a thin pool, mount it at /var/lib/containerd");
+    insta::assert_snapshot!(told, @"Create disk for containerd: format /dev/vdb (16 MiB) with ext4, as a volume of kubewright-containerd beside a thin pool, mount it at /var/lib/containerd");
     wake(&host, "kubewright-containerd");
     fs::remove_dir_all(host.at("/sys/class/block/vdb/holders/dm-0")).unwrap();
     let mkfs = MKFS.replace("-E lazy_itable_init=0,lazy_journal_init=0 ", "");
