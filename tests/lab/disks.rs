@@ -82,7 +82,13 @@ pub(crate) fn containers_run_from_a_thin_pool(world: &World) {
     let world = world.beside("-pool", &["--masters", "1", "--workers", "0", "--disk", "8G"]);
     let inventory = with_disks(&world, "pool.yaml", POOL);
     let planned = world.run_verb_on(&inventory, "plan", &[]).exits(2);
-    assert!(planned.stdout.contains("format /dev/ubdc (8 GiB) with xfs, beside a thin pool"), "{}", planned.stdout);
+    assert!(
+        planned
+            .stdout
+            .contains("format /dev/ubdc (8 GiB) with xfs, as a volume of kubewright-containerd beside a thin pool"),
+        "{}",
+        planned.stdout
+    );
     let install = || {
         let took = world.run_verb_on(&inventory, "install", &[]).exits(0).took;
         println!("one host with a thin pool in {:.1} s", took.as_secs_f64());
