@@ -69,7 +69,6 @@ pub(crate) fn blank_disks_are_used_and_others_are_not_touched(world: &World) {
     world.on("m1", "! findmnt /var/lib/etcd && ! findmnt /var/lib/containerd && test ! -e /var/lib/etcd").exits(0);
     let planned = world.run_verb_on(&inventory, "plan", &[]).exits(2);
     assert!(planned.stdout.contains("mount /dev/ubdc (320 MiB) at /var/lib/etcd"), "{}", planned.stdout);
-    world.down();
 }
 
 const POOL: &str = "[{for: containerd, device: /dev/ubdc, lvm: true, snapshotter: devmapper, baseImageSize: 2GiB}]";
@@ -116,7 +115,6 @@ pub(crate) fn containers_run_from_a_thin_pool(world: &World) {
         world.on("m1", "test -z \"$(dmsetup ls | grep pool)\" && vgs kubewright-containerd").exits(0);
         install();
     }
-    world.down();
 }
 
 /// The lab's inventory with its only host a worker, too, and with `disks`.

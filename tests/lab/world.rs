@@ -15,6 +15,24 @@ pub(crate) struct World {
     pub(crate) inventory: PathBuf,
 }
 
+/// A lab of one scenario: gone with it, however it ends.
+pub(crate) struct Beside(World);
+
+impl std::ops::Deref for Beside {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.0
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let down = self.0.lab(&["down"], &[]);
+        println!("lab {}: down: {}", self.0.name, down.stderr.trim_end());
+    }
+}
+
 /// What a command printed, and how it ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -50,9 +68,9 @@ impl World {
         Self::boot(binary, image, name, &["--masters", "3", "--workers", "2"])
     }
 
-    /// Another lab with the same program and image, for a scenario that needs hosts of its own.
-    pub(crate) fn beside(&self, suffix: &str, arguments: &[&str]) -> Self {
-        Self::boot(self.binary.clone(), self.image.clone(), format!("{}{suffix}", self.name), arguments)
+    /// Another lab with the same program and image, for a scenario that needs hosts of its own; it ends with that.
+    pub(crate) fn beside(&self, suffix: &str, arguments: &[&str]) -> Beside {
+        Beside(Self::boot(self.binary.clone(), self.image.clone(), format!("{}{suffix}", self.name), arguments))
     }
 
     fn boot(binary: PathBuf, image: PathBuf, name: String, arguments: &[&str]) -> Self {
