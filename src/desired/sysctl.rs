@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::swap_separators;
+
 /// Sysctls, in one file and in the running kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sysctls {
@@ -63,6 +65,11 @@ impl Sysctl {
 
 fn numbers(text: &str) -> Option<Vec<u64>> {
     text.split(' ').map(|number| number.parse().ok()).collect()
+}
+
+/// Where the kernel shows a key: a dot within a part (an interface's name) is written as a slash.
+pub fn path(key: &str) -> String {
+    format!("/proc/sys/{}", swap_separators(key))
 }
 
 /// The module that brings a key, where it is one.

@@ -20,6 +20,8 @@ const IRQBALANCE: &str = "irqbalance.service";
 const DROP_IN: &str = "/etc/systemd/system/irqbalance.service.d/kubewright-interrupts.conf";
 
 const HUGE: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
+/// Where the kernel has a directory for each size of huge pages that it knows.
+pub const HUGEPAGES: &str = "/sys/kernel/mm/hugepages";
 const GOVERNOR: &str = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor";
 
 /// A setting of the default profile that is no sysctl.
@@ -85,6 +87,11 @@ fn json(state: &[PartState]) -> String {
     serde_json::to_string_pretty(state).unwrap_or_default() + "\n"
 }
 
+/// Where the kernel shows its huge pages of `size` bytes.
+pub fn hugepages(size: u64) -> String {
+    format!("{HUGEPAGES}/hugepages-{}kB", size >> 10)
+}
+
 /// What has to be told the kernel again.
 fn forgotten(host: &HostContext<'_>) -> Vec<Resource> {
     let kernel = &host.host.kernel;
@@ -108,7 +115,7 @@ fn forgotten(host: &HostContext<'_>) -> Vec<Resource> {
         Some(governor) => resources.push(attribute(GOVERNOR, governor, &[], hint)),
     }
     for (size, count) in &tuning.hugepages {
-        let path = format!("/sys/kernel/mm/hugepages/hugepages-{}kB/nr_hugepages", size >> 10);
+        let path = format!("{}/nr_hugepages", hugepages(*size));
         let hint = "memory in pieces of that size was short: reboot with hugepagesz=… hugepages=… on the kernel's \
                     command line, or ask for fewer";
         // It tells the scheduler how many there were when it started.

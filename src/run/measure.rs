@@ -65,11 +65,18 @@ async fn alone(member: &Member, survey: &Survey) -> Result<Alone, Failure> {
         other => return Err(unexpected("look for kernel modules", &other)),
     };
     let unusable_disks = unusable_disks(member, disks(survey, &member.host.name)).await?;
-    let missing_settings = match member.probe(Probe::Files { paths: settings(&member.host) }).await? {
-        Probed::Missing { names } => names,
-        other => return Err(unexpected("look for kernel settings", &other)),
-    };
+    let missing_settings = missing_files(member, settings(&member.host)).await?;
     Ok(Alone { clock, sync, missing_modules, unusable_disks, missing_settings })
+}
+
+async fn missing_files(member: &Member, paths: Vec<String>) -> Result<Vec<String>, Failure> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    match member.probe(Probe::Files { paths }).await? {
+        Probed::Missing { names } => Ok(names),
+        other => Err(unexpected("look for kernel settings", &other)),
+    }
 }
 
 async fn unusable_disks(member: &Member, disks: Vec<Disk>) -> Result<Vec<Problem>, Failure> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::super::atomic::{self, Attributes};
-use super::super::command::Command;
+use super::super::command::{CommandError, Output};
 use super::super::machine::{Machine, STATE};
 use super::super::protocol::Failure;
 use super::super::tool::{has_tool, tool};
@@ -29,11 +29,7 @@ pub(in crate::host) struct CardChange {
 impl CardChange {
     /// Makes it.
     pub(in crate::host) fn make(&self, machine: &Machine, nic: &str) -> Result<(), Failure> {
-        let command = tool(machine, "ethtool").args(self.arguments.iter().cloned());
-        let trial = Trial::begin(machine, nic)?;
-        let made = machine.system.run(&command);
-        trial.end()?;
-        made.map(drop).map_err(|error| {
+        ethtool(machine, nic, self.arguments.iter().cloned())?.map(drop).map_err(|error| {
             let hint =
                 "the driver refuses it: see what the card can with `ethtool -l` and `ethtool -g`, or leave it out";
             Failure::command(&format!("{} of {nic}", self.summary), &error).hint(hint)
@@ -76,6 +72,18 @@ impl Trial {
     fn end(self) -> Result<(), Failure> {
         fs::remove_file(&self.0).map_err(|error| Failure::new(format!("removing {}", self.0.display()), error))
     }
+}
+
+/// Runs ethtool on a card, with a note for as long as it runs; its own failure is an answer.
+fn ethtool<A: Into<String>>(
+    machine: &Machine,
+    nic: &str,
+    arguments: impl IntoIterator<Item = A>,
+) -> Result<Result<Output, CommandError>, Failure> {
+    let trial = Trial::begin(machine, nic)?;
+    let answer = machine.system.run(&tool(machine, "ethtool").args(arguments));
+    trial.end()?;
+    Ok(answer)
 }
 
 /// What is to change of the card `nic`, whose node has so many cores. A card that can do neither has nothing to change.
@@ -152,11 +160,7 @@ impl Table {
 
 /// None when the driver does not know such a thing, which it says by failing.
 fn ask(machine: &Machine, flag: &str, nic: &str) -> Result<Option<Table>, Failure> {
-    let command: Command = tool(machine, "ethtool").args([flag, nic]);
-    let trial = Trial::begin(machine, nic)?;
-    let answer = machine.system.run(&command);
-    trial.end()?;
-    match answer {
+    match ethtool(machine, nic, [flag, nic])? {
         Ok(output) => Ok(Some(Table::parse(&output.text()))),
         Err(error) if error.reason().contains("not supported") => Ok(None),
         Err(error) => Err(Failure::command(&format!("looking at {nic}"), &error)),

@@ -12,8 +12,7 @@ use super::super::protocol::{Action, Failure};
 use super::originals::{parse, remember};
 use super::text::unified;
 use super::{Context, Observe, Observed, Outcome, Pending};
-use crate::cluster::swap_separators;
-use crate::desired::sysctl::{Sysctl, Sysctls, module};
+use crate::desired::sysctl::{Sysctl, Sysctls, module, path};
 
 /// A key that kube-proxy changes, and that a reset gives back with ours.
 const FOREIGN: &str = "net.ipv4.conf.all.route_localnet";
@@ -104,11 +103,6 @@ fn at_boot(wanted: &Sysctl, live: Option<&str>, written: Option<&str>) -> Option
 fn render(lines: &BTreeMap<&str, String>) -> String {
     let lines: String = lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
     format!("# Written by kubewright; changes here are undone by its next run.\n{lines}")
-}
-
-/// Where the kernel shows a key: a dot within a part (an interface's name) is written as a slash.
-fn path(key: &str) -> String {
-    format!("/proc/sys/{}", swap_separators(key))
 }
 
 fn read(machine: &Machine, key: &str) -> Result<Option<String>, Failure> {

@@ -1,26 +1,17 @@
 //! What the inventory asks of a host's kernel by name: whether there is such a thing.
 
 use super::{Found, Subject};
-use crate::cluster::{Host, swap_separators};
+use crate::cluster::Host;
 use crate::desired::kernel::profile::ROWS;
-use crate::desired::sysctl::module;
-
-const HUGEPAGES: &str = "/sys/kernel/mm/hugepages";
+use crate::desired::sysctl::{self, module};
+use crate::desired::tuning::{HUGEPAGES, hugepages};
 
 /// Files that must be there for what the inventory asks of `host`. Keys that come with a module are left out: it may not
 /// be loaded yet.
 pub fn files(host: &Host) -> Vec<String> {
     let sysctls = host.kernel.sysctls.keys().filter(|key| module(key).is_none());
     let pages = host.kernel.tuning.hugepages.keys();
-    sysctls.map(|key| sysctl(key)).chain(pages.map(|size| hugepages(*size))).collect()
-}
-
-fn sysctl(key: &str) -> String {
-    format!("/proc/sys/{}", swap_separators(key))
-}
-
-fn hugepages(size: u64) -> String {
-    format!("{HUGEPAGES}/hugepages-{}kB", size >> 10)
+    sysctls.map(|key| sysctl::path(key)).chain(pages.map(|size| hugepages(*size))).collect()
 }
 
 /// Most of the memory that may be set aside: the rest of the host has to live, too.
@@ -38,7 +29,7 @@ pub(super) fn settings(subject: &Subject<'_>) -> Vec<Found> {
     };
     let mut all = Vec::new();
     for (host, facts) in subject.hosts() {
-        for key in host.kernel.sysctls.keys().filter(|key| missing(host, &sysctl(key))) {
+        for key in host.kernel.sysctls.keys().filter(|key| missing(host, &sysctl::path(key))) {
             let hint = match like(key) {
                 Some(known) => format!("did you mean {known}? `sysctl -a` on the host lists its keys"),
                 None => "correct kernel.sysctls in the inventory; `sysctl -a` on the host lists its keys".to_owned(),
