@@ -69,6 +69,9 @@ pub struct Facts {
     pub static_pods: Vec<String>,
     /// Digests of the unpacked components, by `name/version`.
     pub components: BTreeMap<String, String>,
+    /// What the host is set to run by its units and static pods: version by component (`etcd`, `runc`,
+    /// `kube-apiserver`), as it stands in the path of the program or in the tag of the image.
+    pub versions: BTreeMap<String, String>,
 }
 
 impl Facts {

@@ -3,35 +3,41 @@
 
 mod cpu_set;
 mod disk;
+mod distribution;
 mod endpoint;
 mod facts;
 mod host;
 mod labels;
 mod names;
 mod network;
+mod registry_reference;
 mod rules;
 mod services;
 mod settings;
 mod ssh;
 mod tuning;
+mod upgrade;
 mod version;
 
 pub use cpu_set::CpuSet;
 pub use disk::{Bytes, DataDisk, DeviceRule, DiskLayout, DiskUse, Filesystem, SizeRule, Snapshotter, ThinPool};
+pub use distribution::{Distribution, DistributionMode};
 pub use endpoint::{Endpoint, EndpointMode};
 pub use facts::{Disk, Facts, Interface, Mount, Route, SecurityModules, Selinux, SettingLine};
 pub use host::{Host, Role, Roles};
 pub use labels::{LabelKey, LabelValue, Labels, Taint, TaintEffect};
 pub use names::{ClusterName, HostName, NameError};
 pub use network::{IpvsScheduler, Network, NetworkPlugin, ProxyMode};
+pub use registry_reference::{RegistryReference, TAG_RULE, is_registry, is_tag};
 pub use rules::{Place, Violation};
 pub use services::{Handling, Service, Services};
 pub use settings::{
-    ControlPlane, Etcd, ImageReference, Kernel, KernelProfile, KeyAlgorithm, Kubelet, Pki, QualityOfService, Swap,
-    swap_separators, sysctl_key,
+    ControlPlane, Etcd, ImageReference, ImageTrust, Kernel, KernelProfile, KeyAlgorithm, Kubelet, Pki,
+    QualityOfService, Swap, swap_separators, sysctl_key,
 };
 pub use ssh::{Become, Jump, SecretSource, SshTarget};
 pub use tuning::{Affinity, Irqbalance, Queues, Rings, Spread, TransparentHugepage, Tuning};
+pub use upgrade::{Drain, Evictable, MaxUnavailable, MaxUnavailableError, Upgrade};
 pub use version::{KubeVersion, Version, VersionError};
 
 /// A whole cluster as the inventory declares it, with every default filled in.
@@ -47,6 +53,8 @@ pub struct Parts {
     pub name: ClusterName,
     /// Where the cluster image is.
     pub image: ImageReference,
+    /// Which images may be used.
+    pub image_trust: ImageTrust,
     /// Every host, ranges expanded, in the order of the inventory.
     pub hosts: Vec<Host>,
     /// How clients reach the API servers.
@@ -61,6 +69,10 @@ pub struct Parts {
     pub kubelet: Kubelet,
     /// Keys and lifetimes.
     pub pki: Pki,
+    /// How an upgrade goes through the nodes.
+    pub upgrade: Upgrade,
+    /// How blobs get to the hosts, and what is kept there.
+    pub distribution: Distribution,
 }
 
 impl Cluster {

@@ -1,15 +1,23 @@
 //! Settings of the parts of a cluster.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Tuning;
 
-/// Where a cluster image is: `oci:DIR[:TAG]` or `oci-archive:FILE`.
+/// Where a cluster image is: `REGISTRY/NAME:TAG[@DIGEST]`, `oci:DIR[:TAG]`, `oci-archive:FILE` or `docker-archive:FILE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageReference(pub String);
+
+/// Which cluster images may be used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageTrust {
+    /// Files with public keys. Where there are any, an image must be signed by one of them.
+    pub keys: Vec<PathBuf>,
+}
 
 /// The external etcd.
 #[derive(Debug, Clone, PartialEq, Eq)]

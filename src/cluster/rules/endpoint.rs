@@ -4,10 +4,10 @@ use super::{Place, Violation};
 use crate::cluster::{EndpointMode, Parts};
 
 /// Ports of node-port services.
-const NODE_PORTS: std::ops::RangeInclusive<u16> = 30_000..=32_767;
+pub(super) const NODE_PORTS: std::ops::RangeInclusive<u16> = 30_000..=32_767;
 
 /// Ports that something on the hosts listens on.
-const TAKEN: [(u16, &str); 10] = [
+pub(super) const TAKEN: [(u16, &str); 10] = [
     (22, "sshd"),
     (2379, "etcd, for clients"),
     (2380, "etcd, for its members"),

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod disks;
+mod distribution;
 mod endpoint;
 mod hosts;
 mod labels;
@@ -86,6 +87,9 @@ pub(super) fn check(parts: &Parts) -> Vec<Violation> {
         settings::elections_are_slower_than_heartbeats,
         settings::the_database_has_room,
         settings::certificates_end_before_their_ca,
+        distribution::the_port_is_free,
+        distribution::blobs_travel_at_all,
+        distribution::a_registry_is_at_hand,
         arguments::no_argument_identifies_the_cluster,
     ] {
         violations.extend(rule(parts));

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::cluster::{
-    Cluster, ClusterName, ControlPlane, DataDisk, DeviceRule, DiskLayout, DiskUse, Endpoint, EndpointMode, Etcd, Host,
-    HostName, ImageReference, IpvsScheduler, Jump, Kernel, KeyAlgorithm, Kubelet, LabelKey, LabelValue, Labels,
-    Network, NetworkPlugin, Pki, ProxyMode, QualityOfService, Role, Services, SshTarget, Taint, TaintEffect, ThinPool,
+    Cluster, ClusterName, ControlPlane, DataDisk, DeviceRule, DiskLayout, DiskUse, DistributionMode, Endpoint,
+    EndpointMode, Etcd, Host, HostName, ImageReference, ImageTrust, IpvsScheduler, Jump, Kernel, KeyAlgorithm, Kubelet,
+    LabelKey, LabelValue, Labels, Network, NetworkPlugin, Pki, ProxyMode, QualityOfService, Role, Services, SshTarget,
+    Taint, TaintEffect, ThinPool,
 };
 
 fn host(name: &str, address: &str, roles: &[Role]) -> Host {
@@ -39,6 +40,7 @@ fn valid() -> Parts {
     Parts {
         name: ClusterName::parse("test").unwrap(),
         image: ImageReference("oci:k8s".into()),
+        image_trust: ImageTrust::default(),
         hosts: vec![
             host("m1", "10.1.0.11", &master),
             host("m2", "10.1.0.12", &master),
@@ -67,6 +69,8 @@ fn valid() -> Parts {
             ca_lifetime: Duration::from_secs(86_400 * 3650),
             leaf_lifetime: Duration::from_secs(86_400 * 365),
         },
+        upgrade: Default::default(),
+        distribution: Default::default(),
     }
 }
 
@@ -274,6 +278,30 @@ fn settings_agree() {
     breaks_only("pki.leafLifetime", "outlive", |parts| parts.pki.leaf_lifetime = parts.pki.ca_lifetime * 2);
     breaks_only("pki.leafLifetime", "out of bounds", |parts| parts.pki.leaf_lifetime = Duration::from_secs(1));
     breaks_only("pki.caLifetime", "out of bounds", |parts| parts.pki.ca_lifetime *= 100);
+}
+
+#[test]
+fn blobs_have_a_way() {
+    for (port, why) in [(0, "is no port"), (22, "taken on the hosts by sshd"), (30380, "node ports"), (6443, "API")] {
+        breaks_only("distribution.port", why, |parts| parts.distribution.port = port);
+    }
+    breaks_only("distribution.port", "the API", |parts| {
+        parts.endpoint.port = 8443;
+        parts.distribution.port = 8443;
+    });
+    breaks_only("distribution.rateLimit", "too slow", |parts| parts.distribution.rate_limit = 1 << 19);
+    let registry = |image: &'static str| {
+        move |parts: &mut Parts| {
+            parts.image = ImageReference(image.to_owned());
+            parts.distribution.mode = DistributionMode::Registry;
+        }
+    };
+    for image in ["oci:k8s", "oci-archive:k8s.tar", "docker-archive:k8s.tar"] {
+        breaks_only("distribution.mode", "is in no registry", registry(image));
+    }
+    let mut parts = valid();
+    registry("registry.example/kubewright/k8s:v1")(&mut parts);
+    assert!(Cluster::new(parts).is_ok());
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::cluster::RegistryReference;
 use crate::inventory::problems::Fault;
+use crate::inventory::spec::SpecImageTrust;
+use crate::inventory::tree::Path;
 
 use super::Context;
 
@@ -27,10 +30,13 @@ pub(super) fn resolve(text: &str, context: &Context<'_>) -> Result<PathBuf, Faul
 
 /// The image reference with its path resolved.
 pub(super) fn image(text: &str, context: &Context<'_>) -> Result<String, Fault> {
-    let hint = "write oci:DIR, oci:DIR:TAG or oci-archive:FILE; `kubewright image` builds one";
+    let hint = "write REGISTRY/NAME:TAG, oci:DIR, oci:DIR:TAG, oci-archive:FILE or docker-archive:FILE; `kubewright image` builds one";
     let (kind, rest) = match text.split_once(':') {
-        Some((kind @ ("oci" | "oci-archive"), rest)) => (kind, rest),
-        _ => return Err(Fault::new(format!("{text:?} is not a reference to a cluster image"), hint)),
+        Some((kind @ ("oci" | "oci-archive" | "docker-archive"), rest)) => (kind, rest),
+        _ => {
+            let bad = |why| Fault::new(format!("{text:?} is not a reference to a cluster image: {why}"), hint);
+            return RegistryReference::parse(text).map(|reference| reference.to_string()).map_err(bad);
+        }
     };
     let (path, tag) = match rest.rsplit_once(':') {
         Some((path, tag)) if kind == "oci" && !tag.contains('/') => (path, Some(tag)),
@@ -42,6 +48,20 @@ pub(super) fn image(text: &str, context: &Context<'_>) -> Result<String, Fault> 
     let path = resolve(path, context)?;
     let tag = tag.map_or_else(String::new, |tag| format!(":{tag}"));
     Ok(format!("{kind}:{}{tag}", path.display()))
+}
+
+/// The files with public keys, resolved.
+pub(super) fn trusted_keys(spec: Option<&SpecImageTrust>, context: &mut Context<'_>) -> Vec<PathBuf> {
+    let path = Path::of("spec.imageTrust.keys");
+    let keys = spec.and_then(|spec| spec.keys.as_deref()).unwrap_or_default();
+    if spec.is_some_and(|spec| spec.keys.is_some()) && keys.is_empty() {
+        context.fault(&path, Fault::new("there is no key", "name a file, or remove `imageTrust` to trust every image"));
+    }
+    let resolve = |(index, key): (usize, &String)| {
+        let resolved = resolve(key, context);
+        context.take(&path.index(index), resolved)
+    };
+    keys.iter().enumerate().filter_map(resolve).collect()
 }
 
 #[cfg(test)]
@@ -81,10 +101,12 @@ mod tests {
             ("oci:/images/k8s:v1.36.4", "oci:/images/k8s:v1.36.4"),
             ("oci:../k8s:v1", "oci:/inv/../k8s:v1"),
             ("oci-archive:~/k8s.tar", "oci-archive:/home/me/k8s.tar"),
+            ("docker-archive:k8s.tar", "docker-archive:/inv/k8s.tar"),
+            ("registry.example/k8s:v1", "registry.example/k8s:v1"),
         ] {
             assert_eq!(with(Some("/home/me"), |context| image(text, context)), Ok(image_text.to_owned()), "{text}");
         }
-        for bad in ["", "k8s", "oci:", "oci::v1", "oci:k8s:", "registry.example/k8s:v1", "oci-archive:"] {
+        for bad in ["", "k8s", "oci:", "oci::v1", "oci:k8s:", "registry.example/k8s", "k8s:v1", "oci-archive:"] {
             assert!(with(Some("/home/me"), |context| image(bad, context)).is_err(), "{bad}");
         }
     }

@@ -2,6 +2,7 @@
 //! and replaced by its default, so that everything else is looked at in the same run.
 
 mod disks;
+mod distribution;
 mod endpoint;
 mod files;
 mod hosts;
@@ -9,11 +10,12 @@ mod login;
 mod network;
 mod settings;
 mod tuning;
+mod upgrade;
 mod words;
 
 use std::path::PathBuf;
 
-use crate::cluster::{ClusterName, ImageReference, Parts};
+use crate::cluster::{ClusterName, ImageReference, ImageTrust, Parts};
 
 use super::problems::{Fault, Problems};
 use super::spec::Document;
@@ -93,12 +95,15 @@ pub(super) fn convert(document: &Document, context: &mut Context<'_>) -> Option<
     let hosts = hosts::convert(spec, context);
     let parts = Parts {
         image: ImageReference(image.unwrap_or_default()),
+        image_trust: ImageTrust { keys: files::trusted_keys(spec.image_trust.as_ref(), context) },
         endpoint: endpoint::convert(spec.endpoint.as_ref(), &name, context),
         network: network::convert(spec.network.as_ref(), context),
         etcd: settings::etcd(spec.etcd.as_ref(), context),
         control_plane: settings::control_plane(spec.control_plane.as_ref(), context),
         kubelet: settings::kubelet(spec.kubelet.as_ref()),
         pki: settings::pki(spec.pki.as_ref(), context),
+        upgrade: upgrade::convert(spec.upgrade.as_ref(), context),
+        distribution: distribution::convert(spec.distribution.as_ref(), context),
         hosts: hosts.hosts,
         name,
     };

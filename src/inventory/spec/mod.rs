@@ -2,11 +2,13 @@
 //! from there; so a field that must be there is an `Option` that the schema calls required.
 
 mod disk;
+mod distribution;
 mod host;
 mod network;
 mod services;
 mod settings;
 mod ssh;
+mod upgrade;
 
 use std::collections::BTreeMap;
 
@@ -14,11 +16,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(super) use disk::SpecDisk;
+pub(super) use distribution::SpecDistribution;
 pub(super) use host::{SpecHost, SpecTaint};
 pub(super) use network::{Mode, SpecEndpoint, SpecNetwork};
 pub(super) use services::SpecServices;
 pub(super) use settings::{SpecControlPlane, SpecEtcd, SpecIrq, SpecKernel, SpecKubelet, SpecPki, Text};
 pub(super) use ssh::{BecomeMethod, SpecBastion, SpecBecomePassword, SpecHop, SpecSsh};
+pub(super) use upgrade::SpecUpgrade;
 
 /// A cluster and the hosts it runs on.
 ///
@@ -58,6 +62,16 @@ pub(super) enum Kind {
     Cluster,
 }
 
+/// Who must have signed the cluster image.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct SpecImageTrust {
+    /// Files with public keys (PEM, ECDSA on P-256, as `cosign` has them). An image that none of them has signed is
+    /// refused before any host is changed. Relative paths start at the directory of the inventory.
+    #[schemars(required)]
+    pub(super) keys: Option<Vec<String>>,
+}
+
 /// What identifies the cluster.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -72,10 +86,13 @@ pub(super) struct Metadata {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct SpecCluster {
-    /// The cluster image, which holds every program of one Kubernetes version: `oci:DIR[:TAG]` or `oci-archive:FILE`.
-    /// Relative paths start at the directory of the inventory.
+    /// The cluster image, which holds every program of one Kubernetes version: `REGISTRY/NAME:TAG`, with `@sha256:…` after
+    /// it where a tag that moved is to be refused, or `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`. Relative
+    /// paths start at the directory of the inventory.
     #[schemars(required)]
     pub(super) image: Option<String>,
+    /// Who must have signed the cluster image.
+    pub(super) image_trust: Option<SpecImageTrust>,
     /// How to log in to the hosts; a host may override each field.
     pub(super) ssh: Option<SpecSsh>,
     /// How clients reach the API servers.
@@ -90,6 +107,10 @@ pub(super) struct SpecCluster {
     pub(super) kubelet: Option<SpecKubelet>,
     /// Keys and certificates.
     pub(super) pki: Option<SpecPki>,
+    /// How an upgrade goes through the nodes.
+    pub(super) upgrade: Option<SpecUpgrade>,
+    /// How the blobs of the cluster image get to the hosts, and what is kept there.
+    pub(super) distribution: Option<SpecDistribution>,
     /// Kernel settings of all hosts.
     pub(super) kernel: Option<SpecKernel>,
     /// Services of the distribution that get into the way of a cluster; a host may override each.

@@ -25,7 +25,7 @@ kind: Cluster
 metadata:
   name: Prod
 spec:
-  image: registry.example/k8s:v1.36.4
+  image: registry.example/k8s
   ssh:
     user: ops
     port: 70000
@@ -133,6 +133,7 @@ fn values_are_read_strictly() {
         "image: oci:other",
         "etcd: {quota: 8GB}",
         "pki: {caLifetime: 10y}",
+        "distribution: {mode: torrent, rateLimit: 400MB, port: 0, retain: 0}",
     ];
     let mut all = String::new();
     for case in cases {

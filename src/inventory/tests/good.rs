@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::{environment, load, single, with_hosts};
 use crate::cluster::{
-    Affinity, Become, DiskLayout, EndpointMode, IpvsScheduler, KeyAlgorithm, LabelValue, NetworkPlugin, ProxyMode,
-    QualityOfService, Queues, Rings, Role, SecretSource, Service, Swap, TaintEffect, ThinPool,
+    Affinity, Become, DiskLayout, DistributionMode, Drain, EndpointMode, Evictable, IpvsScheduler, KeyAlgorithm,
+    LabelValue, MaxUnavailable, NetworkPlugin, ProxyMode, QualityOfService, Queues, Rings, Role, SecretSource, Service,
+    Swap, TaintEffect, ThinPool, Upgrade,
 };
 use crate::inventory::{Error, parse, schema, starter};
 
@@ -52,6 +53,8 @@ fn every_default_of_the_schema_may_be_written_out() {
         ("controlPlane", "SpecControlPlane"),
         ("kubelet", "SpecKubelet"),
         ("pki", "SpecPki"),
+        ("upgrade", "SpecUpgrade"),
+        ("distribution", "SpecDistribution"),
         ("kernel", "SpecKernel"),
         ("services", "SpecServices"),
     ] {
@@ -104,6 +107,8 @@ fn every_field_arrives() {
       kube-apiserver: {{v: 2, profiling: false, event-ttl: 2h}}
   kubelet: {{maxPods: 60}}
   pki: {{algorithm: rsa-4096, caLifetime: 87600h, leafLifetime: 30d}}
+  upgrade: {{maxUnavailable: 2, drain: {{timeout: 90s, emptyDirs: refuse, unmanaged: evict}}}}
+  distribution: {{mode: peers, rateLimit: 100MiB, port: 9380, retain: 3}}
   kernel: {{sysctls: {{net.core.somaxconn: 65535, net.ipv4.tcp_rmem: 4096 131072 16777216}}, modules: [dummy], irq: {{leaveCpus: \"0,12-13\", queues: cores, rings: 2048}}, hugepages: {{2MiB: 512}}}}
   labels: {{topology.kubernetes.io/region: bj, team: infra}}
 "
@@ -143,6 +148,11 @@ fn every_field_arrives() {
     assert_eq!(cluster.control_plane.cert_sans, ["*.api.example", "192.0.2.1"]);
     assert_eq!(cluster.control_plane.quality_of_service, QualityOfService::Guaranteed);
     assert_eq!((cluster.kubelet.max_pods, cluster.pki.algorithm), (60, KeyAlgorithm::Rsa4096));
+    let drain = Drain { timeout: Duration::from_secs(90), empty_dirs: Evictable::Refuse, unmanaged: Evictable::Evict };
+    assert_eq!(cluster.upgrade, Upgrade { max_unavailable: MaxUnavailable::Count(2), drain });
+    let distribution = &cluster.distribution;
+    assert_eq!((distribution.mode, distribution.port), (DistributionMode::Peers, 9380));
+    assert_eq!((distribution.rate_limit, distribution.retain.get()), (100 << 20, 3));
     assert_eq!(cluster.hosts[0].kernel.sysctls["net.core.somaxconn"], "65535");
     assert_eq!(cluster.hosts[0].kernel.sysctls["net.ipv4.tcp_rmem"], "4096 131072 16777216");
     assert_eq!(cluster.hosts[0].kernel.modules, ["dummy"]);
