@@ -2,6 +2,7 @@
 //!
 //! Every function here is pure and looks at nothing but versions; [`supported::check`] says which ones the tables know.
 
+pub mod apis;
 pub mod containerd;
 pub mod etcd;
 pub mod flags;
@@ -11,4 +12,5 @@ pub mod kubelet;
 pub mod nodes;
 pub mod pods;
 pub mod proxy;
+pub mod skew;
 pub mod supported;
