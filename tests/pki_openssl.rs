@@ -13,11 +13,11 @@ use base64::Engine as _;
 use jiff::Timestamp;
 use kubewright::cluster::{
     Become, Cluster, ClusterName, ControlPlane, Endpoint, EndpointMode, Etcd, Host, HostName, ImageReference,
-    IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, Labels, Network, NetworkPlugin, Parts, Pki, ProxyMode,
-    QualityOfService, Role, Services, SshTarget,
+    ImageTrust, IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, Labels, Network, NetworkPlugin, Parts, Pki,
+    ProxyMode, QualityOfService, Role, Services, SshTarget,
 };
 use kubewright::pki::table::{self, Authority, Form, Leaf};
-use kubewright::pki::{Existing, Keys, PkiError, San, resolve};
+use kubewright::pki::{Existing, Keys, PkiError, Renewal, San, resolve};
 use tempfile::TempDir;
 
 const VERSION: KubeVersion = KubeVersion::new(1, 36, 4);
@@ -52,6 +52,7 @@ fn cluster(algorithm: KeyAlgorithm) -> Cluster {
     Cluster::new(Parts {
         name: ClusterName::parse("prod").unwrap(),
         image: ImageReference("oci:image".into()),
+        image_trust: ImageTrust::default(),
         hosts: vec![
             host("m1", [10, 1, 0, 11], &[Role::ControlPlane, Role::Etcd]),
             host("n1", [10, 1, 0, 21], &[Role::Worker]),
@@ -74,6 +75,8 @@ fn cluster(algorithm: KeyAlgorithm) -> Cluster {
         },
         kubelet: Kubelet { max_pods: 110 },
         pki: Pki { algorithm, ca_lifetime: 3650 * DAY, leaf_lifetime: 365 * DAY },
+        upgrade: Default::default(),
+        distribution: Default::default(),
     })
     .unwrap()
 }
@@ -190,7 +193,7 @@ impl Openssl {
 fn first(algorithm: KeyAlgorithm, kind: &str) {
     let openssl = Openssl::new();
     let cluster = cluster(algorithm);
-    let keys = resolve(&cluster, VERSION, &Existing::default(), Timestamp::now()).unwrap();
+    let keys = resolve(&cluster, VERSION, &Existing::default(), Timestamp::now(), Renewal::Due).unwrap();
     openssl.judge_all(&cluster, &keys);
 
     for name in ["ca", "front-proxy-ca", "etcd/ca", "apiserver"] {
@@ -249,7 +252,7 @@ fn keys_that_others_made_are_taken_over_as_they_are() {
         let openssl = Openssl::new();
         let existing = foreign(&openssl, key, "/C=CN/O=Example GmbH/OU=Übung/CN=kubernetes");
         let cluster = cluster(KeyAlgorithm::EcdsaP256);
-        let keys = resolve(&cluster, VERSION, &existing, Timestamp::now()).unwrap();
+        let keys = resolve(&cluster, VERSION, &existing, Timestamp::now(), Renewal::Due).unwrap();
         let theirs = openssl.read("ca.key");
         assert!(theirs.contains(heading), "{key}");
         assert_eq!(keys.cache["pki/etcd/ca.key"].content, theirs);
@@ -269,7 +272,8 @@ fn a_ca_whose_name_cannot_be_repeated_is_refused() {
     for subject in ["/O=one/O=two/CN=kubernetes", "/OU=a/OU=b/CN=kubernetes", "/O=one+OU=two/CN=kubernetes"] {
         let openssl = Openssl::new();
         let existing = foreign(&openssl, "ecparam -genkey -name prime256v1", subject);
-        let errors = resolve(&cluster(KeyAlgorithm::EcdsaP256), VERSION, &existing, Timestamp::now()).unwrap_err();
+        let errors =
+            resolve(&cluster(KeyAlgorithm::EcdsaP256), VERSION, &existing, Timestamp::now(), Renewal::Due).unwrap_err();
         assert_eq!(errors.len(), 3, "{errors:#?}");
         assert!(matches!(&errors[0], PkiError::Unusable { .. }), "{errors:#?}");
         assert!(errors[0].to_string().contains("CN=kubernetes"), "{}", errors[0]);
@@ -289,7 +293,8 @@ fn a_ca_whose_signatures_could_not_be_verified_later_is_refused() {
         }
         let hosts = [(HostName::parse("m1").unwrap(), files)].into();
         let existing = Existing { hosts, ..Existing::default() };
-        let errors = resolve(&cluster(KeyAlgorithm::EcdsaP256), VERSION, &existing, Timestamp::now()).unwrap_err();
+        let errors =
+            resolve(&cluster(KeyAlgorithm::EcdsaP256), VERSION, &existing, Timestamp::now(), Renewal::Due).unwrap_err();
         assert!(matches!(&errors[..], [PkiError::Unusable { .. } | PkiError::Unreadable { .. }]), "{key}: {errors:#?}");
     }
 }
@@ -313,7 +318,7 @@ fn a_certificate_signed_with_sha1_is_replaced() {
         let files = existing.hosts.get_mut(&cluster.hosts[0].name).unwrap();
         files.insert(format!("{path}.crt"), certificate.clone());
         files.insert(format!("{path}.key"), openssl.read("leaf.key"));
-        let keys = resolve(&cluster, VERSION, &existing, Timestamp::now()).unwrap();
+        let keys = resolve(&cluster, VERSION, &existing, Timestamp::now(), Renewal::Due).unwrap();
         let file = keys.hosts[&cluster.hosts[0].name].iter().find(|file| file.path == format!("{path}.crt")).unwrap();
         assert_eq!(file.content == certificate, stays, "{digest}: {:?}", keys.notes);
     }
@@ -326,7 +331,7 @@ fn while_a_ca_is_rotated_the_file_holds_two() {
     let old = openssl.read("ca.crt");
     let newer = foreign(&openssl, "ecparam -genkey -name prime256v1", "/CN=new");
     let cluster = cluster(KeyAlgorithm::EcdsaP256);
-    let before = resolve(&cluster, VERSION, &existing, Timestamp::now()).unwrap();
+    let before = resolve(&cluster, VERSION, &existing, Timestamp::now(), Renewal::Due).unwrap();
 
     let files = existing.hosts.get_mut(&cluster.hosts[0].name).unwrap();
     for file in &before.hosts[&cluster.hosts[0].name] {
@@ -337,7 +342,7 @@ fn while_a_ca_is_rotated_the_file_holds_two() {
     }
     files.insert("/etc/kubernetes/pki/ca.crt".into(), format!("{old}{}", openssl.read("ca.crt")));
     files.remove("/etc/kubernetes/pki/apiserver.crt");
-    let during = resolve(&cluster, VERSION, &existing, Timestamp::now()).unwrap();
+    let during = resolve(&cluster, VERSION, &existing, Timestamp::now(), Renewal::Due).unwrap();
     openssl.write(&during);
     let issuer = |name: &str| {
         let path = openssl.path(&format!("m1/etc/kubernetes/pki/{name}.crt"));

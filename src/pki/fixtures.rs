@@ -8,11 +8,11 @@ use jiff::Timestamp;
 
 use crate::cluster::{
     Become, Cluster, ClusterName, ControlPlane, Endpoint, EndpointMode, Etcd, Host, HostName, ImageReference,
-    IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, Labels, Network, NetworkPlugin, Parts, Pki, ProxyMode,
-    QualityOfService, Role, Services, SshTarget,
+    ImageTrust, IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, Labels, Network, NetworkPlugin, Parts, Pki,
+    ProxyMode, QualityOfService, Role, Services, SshTarget,
 };
 
-use super::{Existing, Keys, PkiError, resolve};
+use super::{Existing, Keys, PkiError, Renewal, resolve};
 
 pub(super) const V1_20: KubeVersion = KubeVersion::new(1, 20, 2);
 pub(super) const V1_36: KubeVersion = KubeVersion::new(1, 36, 4);
@@ -55,6 +55,7 @@ pub(super) fn parts() -> Parts {
     Parts {
         name: ClusterName::parse("prod").unwrap(),
         image: ImageReference("oci:image".into()),
+        image_trust: ImageTrust::default(),
         hosts: vec![
             host("m1", 11, &both),
             host("m2", 12, &both),
@@ -83,6 +84,8 @@ pub(super) fn parts() -> Parts {
         },
         kubelet: Kubelet { max_pods: 110 },
         pki: Pki { algorithm: KeyAlgorithm::EcdsaP256, ca_lifetime: 3650 * DAY, leaf_lifetime: 365 * DAY },
+        upgrade: Default::default(),
+        distribution: Default::default(),
     }
 }
 
@@ -103,11 +106,11 @@ pub(super) fn distributed(keys: &Keys) -> Existing {
 
 /// A first installation.
 pub(super) fn first(cluster: &Cluster) -> Keys {
-    resolve(cluster, V1_36, &Existing::default(), now()).unwrap()
+    resolve(cluster, V1_36, &Existing::default(), now(), Renewal::Due).unwrap()
 }
 
 pub(super) fn again(cluster: &Cluster, existing: &Existing) -> Result<Keys, Vec<PkiError>> {
-    resolve(cluster, V1_36, existing, now())
+    resolve(cluster, V1_36, existing, now(), Renewal::Due)
 }
 
 /// A file of `keys`.

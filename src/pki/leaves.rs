@@ -8,7 +8,7 @@ use super::authority::Material;
 use super::error::NeedsKey;
 use super::signer::Signer;
 use super::table::{self, Authority, Form, Leaf};
-use super::verify::{self, Stale};
+use super::verify::{self, Renewal, Stale};
 use super::{Existing, Identity, Note, PkiError, kubeconfig};
 
 /// A certificate of a host, examined.
@@ -33,13 +33,14 @@ pub(super) fn examine<'a>(
     existing: &Existing,
     authorities: &[Material],
     now: Timestamp,
+    renewal: Renewal,
 ) -> Result<Vec<Examined<'a>>, Vec<PkiError>> {
     let hosts: Vec<&Host> = cluster.hosts.iter().collect();
     let examined = in_parallel(hosts, |host| {
         let leaves = table::leaves(cluster, host, kubernetes)?;
         let leaves = leaves.into_iter().map(|leaf| {
             let state = find(existing, host, &leaf).and_then(|identity| {
-                verify::check(&identity, &leaf, of(authorities, leaf.authority), now).map(|()| identity)
+                verify::check(&identity, &leaf, of(authorities, leaf.authority), now, renewal).map(|()| identity)
             });
             Examined { host, leaf, state }
         });

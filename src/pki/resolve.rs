@@ -9,6 +9,7 @@ use crate::cluster::{Cluster, HostName, KubeVersion};
 use super::leaves::{self, Issued};
 use super::shared::Common;
 use super::table::{self, Authority, Form};
+use super::verify::Renewal;
 use super::{Existing, KeyFile, KeyOwner, Keys, Note, PkiError, authority, kubeconfig, service_account};
 
 /// Works out every key, certificate and kubeconfig of `cluster`, keeping whatever is good of `existing`. Returns every
@@ -24,9 +25,10 @@ pub fn resolve(
     kubernetes: KubeVersion,
     existing: &Existing,
     now: Timestamp,
+    renewal: Renewal,
 ) -> Result<Keys, Vec<PkiError>> {
     let common = common(cluster, existing, now)?;
-    let examined = leaves::examine(cluster, kubernetes, existing, &common.authorities, now)?;
+    let examined = leaves::examine(cluster, kubernetes, existing, &common.authorities, now, renewal)?;
     let issued = leaves::issue(cluster, &common.authorities, examined, now)?;
     Ok(assemble(cluster, existing, &common, issued, now))
 }

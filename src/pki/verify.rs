@@ -12,8 +12,27 @@ use super::authority::Material;
 use super::table::Leaf;
 use super::{Identity, read};
 
-/// A certificate is renewed when less than this remains of it, or less than a sixth of its lifetime.
-const RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// When a certificate that is still valid is issued anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Renewal {
+    /// When less than 30 days remain of it, or less than a sixth of its lifetime.
+    #[default]
+    Due,
+    /// When less than 180 days remain of it, or less than half of its lifetime: on the occasion of an upgrade, which
+    /// restarts its readers anyway.
+    Early,
+}
+
+impl Renewal {
+    /// How much must remain of a certificate that was issued for `lifetime`.
+    fn spare(self, lifetime: SignedDuration) -> SignedDuration {
+        let days = |days: i64| SignedDuration::from_hours(days * 24);
+        match self {
+            Self::Due => (lifetime / 6).min(days(30)),
+            Self::Early => (lifetime / 2).min(days(180)),
+        }
+    }
+}
 
 /// Why a certificate is issued anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +83,13 @@ impl fmt::Display for Stale {
 }
 
 /// Whether `identity` is what `leaf` asks for, signed by `authority`, and good for some time from `now`.
-pub(super) fn check(identity: &Identity, leaf: &Leaf, authority: &Material, now: Timestamp) -> Result<(), Stale> {
+pub(super) fn check(
+    identity: &Identity,
+    leaf: &Leaf,
+    authority: &Material,
+    now: Timestamp,
+    renewal: Renewal,
+) -> Result<(), Stale> {
     let ders = read::certificates(&identity.certificate).map_err(Stale::Unreadable)?;
     let certificate = read::certificate(&ders[0]).map_err(Stale::Unreadable)?;
     let key = read::key(&identity.key).map_err(Stale::Unreadable)?;
@@ -75,7 +100,7 @@ pub(super) fn check(identity: &Identity, leaf: &Leaf, authority: &Material, now:
     subject(&certificate, leaf)?;
     usage(&certificate, leaf)?;
     names(&certificate, leaf)?;
-    validity(&certificate, now)
+    validity(&certificate, now, renewal)
 }
 
 fn issuer(certificate: &X509Certificate<'_>, authority: &Material) -> Result<(), Stale> {
@@ -143,13 +168,12 @@ fn name(name: &GeneralName<'_>) -> String {
     }
 }
 
-fn validity(certificate: &X509Certificate<'_>, now: Timestamp) -> Result<(), Stale> {
+fn validity(certificate: &X509Certificate<'_>, now: Timestamp, renewal: Renewal) -> Result<(), Stale> {
     let moment = |second: i64| Timestamp::from_second(second).map_err(|error| Stale::Unreadable(error.to_string()));
     let validity = certificate.validity();
     let (from, end) = (moment(validity.not_before.timestamp())?, moment(validity.not_after.timestamp())?);
     if from > now {
         return Err(Stale::NotYetValid(from));
     }
-    let spare = (end.duration_since(from) / 6).min(RENEW_BEFORE);
-    if end.duration_since(now) > spare { Ok(()) } else { Err(Stale::Expires(end)) }
+    if end.duration_since(now) > renewal.spare(end.duration_since(from)) { Ok(()) } else { Err(Stale::Expires(end)) }
 }

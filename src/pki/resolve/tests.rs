@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cluster::{Cluster, KeyAlgorithm, Parts, Role};
 use crate::pki::fixtures::*;
-use crate::pki::{Existing, Keys, PkiError, resolve};
+use crate::pki::{Existing, Keys, PkiError, Renewal, resolve};
 
 /// `cluster` with its parts changed.
 fn with(change: impl FnOnce(&mut Parts)) -> Cluster {
@@ -221,7 +221,7 @@ fn a_leaf_is_no_ca() {
 fn a_ca_that_ran_out_is_refused_and_one_that_will_is_noted() {
     let keys = first(&cluster());
     let existing = distributed(&keys);
-    let later = |days: u32| resolve(&cluster(), V1_36, &existing, now() + days * DAY);
+    let later = |days: u32| resolve(&cluster(), V1_36, &existing, now() + days * DAY, Renewal::Due);
     let errors = later(3650).unwrap_err();
     assert_eq!(errors.len(), 3);
     assert!(matches!(errors[0], PkiError::Expired { .. }), "{errors:#?}");
@@ -231,14 +231,14 @@ fn a_ca_that_ran_out_is_refused_and_one_that_will_is_noted() {
     assert_eq!(noted.notes.iter().filter(|note| note.host.is_none()).count(), 3, "{:?}", noted.notes);
 
     // Certificates end with their CA, and are not renewed for it on every run.
-    let settled = resolve(&cluster(), V1_36, &distributed(&noted), now() + 3641 * DAY).unwrap();
+    let settled = resolve(&cluster(), V1_36, &distributed(&noted), now() + 3641 * DAY, Renewal::Due).unwrap();
     assert!(changed(&distributed(&noted), &settled).is_empty());
 }
 
 #[test]
 fn a_clock_that_is_behind_is_named() {
     let existing = distributed(&first(&cluster()));
-    let errors = resolve(&cluster(), V1_36, &existing, now() - DAY).unwrap_err();
+    let errors = resolve(&cluster(), V1_36, &existing, now() - DAY, Renewal::Due).unwrap_err();
     assert!(matches!(errors[0], PkiError::NotYetValid { .. }), "{errors:#?}");
 }
 
@@ -295,7 +295,7 @@ fn a_leaf_of_another_ca_or_usage_is_issued_anew() {
 #[test]
 fn leaves_are_renewed_when_little_of_them_remains() {
     let existing = distributed(&first(&cluster()));
-    let later = |days: u32| resolve(&cluster(), V1_36, &existing, now() + days * DAY).unwrap();
+    let later = |days: u32| resolve(&cluster(), V1_36, &existing, now() + days * DAY, Renewal::Due).unwrap();
     assert!(changed(&existing, &later(334)).is_empty());
     let renewed = later(336);
     let count = |keys: &Keys| keys.hosts.values().flatten().filter(|file| file.secret).count();
@@ -303,10 +303,15 @@ fn leaves_are_renewed_when_little_of_them_remains() {
     assert_eq!(renewed.notes.len(), count(&renewed) - shared, "every leaf");
     assert!(renewed.notes[0].text.contains("it expires at 2027-11-20T12:00:00Z"), "{:?}", renewed.notes[0]);
 
+    // An upgrade is an occasion to renew what has less than 180 days left.
+    let early = |days: u32| resolve(&cluster(), V1_36, &existing, now() + days * DAY, Renewal::Early).unwrap();
+    assert!(changed(&existing, &early(184)).is_empty());
+    assert_eq!(changed(&existing, &early(186)), changed(&existing, &renewed));
+
     // Of a lifetime of six days the last is the sixth, whatever 30 days say.
     let short = with(|parts| parts.pki.leaf_lifetime = 6 * DAY);
     let existing = distributed(&first(&short));
-    let later = |hours: u32| resolve(&short, V1_36, &existing, now() + DAY / 24 * hours).unwrap();
+    let later = |hours: u32| resolve(&short, V1_36, &existing, now() + DAY / 24 * hours, Renewal::Due).unwrap();
     assert!(changed(&existing, &later(119)).is_empty());
     assert!(!changed(&existing, &later(121)).is_empty());
 }
@@ -347,7 +352,7 @@ fn a_moved_endpoint_keeps_the_identities() {
 
 #[test]
 fn the_upgrade_to_1_29_changes_groups() {
-    let old = resolve(&cluster(), V1_20, &Existing::default(), now()).unwrap();
+    let old = resolve(&cluster(), V1_20, &Existing::default(), now(), Renewal::Due).unwrap();
     let existing = distributed(&old);
     let next = again(&cluster(), &existing).unwrap();
     let on_m1 = changed(&existing, &next).into_iter().filter_map(|file| file.strip_prefix("m1:").map(str::to_owned));
