@@ -13,6 +13,7 @@ apiVersion: kubewright.dev/v1alpha1
 kind: ImageSpec
 name: sample
 kubernetes: v1.20.2
+program: false
 components:
   - {name: etcd, version: 3.5.16, roles: [etcd], files: [{file: etcd, to: bin/etcd, mode: '0755'}]}
   - name: pause
@@ -73,12 +74,12 @@ fn wrong_calls_and_bad_images_have_their_exit_codes() {
     fs::write(cache.path().join("bad.yaml"), SPEC.replace("3.5.16", "../1")).unwrap();
     for (arguments, code, what) in [
         (&["image", "build", "spec.yaml", "-o", "oci:out:a", "--tag", "b"][..], 64, "the tag is given twice"),
-        (&["image", "build", "spec.yaml", "-o", "oci-archive:out.tar"], 64, "tar -C DIR -cf FILE ."),
+        (&["image", "build", "spec.yaml", "-o", "oci-archive:out.tar"], 64, "kubewright image save"),
         (&["image", "build", "spec.yaml"], 64, "--output"),
         (&["image", "build", "gone.yaml", "-o", "oci:out"], 1, "cannot read the spec gone.yaml"),
         (&["image", "build", "bad.yaml", "-o", "oci:out"], 1, "components[0] (etcd): version: \"../1\""),
         (&["image", "inspect", "oci:gone"], 1, "there is no cluster image at gone"),
-        (&["image", "inspect", "busybox:latest"], 1, "write oci:DIR[:TAG] or oci-archive:FILE"),
+        (&["image", "inspect", "busybox:latest"], 1, "write REGISTRY/NAME:TAG, oci:DIR[:TAG]"),
     ] {
         kubewright(cache.path()).args(arguments).assert().code(code).stderr(predicate::str::contains(what));
     }
@@ -104,4 +105,23 @@ fn builds_at_the_same_time_wait_for_each_other() {
     for tag in ["one", "two"] {
         kubewright(cache.path()).args(["image", "inspect", &format!("oci:out:{tag}"), "--verify"]).assert().success();
     }
+}
+
+/// The images that the lab upgrades between: what is not another version is the same, and the one with the stamp of another
+/// minor is the same but for that.
+#[test]
+fn the_images_of_the_lab_go_together() {
+    let text = |name: &str| fs::read_to_string(format!("{}/images/{name}.yaml", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let (base, updates, minor) = (text("debian-12"), text("debian-12-updates"), text("debian-12-minor"));
+    for (name, text) in [("base", &base), ("updates", &updates), ("minor", &minor)] {
+        kubewright::image::Spec::parse(text, name).unwrap();
+    }
+    let content =
+        |text: &str| text.lines().filter(|line| !line.starts_with(['#', 'n', 'u'])).collect::<Vec<_>>().join("\n");
+    let stamped = updates.replace("v1.20.2+deb12u1", "v1.21.0").replace("v1.20.2-deb12u1", "v1.21.0");
+    assert_eq!(content(&minor), content(&stamped));
+    let versions = [("3.4.23", "3.5.16"), ("1.6.20", "1.7.24"), ("1.1.5", "1.1.15")];
+    let updated = versions.iter().fold(content(&base), |text, (from, to)| text.replace(from, to));
+    let plain = content(&updates).replace("v1.20.2+deb12u1", "v1.20.2").replace("v1.20.2-deb12u1", "v1.20.2");
+    assert_eq!(plain, updated);
 }

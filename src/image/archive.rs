@@ -16,16 +16,12 @@ const INDEX_LIMIT: u64 = 4 << 20;
 /// Unpacks the archive `file` below `directory`, and returns the layout. Blobs that are there from an earlier time stay:
 /// the directory is named after the index, so that another archive gets another one.
 pub(super) fn unpack(file: &Path, directory: &Path) -> Result<PathBuf, ImageError> {
-    let mut archive = match File::open(file) {
-        Ok(archive) => archive,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(ImageError::NotFound { path: file.to_owned() });
-        }
-        Err(error) => return Err(ImageError::io("open", file)(error)),
-    };
+    let mut archive = open(file)?;
     let bad = |reason: String| ImageError::NotLayout { path: file.to_owned(), what: "an OCI archive", reason };
     let contents = contents(&mut archive).map_err(|error| bad(format!("it cannot be read as tar: {error}")))?;
-    let index = contents.index.ok_or_else(|| bad("it has no index.json".to_owned()))?;
+    let index = contents
+        .index
+        .ok_or_else(|| bad("it has no index.json; is it what docker save wrote (docker-archive:FILE)?".to_owned()))?;
     let parsed: Index = serde_json::from_slice(&index).map_err(|error| bad(format!("its index.json: {error}")))?;
 
     let layout = directory.join(digest::of_bytes(&index));
@@ -40,6 +36,14 @@ pub(super) fn unpack(file: &Path, directory: &Path) -> Result<PathBuf, ImageErro
     }
     blobs.finish_layout(&parsed).map_err(ImageError::io("write to", &layout))?;
     Ok(layout)
+}
+
+/// Opens an archive.
+pub(super) fn open(file: &Path) -> Result<File, ImageError> {
+    File::open(file).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ImageError::NotFound { path: file.to_owned() },
+        _ => ImageError::io("open", file)(error),
+    })
 }
 
 #[derive(Default)]

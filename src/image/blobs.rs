@@ -1,6 +1,6 @@
 //! A directory of blobs named by their SHA-256, as in an OCI layout: what has its final name is complete.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,8 @@ use super::{Blob, digest, oci};
 
 /// Prefix of files that are being written.
 const TEMPORARY: &str = ".tmp-";
+/// Directory of downloads that are not complete.
+const PARTIAL: &str = "partial";
 
 /// `ROOT/blobs/sha256`.
 #[derive(Debug, Clone)]
@@ -44,9 +46,45 @@ impl Blobs {
         Ok(directory)
     }
 
+    /// Keeps what is here from being removed, until the result is dropped; many can do so at a time.
+    pub(super) fn hold(&self) -> io::Result<File> {
+        let directory = File::open(self.root.join("blobs"))?;
+        directory.lock_shared()?;
+        Ok(directory)
+    }
+
+    /// As [`Self::lock`], to remove blobs; `None` while somebody holds them.
+    pub(super) fn lock_to_remove(&self) -> io::Result<Option<(File, File)>> {
+        let lock = self.lock()?;
+        let directory = File::open(self.root.join("blobs"))?;
+        match directory.try_lock() {
+            Ok(()) => Ok(Some((lock, directory))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     /// Where the blob with this digest is, or would be.
     pub(super) fn path(&self, sha256: &str) -> PathBuf {
         self.root.join("blobs/sha256").join(sha256)
+    }
+
+    /// Where what has arrived of this blob is kept between attempts.
+    pub(super) fn partial(&self, sha256: &str) -> PathBuf {
+        self.root.join(PARTIAL).join(sha256)
+    }
+
+    /// Makes the directory of [`Self::partial`].
+    pub(super) fn prepare_partial(&self) -> io::Result<()> {
+        fs::create_dir_all(self.root.join(PARTIAL))
+    }
+
+    /// Gives the file at `path`, which is on the same file system and was verified to be `blob`, its name.
+    pub(super) fn adopt(&self, path: &Path, blob: &Blob) -> io::Result<()> {
+        let file = File::open(path)?;
+        file.set_permissions(Permissions::from_mode(0o644))?;
+        file.sync_all()?;
+        fs::rename(path, self.path(&blob.sha256))
     }
 
     /// Whether a file of the right name and size is there.

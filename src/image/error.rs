@@ -5,11 +5,16 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::{RegistryError, SignatureError};
+use crate::cluster::Version;
+
 /// Why a cluster image cannot be used.
 #[derive(Debug, Error)]
 pub enum ImageError {
     /// A reference in no known form.
-    #[error("{reference:?} is no reference to a cluster image: {reason}; write oci:DIR[:TAG] or oci-archive:FILE")]
+    #[error(
+        "{reference:?} is no reference to a cluster image: {reason}; write REGISTRY/NAME:TAG, oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE"
+    )]
     Reference {
         /// As written.
         reference: String,
@@ -62,6 +67,18 @@ pub enum ImageError {
         /// How that was seen.
         reason: String,
     },
+    /// The image asks for a newer program.
+    #[error(
+        "{reference} needs kubewright {minimum} or newer, and this is {own}: take the program that is in the image, or a newer release"
+    )]
+    TooOld {
+        /// The image.
+        reference: String,
+        /// The oldest that understands it.
+        minimum: Version,
+        /// This program.
+        own: Version,
+    },
     /// A blob is not there.
     #[error("{reference}: {what} is missing: {file} does not exist; copy or build the image again")]
     BlobMissing {
@@ -102,6 +119,42 @@ pub enum ImageError {
         /// Digest in the manifest.
         expected: String,
     },
+    /// Not for this processor.
+    #[error("{reference} cannot be used: {reason}")]
+    NoVariant {
+        /// The image.
+        reference: String,
+        /// What there is instead.
+        reason: String,
+    },
+    /// No image at all is for this processor.
+    #[error("no cluster image is for the processor of this machine ({0}); run kubewright on amd64 or arm64")]
+    Architecture(&'static str),
+    /// Something can only be done with another kind of place.
+    #[error("{what} {location}: {reason}")]
+    Unsuitable {
+        /// What was tried: `cannot push to`.
+        what: &'static str,
+        /// The place.
+        location: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Somebody works with what is to be removed.
+    #[error("{directory} is in use by another run of kubewright; try again when that has ended")]
+    InUse {
+        /// What is held.
+        directory: PathBuf,
+    },
+    /// Several transfers failed.
+    #[error("{} transfers failed:\n  {}", .0.len(), .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "))]
+    Transfers(Vec<RegistryError>),
+    /// A registry did not give or take it.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// It is not trusted, or cannot be signed.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
     /// None of the variables is set.
     #[error("no directory for the cache: set KUBEWRIGHT_CACHE, XDG_CACHE_HOME or HOME")]
     NoCacheDirectory,

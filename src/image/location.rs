@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::ImageError;
+pub(super) use crate::cluster::is_tag;
+use crate::cluster::{RegistryReference, TAG_RULE};
 
 /// A place that holds a cluster image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,40 +22,41 @@ pub enum Location {
         /// The file.
         file: PathBuf,
     },
+    /// `docker-archive:FILE`: what `docker save` writes, with one image.
+    DockerArchive {
+        /// The file.
+        file: PathBuf,
+    },
+    /// `REGISTRY/NAME:TAG[@DIGEST]`: in the store of this machine, otherwise in the registry.
+    Registry(RegistryReference),
 }
 
 impl Location {
-    /// Parses `oci:DIR[:TAG]` and `oci-archive:FILE`.
+    /// Parses `REGISTRY/NAME:TAG[@DIGEST]`, `oci:DIR[:TAG]`, `oci-archive:FILE` and `docker-archive:FILE`.
     pub fn parse(text: &str) -> Result<Self, ImageError> {
         let bad = |reason: &'static str| ImageError::Reference { reference: text.to_owned(), reason };
-        if let Some(file) = text.strip_prefix("oci-archive:") {
-            return if file.is_empty() {
-                Err(bad("the file is missing"))
-            } else {
-                Ok(Self::Archive { file: file.into() })
-            };
+        match text.split_once(':') {
+            Some(("oci-archive" | "docker-archive", "")) => Err(bad("the file is missing")),
+            Some(("oci-archive", file)) => Ok(Self::Archive { file: file.into() }),
+            Some(("docker-archive", file)) => Ok(Self::DockerArchive { file: file.into() }),
+            Some(("oci", rest)) => layout(rest).map_err(bad),
+            _ => RegistryReference::parse(text).map(Self::Registry).map_err(bad),
         }
-        let rest = text.strip_prefix("oci:").ok_or_else(|| bad("it starts with neither"))?;
-        // A tag has no slash, so that "oci:/a:b/c" is a directory as a whole.
-        let (directory, tag) = match rest.rsplit_once(':') {
-            Some((directory, tag)) if !tag.contains('/') => (directory, Some(tag)),
-            _ => (rest, None),
-        };
-        if directory.is_empty() {
-            return Err(bad("the directory is missing"));
-        }
-        if tag.is_some_and(|tag| !is_tag(tag)) {
-            return Err(bad("the tag must be 1 to 128 letters, digits, '.', '_', '-', and not start with '.' or '-'"));
-        }
-        Ok(Self::Layout { directory: directory.into(), tag: tag.map(str::to_owned) })
     }
 }
 
-/// Whether `text` is a tag, as registries have them.
-pub(super) fn is_tag(text: &str) -> bool {
-    (1..=128).contains(&text.len())
-        && !text.starts_with(['.', '-'])
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+/// `DIR[:TAG]`.
+fn layout(text: &str) -> Result<Location, &'static str> {
+    // A tag has no slash, so that "oci:/a:b/c" is a directory as a whole.
+    let (directory, tag) = match text.rsplit_once(':') {
+        Some((directory, tag)) if !tag.contains('/') => (directory, Some(tag)),
+        _ => (text, None),
+    };
+    match tag {
+        _ if directory.is_empty() => Err("the directory is missing"),
+        Some(tag) if !is_tag(tag) => Err(TAG_RULE),
+        _ => Ok(Location::Layout { directory: directory.into(), tag: tag.map(str::to_owned) }),
+    }
 }
 
 impl fmt::Display for Location {
@@ -62,6 +65,8 @@ impl fmt::Display for Location {
             Self::Layout { directory, tag: None } => write!(f, "oci:{}", directory.display()),
             Self::Layout { directory, tag: Some(tag) } => write!(f, "oci:{}:{tag}", directory.display()),
             Self::Archive { file } => write!(f, "oci-archive:{}", file.display()),
+            Self::DockerArchive { file } => write!(f, "docker-archive:{}", file.display()),
+            Self::Registry(reference) => reference.fmt(f),
         }
     }
 }
@@ -72,7 +77,14 @@ mod tests {
 
     #[test]
     fn locations_parse_and_print() {
-        for text in ["oci:images/a", "oci:/a:v1.20.2", "oci:/a:b/c", "oci-archive:/media/usb/a.tar"] {
+        for text in [
+            "oci:images/a",
+            "oci:/a:v1.20.2",
+            "oci:/a:b/c",
+            "oci-archive:/media/usb/a.tar",
+            "docker-archive:a:b.tar",
+            "registry.example:5000/a/b:v1",
+        ] {
             assert_eq!(Location::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(
@@ -85,7 +97,9 @@ mod tests {
     #[test]
     fn other_references_are_refused() {
         for (text, why) in [
-            ("registry.example/a:v1", "starts with neither"),
+            ("busybox:latest", "it names no registry"),
+            ("registry.example/a", "neither tag nor digest"),
+            ("docker-archive:", "file is missing"),
             ("oci:", "directory is missing"),
             ("oci::v1", "directory is missing"),
             ("oci:/a:", "the tag must be"),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Blob;
+use super::{Architecture, Blob};
 
 pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -19,6 +19,15 @@ pub(super) const LAYOUT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 pub(super) const TAG: &str = "org.opencontainers.image.ref.name";
 /// The annotation by which containerd names an image that it imports.
 pub(super) const CONTAINERD_NAME: &str = "io.containerd.image.name";
+/// Annotations of layers: what is in there, and for whom.
+pub(super) const COMPONENT: &str = "dev.kubewright.component";
+pub(super) const COMPONENT_VERSION: &str = "dev.kubewright.version";
+pub(super) const COMPONENT_ROLES: &str = "dev.kubewright.roles";
+pub(super) const COMPONENT_ARCHITECTURE: &str = "dev.kubewright.arch";
+/// Annotations of the whole, as the OCI specification names them.
+pub(super) const TITLE: &str = "org.opencontainers.image.title";
+pub(super) const VERSION: &str = "org.opencontainers.image.version";
+pub(super) const DESCRIPTION: &str = "org.opencontainers.image.description";
 /// The label in the config that holds the [`super::ClusterImage`] as JSON. In the config, so that the digest covers it.
 pub(super) const CLUSTER_IMAGE: &str = "dev.kubewright.cluster-image.v1";
 
@@ -58,6 +67,12 @@ pub(super) struct Platform {
     pub(super) os: String,
 }
 
+impl Platform {
+    pub(super) fn linux(architecture: Architecture) -> Self {
+        Self { architecture: architecture.as_str().to_owned(), os: "linux".to_owned() }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Index {
@@ -65,11 +80,13 @@ pub(super) struct Index {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) media_type: Option<String>,
     pub(super) manifests: Vec<Descriptor>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) annotations: BTreeMap<String, String>,
 }
 
 impl Index {
     pub(super) fn new(manifests: Vec<Descriptor>) -> Self {
-        Self { schema_version: 2, media_type: Some(INDEX.to_owned()), manifests }
+        Self { schema_version: 2, media_type: Some(INDEX.to_owned()), manifests, annotations: BTreeMap::new() }
     }
 }
 
@@ -81,6 +98,8 @@ pub(super) struct Manifest {
     pub(super) media_type: Option<String>,
     pub(super) config: Descriptor,
     pub(super) layers: Vec<Descriptor>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) annotations: BTreeMap<String, String>,
 }
 
 impl Manifest {
@@ -90,6 +109,7 @@ impl Manifest {
             media_type: Some(MANIFEST.to_owned()),
             config: Descriptor::new(CONFIG, config),
             layers: layers.iter().map(|layer| Descriptor::new(LAYER_ZSTD, layer)).collect(),
+            annotations: BTreeMap::new(),
         }
     }
 }
@@ -123,6 +143,8 @@ pub(super) struct Execution {
     pub(super) entrypoint: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cmd: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) working_dir: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) labels: Option<BTreeMap<String, String>>,
 }

@@ -1,27 +1,33 @@
 //! Opens a cluster image: everything is checked that can be without reading the layers.
 
-use std::fs;
-use std::io;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::cluster::ImageReference;
 
+use super::access::Access;
 use super::blobs::Blobs;
-use super::oci::{self, Config, Descriptor, Index, Manifest};
-use super::{Blob, ClusterImage, ComponentKind, ImageError, Location, archive, cache, digest, spec};
-
-/// Manifests and configs are small; what is larger is something else, and is not read into memory.
-const DOCUMENT_LIMIT: u64 = 4 << 20;
+use super::document::{self, Document};
+use super::locate::{self, Located};
+use super::oci::{self, Config, Descriptor, Manifest};
+use super::origin::Origin;
+use super::tree::{self, Variants, check_content, check_present, unsuitable};
+use super::{Architecture, Blob, ClusterImage, ComponentKind, ImageError, Location, spec, trust};
 
 /// A cluster image whose manifest is verified, and whose blobs are there with the right sizes.
 #[derive(Debug, Clone)]
 pub struct OpenImage {
     /// What it contains.
     pub manifest: ClusterImage,
-    /// Digest of the OCI manifest, `sha256:…`: the identity of the image.
+    /// Digest of what the reference names, `sha256:…`: the identity of the image. For an image with several variants,
+    /// that is the digest of its index.
     pub digest: String,
     reference: String,
     blobs: Blobs,
+    origin: Option<Origin>,
+    /// Keeps `image prune` away.
+    _held: Option<Arc<File>>,
 }
 
 impl OpenImage {
@@ -38,96 +44,90 @@ impl OpenImage {
         check_content(&self.blobs, &self.reference, &what, blob)
     }
 
+    /// The registry that hosts can read the layers from by themselves, where the image is in one that they see.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
     /// Where the image is, as it was given.
     pub fn reference(&self) -> &str {
         &self.reference
     }
 }
 
-/// Opens the image at `reference`. Archives are unpacked into the cache of this user.
-pub fn open(reference: &ImageReference) -> Result<OpenImage, ImageError> {
+/// Opens the image at `reference` for the architecture of `access`, from whom it is trusted by `access`. What a registry
+/// has and this machine has not is fetched; archives are unpacked.
+pub async fn open(reference: &ImageReference, access: &Access) -> Result<OpenImage, ImageError> {
     let location = Location::parse(&reference.0)?;
-    match location {
-        Location::Layout { .. } => open_with_cache(&location, Path::new("")),
-        Location::Archive { .. } => open_with_cache(&location, &cache::cache_directory()?),
-    }
+    let architecture = access.architecture()?;
+    let located = locate::locate(&location, access, Variants::Only(architecture)).await?;
+    trust::demand(&located, access).await?;
+    let image = open_located(located, architecture)?;
+    Ok(OpenImage { origin: Origin::of(&location, access), ..image })
 }
 
-/// Opens the image at `location`; archives are unpacked below `cache`.
+/// Opens the image at `location`, which is on this machine; archives are unpacked below `cache`.
 pub fn open_with_cache(location: &Location, cache: &Path) -> Result<OpenImage, ImageError> {
-    match location {
-        Location::Layout { directory, tag } => open_layout(location, directory, tag.as_deref()),
-        Location::Archive { file } => {
-            let directory = archive::unpack(file, &cache.join("archives"))?;
-            open_layout(location, &directory, None)
-        }
-    }
+    let architecture = Architecture::own().ok_or(ImageError::Architecture(std::env::consts::ARCH))?;
+    open_located(locate::local(location, cache)?, architecture)
 }
 
-fn open_layout(location: &Location, directory: &Path, tag: Option<&str>) -> Result<OpenImage, ImageError> {
-    if !directory.exists() {
-        return Err(ImageError::NotFound { path: directory.to_owned() });
-    }
-    let index = index_of(directory)?.ok_or_else(|| ImageError::NotLayout {
-        path: directory.to_owned(),
-        what: "an OCI image layout",
-        reason: "it has no index.json".to_owned(),
-    })?;
-    let descriptor = choose(directory, &index, tag)?;
-    let (reference, blobs) = (location.to_string(), Blobs::at(directory));
-    let document = |what: &str, descriptor: &Descriptor| document(&blobs, &reference, what, descriptor);
-    let foreign = |reason: String| ImageError::NotClusterImage { reference: reference.clone(), reason };
-
-    let manifest: Manifest = parse(&document("the manifest", descriptor)?, "its manifest").map_err(&foreign)?;
-    let config: Config = parse(&document("the config", &manifest.config)?, "its config").map_err(&foreign)?;
-    let label = config.config.labels.as_ref().and_then(|labels| labels.get(oci::CLUSTER_IMAGE));
-    let label = label.ok_or_else(|| foreign(format!("its config has no label {}", oci::CLUSTER_IMAGE)))?;
-    let image: ClusterImage = parse(label.as_bytes(), "its list of components").map_err(&foreign)?;
-    check_components(&image, &manifest).map_err(&foreign)?;
+/// Opens the variant for `architecture` of what was found.
+pub(super) fn open_located(located: Located, architecture: Architecture) -> Result<OpenImage, ImageError> {
+    let Located { reference, layout, top, held } = located;
+    let blobs = layout.blobs;
+    let image = read(&blobs, &reference, &top, architecture)?;
     for component in &image.components {
         check_present(&blobs, &reference, &format!("component {}", component.name), &component.blob)?;
     }
-    Ok(OpenImage { manifest: image, digest: descriptor.digest.clone(), reference, blobs })
+    Ok(OpenImage { manifest: image, digest: top.digest, reference, blobs, origin: None, _held: held })
 }
 
-/// The index of the layout in `directory`; `None` when there is none yet.
-pub(super) fn index_of(directory: &Path) -> Result<Option<Index>, ImageError> {
-    let path = directory.join("index.json");
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
+/// What the image `top` has for `architecture`. Its layers are not looked at.
+pub(super) fn read(
+    blobs: &Blobs,
+    reference: &str,
+    top: &Descriptor,
+    architecture: Architecture,
+) -> Result<ClusterImage, ImageError> {
+    let foreign = |reason: String| unsuitable(reference, reason);
+    let bytes = tree::document(blobs, reference, "the manifest", top)?;
+    let manifest = match document::parse(&bytes).map_err(&foreign)? {
+        Document::Manifest(manifest) => manifest,
+        Document::Index(index) => {
+            let variant = document::variant(&index, architecture);
+            let missing = |reason| ImageError::NoVariant { reference: reference.to_owned(), reason };
+            let bytes = tree::document(blobs, reference, "the manifest", variant.map_err(missing)?)?;
+            match document::parse(&bytes).map_err(&foreign)? {
+                Document::Manifest(manifest) => manifest,
+                Document::Index(_) => return Err(foreign("its index leads to another index".to_owned())),
+            }
         }
-        Err(error) => return Err(ImageError::io("read", &path)(error)),
     };
-    let index = parse(&bytes, "it");
-    index.map(Some).map_err(|reason| ImageError::NotLayout { path, what: "the index of an OCI image layout", reason })
+    let config: Config =
+        parse(&tree::document(blobs, reference, "the config", &manifest.config)?, "its config").map_err(&foreign)?;
+    let label = config.config.labels.as_ref().and_then(|labels| labels.get(oci::CLUSTER_IMAGE));
+    let label = label.ok_or_else(|| foreign(format!("its config has no label {}", oci::CLUSTER_IMAGE)))?;
+    if config.architecture != architecture.as_str() {
+        let reason = format!("it is for linux/{} only, not for linux/{architecture}", config.architecture);
+        return Err(ImageError::NoVariant { reference: reference.to_owned(), reason });
+    }
+    let image = ClusterImage::parse(label, reference)?;
+    check_components(&image, &manifest).map_err(&foreign)?;
+    Ok(image)
 }
 
-fn choose<'a>(directory: &Path, index: &'a Index, tag: Option<&str>) -> Result<&'a Descriptor, ImageError> {
-    let tags = || index.manifests.iter().filter_map(|one| one.annotations.get(oci::TAG)).cloned().collect();
-    let directory = directory.to_owned();
-    match (tag, &index.manifests[..]) {
-        (None, [only]) => Ok(only),
-        (None, several) => Err(ImageError::Ambiguous { directory, count: several.len(), tags: tags() }),
-        (Some(tag), manifests) => {
-            let found = manifests.iter().find(|one| one.annotations.get(oci::TAG).is_some_and(|name| name == tag));
-            found.ok_or_else(|| ImageError::NoSuchTag { directory, tag: tag.to_owned(), tags: tags() })
+/// What the image `top` has for this machine, or else for another.
+pub(super) fn read_any(blobs: &Blobs, reference: &str, top: &Descriptor) -> Result<ClusterImage, ImageError> {
+    let own = Architecture::own().into_iter();
+    let mut last = None;
+    for architecture in own.chain(Architecture::ALL) {
+        match read(blobs, reference, top, architecture) {
+            Err(error @ (ImageError::NoVariant { .. } | ImageError::BlobMissing { .. })) => last = Some(error),
+            result => return result,
         }
     }
-}
-
-/// The verified bytes of a small blob.
-fn document(blobs: &Blobs, reference: &str, what: &str, descriptor: &Descriptor) -> Result<Vec<u8>, ImageError> {
-    let foreign = |reason: String| ImageError::NotClusterImage { reference: reference.to_owned(), reason };
-    let blob = descriptor.blob().ok_or_else(|| foreign(format!("the digest of {what} is not SHA-256")))?;
-    if blob.size > DOCUMENT_LIMIT {
-        return Err(foreign(format!("{what} has {} bytes, which no cluster image needs", blob.size)));
-    }
-    check_present(blobs, reference, what, &blob)?;
-    check_content(blobs, reference, what, &blob)?;
-    let path = blobs.path(&blob.sha256);
-    fs::read(&path).map_err(ImageError::io("read", &path))
+    Err(last.unwrap_or(ImageError::Architecture(std::env::consts::ARCH)))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, String> {
@@ -154,27 +154,6 @@ fn check_components(image: &ClusterImage, manifest: &Manifest) -> Result<(), Str
         Some(pair) => Err(format!("component {:?} is listed twice or out of order", pair[1].name)),
         None => Ok(()),
     }
-}
-
-fn check_present(blobs: &Blobs, reference: &str, what: &str, blob: &Blob) -> Result<(), ImageError> {
-    let file = blobs.path(&blob.sha256);
-    let (reference, what) = (reference.to_owned(), what.to_owned());
-    match fs::metadata(&file) {
-        Ok(meta) if meta.len() == blob.size => Ok(()),
-        Ok(meta) => Err(ImageError::BlobSize { reference, what, file, actual: meta.len(), expected: blob.size }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ImageError::BlobMissing { reference, what, file }),
-        Err(error) => Err(ImageError::io("read", &file)(error)),
-    }
-}
-
-fn check_content(blobs: &Blobs, reference: &str, what: &str, blob: &Blob) -> Result<(), ImageError> {
-    let file = blobs.path(&blob.sha256);
-    let actual = digest::of_file(&file).map_err(ImageError::io("read", &file))?;
-    if actual == *blob {
-        return Ok(());
-    }
-    let (reference, what) = (reference.to_owned(), what.to_owned());
-    Err(ImageError::BlobCorrupt { reference, what, file, actual: actual.sha256, expected: blob.sha256.clone() })
 }
 
 #[cfg(test)]

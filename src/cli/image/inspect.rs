@@ -1,15 +1,15 @@
 //! `kubewright image inspect`.
 
 use super::super::{Exit, Failure};
-use super::megabytes;
+use super::{Output, RegistryArgs, megabytes, with_progress};
 use crate::cluster::{ImageReference, Role};
-use crate::image::{self, ComponentKind, OpenImage};
+use crate::image::{self, Access, Architecture, ComponentKind, OpenImage};
 use crate::report;
 
 /// Show what a cluster image contains
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The image: oci:DIR[:TAG] or oci-archive:FILE
+    /// The image
     #[arg(value_name = "IMAGE")]
     reference: String,
     /// How to show it
@@ -18,18 +18,17 @@ pub(in crate::cli) struct Args {
     /// Also read every layer and compare its digest
     #[arg(long)]
     verify: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
-enum Output {
-    #[default]
-    Table,
-    Json,
+    /// Which variant to show [default: the one for this machine]
+    #[arg(long, value_name = "ARCH", value_enum)]
+    architecture: Option<Architecture>,
+    #[command(flatten)]
+    registries: RegistryArgs,
 }
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let image = image::open(&ImageReference(self.reference))?;
+        let access = Access { architecture: self.architecture, ..self.registries.access() };
+        let image = with_progress(&access.progress, image::open(&ImageReference(self.reference), &access))?;
         if self.verify {
             verify(&image)?;
         }
@@ -58,6 +57,7 @@ fn as_table(image: &OpenImage) -> String {
         let roles: Vec<_> = component.roles.iter().map(Role::as_str).collect();
         let kind = match &component.kind {
             ComponentKind::Files => "files".to_owned(),
+            ComponentKind::Program => "kubewright".to_owned(),
             ComponentKind::Images(references) => references.join("\n"),
         };
         let (name, version) = (component.name.clone(), component.version.clone());

@@ -11,15 +11,17 @@ use serde::Serialize;
 use super::error::SourceError;
 use super::inputs::Inputs;
 use super::layer::{self, Compression, Layer};
+use super::pulled::Pulled;
+use super::tarball::Tarball;
 use super::tree::Tree;
 use super::{containers, unpack};
 use crate::image::blobs::Blobs;
 use crate::image::digest;
-use crate::image::spec::{Architecture, ComponentSpec, ContainerImage, Source};
-use crate::image::{Component, ComponentKind};
+use crate::image::spec::{Content, PinnedComponent, PinnedImage, PinnedSource, Place};
+use crate::image::{Architecture, Component, ComponentKind};
 
 /// Raised whenever a layer of the same sources comes out differently: compression, order, paths, documents.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// What the components of one build have in common.
 pub(super) struct Workshop {
@@ -33,8 +35,9 @@ pub(super) struct Workshop {
     pub(super) records: PathBuf,
     /// Their layers.
     pub(super) blobs: Blobs,
+    /// Container images from registries.
+    pub(super) pulled: Pulled,
     pub(super) inputs: Inputs,
-    pub(super) architecture: Architecture,
 }
 
 /// A component whose layer is in the workshop.
@@ -48,75 +51,110 @@ pub(super) struct Packed {
     pub(super) took: Duration,
 }
 
-/// All files of a component.
+/// What a component is made from, found and hashed.
 pub(super) enum Gathered {
     Files(Tree),
-    Images(BTreeMap<String, Tree>),
+    Images {
+        images: Vec<PinnedImage>,
+        /// Layers of those that are made here.
+        layers: BTreeMap<String, Tree>,
+        /// Size of those that were pulled.
+        pulled: u64,
+    },
+    /// Files at the root of the image, for itself and not for hosts.
+    Program(Tree),
 }
 
 impl Gathered {
     /// Size of all files together: how long packing takes.
     pub(super) fn size(&self) -> u64 {
         match self {
-            Self::Files(tree) => tree.size(),
-            Self::Images(layers) => layers.values().map(Tree::size).sum(),
+            Self::Files(tree) | Self::Program(tree) => tree.size(),
+            Self::Images { layers, pulled, .. } => layers.values().map(Tree::size).sum::<u64>() + pulled,
+        }
+    }
+
+    fn kind(&self) -> ComponentKind {
+        match self {
+            Self::Files(_) => ComponentKind::Files,
+            Self::Program(_) => ComponentKind::Program,
+            Self::Images { images, .. } => {
+                ComponentKind::Images(images.iter().map(|image| image.name().to_owned()).collect())
+            }
         }
     }
 }
 
 impl Workshop {
     /// Finds and hashes all files of a component.
-    pub(super) fn gather(&self, spec: &ComponentSpec) -> Result<Gathered, SourceError> {
-        if spec.images.is_empty() {
-            return self.tree(&spec.files).map(Gathered::Files);
+    pub(super) fn gather(&self, spec: &PinnedComponent, architecture: Architecture) -> Result<Gathered, SourceError> {
+        let (images, layers) = match &spec.content {
+            Content::Files(files) => return self.tree(files).map(Gathered::Files),
+            Content::Images(images, layers) => (images, layers),
+        };
+        let mut pulled = 0;
+        for image in images {
+            if let PinnedImage::Pulled { from, digest, .. } = image {
+                let image =
+                    self.pulled.image(digest, architecture).map_err(|reason| SourceError::image(from, reason))?;
+                pulled += image.size();
+            }
         }
-        let layers = spec.layers.iter().map(|(name, sources)| Ok((name.clone(), self.tree(sources)?)));
-        layers.collect::<Result<_, _>>().map(Gathered::Images)
+        let layers = layers.iter().map(|(name, sources)| Ok((name.clone(), self.tree(sources)?)));
+        Ok(Gathered::Images { images: images.clone(), layers: layers.collect::<Result<_, _>>()?, pulled })
     }
 
     /// Packs a component, unless the same files have been packed as the same component before.
-    pub(super) fn pack(&self, spec: &ComponentSpec, gathered: &Gathered) -> Result<Packed, SourceError> {
+    pub(super) fn pack(
+        &self,
+        spec: &PinnedComponent,
+        architecture: Architecture,
+        gathered: &Gathered,
+    ) -> Result<Packed, SourceError> {
         let started = Instant::now();
-        let key = key(spec, gathered, self.architecture).map_err(SourceError::io("describe", &self.records))?;
+        let key = key(spec, gathered, architecture).map_err(SourceError::io("describe", &self.records))?;
         let record = self.records.join(format!("{key}.json"));
         let known = fs::read(&record).ok().and_then(|bytes| serde_json::from_slice::<Layer>(&bytes).ok());
         let (layer, reused) = match known.filter(|layer| self.blobs.is_intact(&layer.blob)) {
             Some(layer) => (layer, true),
             None => {
-                (self.write(spec, gathered, &record).map_err(SourceError::io("write the layer for", &record))?, false)
-            }
-        };
-        let kind = match gathered {
-            Gathered::Files(_) => ComponentKind::Files,
-            Gathered::Images(_) => {
-                ComponentKind::Images(spec.images.iter().map(|image| image.reference.clone()).collect())
+                let written = self.write(spec, architecture, gathered, &record);
+                (written.map_err(SourceError::io("write the layer for", &record))?, false)
             }
         };
         let component = Component {
             name: spec.name.clone(),
             version: spec.version.clone(),
             roles: spec.roles.iter().copied().collect(),
-            kind,
+            kind: gathered.kind(),
             blob: layer.blob.clone(),
         };
         Ok(Packed { component, layer, files: gathered.size(), reused, took: started.elapsed() })
     }
 
-    fn write(&self, spec: &ComponentSpec, gathered: &Gathered, record: &Path) -> io::Result<Layer> {
+    fn write(
+        &self,
+        spec: &PinnedComponent,
+        architecture: Architecture,
+        gathered: &Gathered,
+        record: &Path,
+    ) -> io::Result<Layer> {
         let layer = match gathered {
             Gathered::Files(tree) => {
                 let prefix = format!("opt/kubewright/{}/{}", spec.name, spec.version);
                 layer::write(&self.blobs, Compression::Thorough, |out| tree.write(&prefix, out))?
             }
-            Gathered::Images(layers) => {
+            Gathered::Program(tree) => layer::write(&self.blobs, Compression::Thorough, |out| tree.write("", out))?,
+            Gathered::Images { images, layers, .. } => {
                 let scratch = self.blobs.scratch()?;
                 let archive = scratch.path().join("archive.tar");
                 let inner = Blobs::create(scratch.path())?;
                 let mut out = io::BufWriter::new(File::create(&archive)?);
-                containers::write(&spec.images, layers, self.architecture, &inner, &mut out)?;
+                let ingredients = containers::Ingredients { images, layers, pulled: &self.pulled, architecture };
+                containers::write(&ingredients, &inner, &mut out)?;
                 drop(out);
                 layer::write(&self.blobs, Compression::Minimal, |out| {
-                    let mut tarball = super::tarball::Tarball::new(out);
+                    let mut tarball = Tarball::new(out);
                     ["opt", "opt/kubewright", "opt/kubewright/images"]
                         .iter()
                         .try_for_each(|directory| tarball.directory(directory))?;
@@ -133,7 +171,7 @@ impl Workshop {
         Ok(layer)
     }
 
-    fn tree(&self, sources: &[Source]) -> Result<Tree, SourceError> {
+    fn tree(&self, sources: &[PinnedSource]) -> Result<Tree, SourceError> {
         let mut tree = Tree::default();
         for source in sources {
             tree.add(&self.locate(source)?, source.to.as_deref(), source.mode, &self.inputs)?;
@@ -142,18 +180,16 @@ impl Workshop {
     }
 
     /// The file or directory that a source means, verified where the spec gives a digest.
-    fn locate(&self, source: &Source) -> Result<PathBuf, SourceError> {
-        let (path, name) = match (&source.file, &source.url, &source.sha256) {
-            (Some(file), ..) => (self.cache.join(file), file.as_str()),
-            (None, Some(url), Some(sha256)) => (self.downloads.join(sha256), url.as_str()),
-            // Refused with the spec.
-            _ => return Err(SourceError::unsuitable(&self.cache, "a source has neither file nor url with sha256")),
+    fn locate(&self, source: &PinnedSource) -> Result<PathBuf, SourceError> {
+        let (path, name, sha256) = match &source.place {
+            Place::File { path, sha256 } => (self.cache.join(path), path, sha256.as_ref()),
+            Place::Download { url, sha256 } => (self.downloads.join(sha256), url, Some(sha256)),
         };
         let is_file = fs::metadata(&path).map_err(SourceError::io("read", &path))?.is_file();
-        if !is_file && (source.sha256.is_some() || source.member.is_some()) {
+        if !is_file && (sha256.is_some() || source.member.is_some()) {
             return Err(SourceError::unsuitable(&path, "sha256 and member are for files, and this is none"));
         }
-        if let Some(expected) = &source.sha256 {
+        if let Some(expected) = sha256 {
             let (actual, _) = self.inputs.digest(&path)?;
             if actual != *expected {
                 return Err(SourceError::Digest { path, actual, expected: expected.clone() });
@@ -170,22 +206,25 @@ impl Workshop {
 }
 
 /// What decides how a layer comes out.
-fn key(spec: &ComponentSpec, gathered: &Gathered, architecture: Architecture) -> io::Result<String> {
+fn key(spec: &PinnedComponent, gathered: &Gathered, architecture: Architecture) -> io::Result<String> {
     #[derive(Serialize)]
     struct Key<'a> {
         format: u32,
         name: &'a str,
         version: &'a str,
         architecture: Architecture,
+        /// Files of hosts are below a directory with the component's name, those of the program are not.
+        kind: &'a str,
         files: Option<&'a Tree>,
-        images: &'a [ContainerImage],
+        images: &'a [PinnedImage],
         layers: Option<&'a BTreeMap<String, Tree>>,
     }
-    let (files, layers) = match gathered {
-        Gathered::Files(tree) => (Some(tree), None),
-        Gathered::Images(layers) => (None, Some(layers)),
+    let (kind, files, images, layers) = match gathered {
+        Gathered::Files(tree) => ("files", Some(tree), &[][..], None),
+        Gathered::Program(tree) => ("program", Some(tree), &[][..], None),
+        Gathered::Images { images, layers, .. } => ("images", None, &images[..], Some(layers)),
     };
-    let ComponentSpec { name, version, images, .. } = spec;
-    let key = Key { format: FORMAT, name, version, architecture, files, images, layers };
+    let PinnedComponent { name, version, .. } = spec;
+    let key = Key { format: FORMAT, name, version, architecture, kind, files, images, layers };
     Ok(digest::of_bytes(&serde_json::to_vec(&key)?))
 }

@@ -1,10 +1,10 @@
 //! Layers: tar, compressed with zstd.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
-use crate::image::Blob;
 use crate::image::blobs::Blobs;
 use crate::image::digest::Hashing;
+use crate::image::{Blob, ComponentKind};
 use serde::{Deserialize, Serialize};
 
 /// How hard to compress.
@@ -57,11 +57,22 @@ pub(super) fn write(
         }
         let mut hashing = Hashing::new(encoder);
         fill(&mut hashing)?;
+        // A flush ends a block: with one here, it does not matter whether whoever filled the layer has flushed.
+        hashing.flush()?;
         let (encoder, tar) = hashing.finish();
         encoder.finish()?;
         Ok(tar)
     })?;
     Ok(Layer { blob, diff_id: tar.sha256 })
+}
+
+/// Compresses and stores the layer `tar` of a component of this kind as a build does.
+pub(in crate::image) fn pack_again(blobs: &Blobs, kind: &ComponentKind, mut tar: impl Read) -> io::Result<Blob> {
+    let compression = match kind {
+        ComponentKind::Files | ComponentKind::Program => Compression::Thorough,
+        ComponentKind::Images(_) => Compression::Minimal,
+    };
+    write(blobs, compression, |out| io::copy(&mut tar, out).map(|_| ())).map(|layer| layer.blob)
 }
 
 #[cfg(test)]

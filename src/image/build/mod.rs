@@ -1,30 +1,49 @@
-//! Builds a cluster image: download → gather → pack → OCI layout.
+//! Builds a cluster image: pin → download → gather → pack → OCI layout.
 
+mod checksums;
 mod component;
+mod container_images;
 mod containers;
 mod error;
+#[cfg(test)]
+mod fake_registry;
 mod fetch;
 mod inputs;
 mod layer;
+mod layout;
+mod lock;
+mod mirrors;
+mod program;
+mod pulled;
 mod tarball;
 mod tree;
 mod unpack;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use component::{Packed, Workshop};
-pub use error::{BuildError, ComponentError, DownloadError, SourceError};
+use component::{Gathered, Packed, Workshop};
+pub(super) use container_images::ContainerImages;
+pub use error::{BuildError, ComponentError, DownloadError, ProgramError, PullError, SourceError};
+#[cfg(test)]
+pub(super) use fake_registry::FakeRegistry;
 use inputs::Inputs;
+pub(super) use layer::pack_again;
+use layout::PackedVariant;
+pub(super) use layout::manifest_of;
+pub use lock::LockError;
+use pulled::Pulled;
 
 use super::blobs::Blobs;
-use super::oci::{self, Config, Descriptor, Execution, Index, Manifest, Platform};
-use super::{ClusterImage, Component, Spec, open};
+use super::registry::{Progress, Registry, RegistryOptions};
+use super::spec::{PinnedComponent, PinnedSpec};
+use super::{Architecture, Component, Lock, Spec};
 
 /// Where a build reads and writes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct BuildOptions {
     /// What `file:` in the spec is relative to; also holds downloads and layers for next time, in `build/`.
     pub cache: PathBuf,
@@ -32,20 +51,32 @@ pub struct BuildOptions {
     pub output: PathBuf,
     /// The tag of the image there.
     pub tag: String,
+    /// Digests for what the spec leaves open.
+    pub lock: Option<Lock>,
+    /// How registries and publishers are reached.
+    pub registries: RegistryOptions,
+    /// Only these of the spec's architectures; all where there are none.
+    pub architectures: BTreeSet<Architecture>,
+    /// Static programs for the image; the one that runs now for its own architecture, unless there is another here.
+    pub programs: BTreeMap<Architecture, PathBuf>,
+    /// Counts what is downloaded.
+    pub progress: Progress,
 }
 
 /// An image that was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
-    /// Digest of its manifest: `sha256:…`.
+    /// Digest of its manifest, or of its index where it is for several architectures: `sha256:…`.
     pub digest: String,
-    /// Its components.
+    /// Its components, by architecture and name.
     pub components: Vec<BuiltComponent>,
 }
 
 /// A component of an image that was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuiltComponent {
+    /// What it is for.
+    pub architecture: Architecture,
     /// As it stands in the image.
     pub component: Component,
     /// Size of its files before compression; what images share counts once.
@@ -57,8 +88,29 @@ pub struct BuiltComponent {
 }
 
 /// Builds the image of `spec`. Waits for other builds with the same cache or output.
-pub async fn build(spec: Spec, options: BuildOptions) -> Result<Built, BuildError> {
+pub async fn build(spec: &Spec, options: BuildOptions) -> Result<Built, BuildError> {
+    let registry = Registry::new(options.registries.clone());
+    build_from(spec, options, &registry).await
+}
+
+/// Finds digests for what `spec` leaves open.
+pub async fn lock(spec: &Spec, registries: RegistryOptions) -> Result<Lock, LockError> {
+    lock::resolve(spec, &registries, &Registry::new(registries.clone())).await
+}
+
+/// As [`build`], from whatever has container images.
+pub(super) async fn build_from(
+    spec: &Spec,
+    options: BuildOptions,
+    registry: &impl ContainerImages,
+) -> Result<Built, BuildError> {
+    let spec = spec.pin(options.lock.as_ref(), &options.architectures)?;
     check_output(&options.output)?;
+    let architectures = spec.variants.iter().map(|variant| variant.architecture).collect();
+    let programs = match spec.program {
+        true => program::find(&architectures, &options.programs).map_err(BuildError::Programs)?,
+        false => BTreeMap::new(),
+    };
     let workshop = options.cache.join("build");
     let blobs = Blobs::create(&workshop).map_err(BuildError::io("create", &workshop))?;
     let locking = {
@@ -66,10 +118,14 @@ pub async fn build(spec: Spec, options: BuildOptions) -> Result<Built, BuildErro
         tokio::task::spawn_blocking(move || blobs.lock())
     };
     let lock = stopped(locking.await)?.map_err(BuildError::io("lock", &workshop))?;
-    fetch::fetch_all(&spec, &workshop.join("downloads")).await?;
+    let pulled = workshop.join("pulled");
+    let created = Blobs::create(&pulled).and_then(|blobs| blobs.prepare_partial().map(|()| blobs));
+    let pulled = created.map_err(BuildError::io("create", &pulled))?;
+    fetch::fetch_all(&spec, &options, &workshop.join("downloads")).await?;
+    let pulled = pulled::pull_all(&spec, registry, pulled, &options.progress).await?;
     let work = tokio::task::spawn_blocking(move || {
         let _held = lock;
-        assemble(&spec, &options, &workshop, blobs)
+        assemble(&spec, &options, &programs, &workshop, blobs, pulled)
     });
     stopped(work.await)?
 }
@@ -88,7 +144,14 @@ fn stopped<T>(result: Result<T, tokio::task::JoinError>) -> Result<T, BuildError
     result.map_err(|error| BuildError::Stopped(error.to_string()))
 }
 
-fn assemble(spec: &Spec, options: &BuildOptions, directory: &Path, blobs: Blobs) -> Result<Built, BuildError> {
+fn assemble(
+    spec: &PinnedSpec,
+    options: &BuildOptions,
+    programs: &BTreeMap<Architecture, PathBuf>,
+    directory: &Path,
+    blobs: Blobs,
+    pulled: Pulled,
+) -> Result<Built, BuildError> {
     let records = directory.join("components");
     fs::create_dir_all(&records).map_err(BuildError::io("create", &records))?;
     let workshop = Workshop {
@@ -97,15 +160,29 @@ fn assemble(spec: &Spec, options: &BuildOptions, directory: &Path, blobs: Blobs)
         unpacked: directory.join("unpacked"),
         records,
         blobs,
+        pulled,
         inputs: Inputs::load(&directory.join("inputs.json")),
-        architecture: spec.architecture,
     };
-    let packed = pack_all(spec, &workshop);
+    let authorities = match programs.is_empty() {
+        true => None,
+        false => Some(program::write_authorities(directory).map_err(BuildError::io("write", directory))?),
+    };
+    let packed = pack_all(&tasks(spec, programs, authorities.as_deref()), &workshop);
     workshop.inputs.save().map_err(BuildError::io("write", &directory.join("inputs.json")))?;
     let mut packed = packed?;
-    packed.sort_by(|one, other| one.component.name.cmp(&other.component.name));
-    let digest = write_layout(spec, &packed, &workshop.blobs, options)?;
-    let components = packed.into_iter().map(|packed| BuiltComponent {
+    packed.sort_by(|(one, a), (other, b)| (one, &a.component.name).cmp(&(other, &b.component.name)));
+    let variants: Vec<_> = spec
+        .variants
+        .iter()
+        .map(|variant| {
+            let architecture = variant.architecture;
+            let own = packed.iter().filter(|(other, _)| *other == architecture).map(|(_, packed)| packed.clone());
+            PackedVariant { architecture, components: own.collect() }
+        })
+        .collect();
+    let digest = layout::write(spec, &variants, &workshop.blobs, options)?;
+    let components = packed.into_iter().map(|(architecture, packed)| BuiltComponent {
+        architecture,
         component: packed.component,
         files: packed.files,
         reused: packed.reused,
@@ -114,15 +191,53 @@ fn assemble(spec: &Spec, options: &BuildOptions, directory: &Path, blobs: Blobs)
     Ok(Built { digest, components: components.collect() })
 }
 
+/// A component to pack for one architecture.
+struct Task<'a> {
+    architecture: Architecture,
+    component: PinnedComponent,
+    /// When the component is kubewright itself: the program, and certificate authorities for it.
+    program: Option<(&'a Path, &'a Path)>,
+}
+
+impl Task<'_> {
+    fn gather(&self, workshop: &Workshop) -> Result<Gathered, SourceError> {
+        match self.program {
+            Some((program, authorities)) => program::gather(program, authorities, &workshop.inputs),
+            None => workshop.gather(&self.component, self.architecture),
+        }
+    }
+}
+
+fn tasks<'a>(
+    spec: &PinnedSpec,
+    programs: &'a BTreeMap<Architecture, PathBuf>,
+    authorities: Option<&'a Path>,
+) -> Vec<Task<'a>> {
+    let mut tasks = Vec::new();
+    for variant in &spec.variants {
+        let architecture = variant.architecture;
+        let task = |component: &PinnedComponent| Task { architecture, component: component.clone(), program: None };
+        tasks.extend(variant.components.iter().map(task));
+        let program = programs.get(&architecture).map(PathBuf::as_path).zip(authorities);
+        tasks.extend(program.map(|files| Task { program: Some(files), ..task(&program::component()) }));
+    }
+    tasks
+}
+
 /// Packs all components, as many at a time as there are processors.
-fn pack_all(spec: &Spec, workshop: &Workshop) -> Result<Vec<Packed>, BuildError> {
-    let gathered = parallel(spec.components.iter().collect(), |component| (component, workshop.gather(component)));
+fn pack_all(tasks: &[Task<'_>], workshop: &Workshop) -> Result<Vec<(Architecture, Packed)>, BuildError> {
+    let failure = |task: &Task<'_>, source| ComponentError {
+        component: task.component.name.clone(),
+        architecture: task.architecture,
+        source,
+    };
+    let gathered = parallel(tasks.iter().collect(), |task| (task, task.gather(workshop)));
     let mut failures = Vec::new();
     let mut ready = Vec::new();
-    for (component, result) in gathered {
+    for (task, result) in gathered {
         match result {
-            Ok(files) => ready.push((component, files)),
-            Err(source) => failures.push(ComponentError { component: component.name.clone(), source }),
+            Ok(files) => ready.push((task, files)),
+            Err(source) => failures.push(failure(task, source)),
         }
     }
     if !failures.is_empty() {
@@ -130,9 +245,9 @@ fn pack_all(spec: &Spec, workshop: &Workshop) -> Result<Vec<Packed>, BuildError>
     }
     // The biggest first, so that none is left over for one processor at the end.
     ready.sort_by_key(|(_, files)| std::cmp::Reverse(files.size()));
-    let packed = parallel(ready, |(component, files)| {
-        let failed = |source| ComponentError { component: component.name.clone(), source };
-        workshop.pack(component, &files).map_err(failed)
+    let packed = parallel(ready, |(task, files)| {
+        let packed = workshop.pack(&task.component, task.architecture, &files);
+        packed.map(|packed| (task.architecture, packed)).map_err(|source| failure(task, source))
     });
     let (packed, failures): (Vec<_>, Vec<_>) = packed.into_iter().partition(Result::is_ok);
     if failures.is_empty() {
@@ -143,7 +258,7 @@ fn pack_all(spec: &Spec, workshop: &Workshop) -> Result<Vec<Packed>, BuildError>
 }
 
 fn failed(mut failures: Vec<ComponentError>) -> BuildError {
-    failures.sort_by(|one, other| one.component.cmp(&other.component));
+    failures.sort_by(|one, other| (&one.component, one.architecture).cmp(&(&other.component, other.architecture)));
     BuildError::Components(failures)
 }
 
@@ -164,43 +279,6 @@ fn parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Ve
         }
     });
     results.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Puts layers, config and manifest into the output, and last the index, which makes them visible.
-fn write_layout(spec: &Spec, packed: &[Packed], from: &Blobs, options: &BuildOptions) -> Result<String, BuildError> {
-    let output = &options.output;
-    let failed = |doing| BuildError::io(doing, output);
-    let blobs = Blobs::create(output).map_err(failed("create"))?;
-    let _held = blobs.lock().map_err(failed("lock"))?;
-    for layer in packed.iter().map(|packed| &packed.layer) {
-        blobs.take(from, &layer.blob).map_err(failed("copy a layer to"))?;
-    }
-    let image = ClusterImage {
-        name: spec.name.clone(),
-        kubernetes: spec.kubernetes,
-        components: packed.iter().map(|packed| packed.component.clone()).collect(),
-    };
-    let json = |error: serde_json::Error| BuildError::io("describe the image in", output)(error.into());
-    let label = (oci::CLUSTER_IMAGE.to_owned(), serde_json::to_string(&image).map_err(json)?);
-    let execution = Execution { labels: Some([label].into()), ..Execution::default() };
-    let diff_ids: Vec<_> = packed.iter().map(|packed| packed.layer.diff_id.clone()).collect();
-    let config = Config::new(spec.architecture.as_str(), execution, &diff_ids);
-    let config = blobs.put(&serde_json::to_vec(&config).map_err(json)?).map_err(failed("write to"))?;
-    let layers: Vec<_> = packed.iter().map(|packed| packed.layer.blob.clone()).collect();
-    let manifest = serde_json::to_vec(&Manifest::new(&config, &layers)).map_err(json)?;
-    let mut descriptor = Descriptor::new(oci::MANIFEST, &blobs.put(&manifest).map_err(failed("write to"))?);
-    descriptor.platform =
-        Some(Platform { architecture: spec.architecture.as_str().to_owned(), os: "linux".to_owned() });
-    descriptor.annotations.insert(oci::TAG.to_owned(), options.tag.clone());
-    let digest = descriptor.digest.clone();
-
-    // Images with other tags stay.
-    let mut manifests =
-        open::index_of(output).map_err(BuildError::Existing)?.map_or(Vec::new(), |index| index.manifests);
-    manifests.retain(|other| other.annotations.get(oci::TAG) != Some(&options.tag));
-    manifests.push(descriptor);
-    blobs.finish_layout(&Index::new(manifests)).map_err(failed("write to"))?;
-    Ok(digest)
 }
 
 #[cfg(test)]

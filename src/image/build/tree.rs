@@ -52,6 +52,11 @@ impl Tree {
         self.add_file(from, &to, &meta, mode, inputs)
     }
 
+    /// Adds an empty directory.
+    pub(super) fn add_empty(&mut self, path: &str) -> Result<(), SourceError> {
+        self.insert(Path::new(path), path, Node::Directory)
+    }
+
     /// Size of all files together.
     pub(super) fn size(&self) -> u64 {
         self.0.values().map(|node| if let Node::File { size, .. } = node { *size } else { 0 }).sum()

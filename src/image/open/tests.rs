@@ -1,10 +1,17 @@
+use std::fs;
 use std::io::Write;
 
 use super::*;
+use crate::image::digest;
+use crate::image::oci::Index;
 use crate::image::testing::{SPEC, build_spec, sample};
 
 fn layout(directory: &Path, tag: Option<&str>) -> Location {
     Location::Layout { directory: directory.to_owned(), tag: tag.map(str::to_owned) }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
 fn open_at(directory: &Path) -> Result<OpenImage, ImageError> {
@@ -26,7 +33,7 @@ fn an_image_that_was_built_opens() {
     let directory = tempfile::tempdir().unwrap();
     let built = sample(directory.path());
     let reference = ImageReference(format!("oci:{}:v1", directory.path().join("image").display()));
-    let image = open(&reference).unwrap();
+    let image = block_on(open(&reference, &Access::default())).unwrap();
     assert_eq!(image.digest, built.digest);
     assert_eq!(image.reference(), reference.0);
     let components: Vec<_> = built.components.into_iter().map(|one| one.component).collect();
@@ -205,4 +212,25 @@ fn a_damaged_archive_leaves_no_blob_behind() {
             assert_eq!(digest::of_file(&path).unwrap().sha256, path.file_name().unwrap().to_str().unwrap());
         }
     }
+}
+
+#[test]
+fn an_image_for_a_newer_program_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cache, image) = (directory.path().join("cache"), directory.path().join("image"));
+    let built = sample(directory.path());
+    for (minimum, good) in [("v0.0.1", true), (env!("CARGO_PKG_VERSION"), true), ("v999.0.0", false)] {
+        let spec = SPEC.replace("name: sample\n", &format!("name: sample\nminimumKubewright: {minimum}\n"));
+        build_spec(&spec, &cache, &image, "v1").unwrap();
+        let result = open_at(&image);
+        assert_eq!(result.is_ok(), good, "{minimum}");
+        if let Err(error) = result {
+            let text = error.to_string();
+            assert!(text.contains("needs kubewright v999.0.0 or newer, and this is v"), "{text}");
+        }
+    }
+    // Also where nothing else of it is understood.
+    let blob = &built.components[0].component.blob;
+    replace(&image, Some(r#"{"minimum_kubewright":"v999.0.0","shape":"new"}"#), std::slice::from_ref(blob));
+    assert!(matches!(open_at(&image), Err(ImageError::TooOld { .. })));
 }

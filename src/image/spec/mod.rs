@@ -1,6 +1,9 @@
 //! The spec of a cluster image: which files and container images it is made of, and where they come from.
 
 mod check;
+mod lock;
+mod pinned;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,9 +12,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::cluster::{KubeVersion, Role};
+use crate::cluster::{KubeVersion, Role, Version};
+use crate::image::{Architecture, UpgradesFrom};
 
-pub(super) use check::{is_component_name, is_path_version};
+pub(super) use check::{PROGRAM, is_component_name, is_path_version};
+pub use lock::{Lock, LockFileError, Moved, Open};
+pub use pinned::PinError;
+pub(super) use pinned::{Content, PinnedComponent, PinnedImage, PinnedSource, PinnedSpec, Place};
+pub(super) use source::{ContainerImage, Mode, PerArchitecture, Source};
 
 /// A spec that passed every check. Only [`Spec::parse`] and [`Spec::load`] make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +38,30 @@ pub struct SpecFile {
     /// The version of Kubernetes that it installs.
     #[schemars(with = "String")]
     pub kubernetes: KubeVersion,
-    /// The processor that the programs are for.
-    #[serde(default)]
-    pub architecture: Architecture,
+    /// The versions of Kubernetes that a cluster may have for this image to take it further: `>=v1.35.0, <v1.37.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub upgrades_from: Option<UpgradesFrom>,
+    /// The oldest kubewright that understands the image; older ones refuse it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub minimum_kubewright: Option<Version>,
+    /// The processors that it is for; amd64 unless given. Several make one image with a variant for each.
+    #[serde(default = "amd64")]
+    pub architectures: BTreeSet<Architecture>,
+    /// Whether kubewright itself is in the image, so that it can be run as a container. It is unless told otherwise.
+    #[serde(default = "yes")]
+    pub program: bool,
     /// What it is made of; each becomes one layer, sent only to hosts with one of its roles.
     pub components: Vec<ComponentSpec>,
+}
+
+fn amd64() -> BTreeSet<Architecture> {
+    [Architecture::Amd64].into()
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Version of the format of specs.
@@ -50,26 +77,6 @@ pub enum ApiVersion {
 pub enum Kind {
     /// A spec of a cluster image.
     ImageSpec,
-}
-
-/// A processor architecture, by the name that container images use.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Architecture {
-    /// x86-64.
-    #[default]
-    Amd64,
-    /// AArch64.
-    Arm64,
-}
-
-impl Architecture {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Amd64 => "amd64",
-            Self::Arm64 => "arm64",
-        }
-    }
 }
 
 /// One component: either files or container images.
@@ -91,63 +98,6 @@ pub struct ComponentSpec {
     /// The layers of these images, by a name of their own; a layer that several images use is shipped once.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub layers: BTreeMap<String, Vec<Source>>,
-}
-
-/// Where files come from, and where they go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Source {
-    /// A file or directory, relative to the cache.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
-    /// An address to download from; needs `sha256`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// SHA-256 of the file or download, 64 hex digits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
-    /// The source is a tar (.tar, .tar.gz, .tgz, .tar.zst): take this file or directory out of it; `.` is all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub member: Option<String>,
-    /// Where the file goes, or what a directory's content goes below; a directory may do without.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    /// Permissions of the files; without it, files keep whether they are executable.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<Mode>,
-}
-
-/// Permissions of a file: everyone may read it, or also execute it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Mode {
-    /// rw-r--r--
-    #[serde(rename = "0644")]
-    Plain,
-    /// rwxr-xr-x
-    #[serde(rename = "0755")]
-    Executable,
-}
-
-/// A container image that is made from layers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ContainerImage {
-    /// Registry, path and tag: `registry.example/kube-proxy:v1.36.4`.
-    pub reference: String,
-    /// Names of its layers, the lowest first.
-    pub layers: Vec<String>,
-    /// The program that it runs, with leading arguments.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub entrypoint: Vec<String>,
-    /// Arguments when the container gives none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub command: Vec<String>,
-    /// Environment; PATH has the usual value unless it is given.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
-    /// User, or user:group; root unless given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
 }
 
 /// Why a spec was refused.
@@ -207,3 +157,6 @@ impl std::ops::Deref for Spec {
 pub fn spec_schema() -> schemars::Schema {
     schemars::schema_for!(SpecFile)
 }
+
+#[cfg(test)]
+mod shipped_tests;

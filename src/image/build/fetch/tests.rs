@@ -74,8 +74,10 @@ async fn run(
     if !partial.is_empty() {
         fs::write(directory.path().join(format!("{sha256}.part")), partial).unwrap();
     }
-    let client = Client::builder().tls_certs_only([]).no_proxy().build().unwrap();
-    let result = fetch(&client, &url, &sha256, directory.path()).await;
+    let options = RegistryOptions::default();
+    let downloader = Downloader::new(&options).unwrap();
+    let downloader = Downloader { first_delay: Duration::from_millis(5), ..downloader };
+    let result = downloader.fetch(&url, &sha256, directory.path()).await;
     let result = result.map(|()| fs::read(directory.path().join(&sha256)).unwrap());
     let asked = asked.lock().unwrap().clone();
     (result, asked, fs::read_dir(directory.path()).unwrap().count())
@@ -129,4 +131,19 @@ async fn a_refusal_ends_it_and_a_server_error_does_not() {
     let (result, asked, _) = run(CONTENT, CONTENT, b"", &[Answer::Status("503 Busy"), Answer::Whole]).await;
     assert_eq!(result.unwrap(), CONTENT);
     assert_eq!(asked.len(), 2);
+}
+
+#[tokio::test]
+async fn what_an_earlier_build_left_may_be_of_another_file() {
+    let (result, asked, files) = run(CONTENT, CONTENT, b"xxxxxxxx", &[Answer::Ranges(100)]).await;
+    assert_eq!(result.unwrap(), CONTENT);
+    assert_eq!((asked, files), (vec![Some(8), None], 1));
+}
+
+#[tokio::test]
+async fn a_server_that_always_cuts_off_is_given_up() {
+    let (result, asked, _) = run(CONTENT, CONTENT, b"", &[Answer::Ranges(0)]).await;
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains("what arrived is kept"), "{error}");
+    assert_eq!(asked.len(), 5);
 }
