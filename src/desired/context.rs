@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::Error;
 use crate::cluster::{Cluster, DiskUse, Facts, Host, HostName, KubeVersion, Role, ThinPool, Version};
-use crate::image::{ClusterImage, ComponentKind};
+use crate::image::ClusterImage;
 use crate::pki::{KeyFile, Keys};
 use crate::versions::supported;
 
@@ -33,30 +33,12 @@ impl<'a> Context<'a> {
 
     /// The reference of the container image called `name`: the last element of its path, without tag or digest.
     pub(super) fn reference(&self, name: &'static str) -> Result<&'a str, Error> {
-        references(self.image).find(|reference| last_element(reference) == name).ok_or_else(|| Error::Reference {
+        self.image.reference(name).ok_or_else(|| Error::Reference {
             image: self.image.name.clone(),
             name,
-            available: references(self.image).collect::<Vec<_>>().join(", "),
+            available: self.image.references().collect::<Vec<_>>().join(", "),
         })
     }
-}
-
-fn references(image: &ClusterImage) -> impl Iterator<Item = &str> {
-    image
-        .components
-        .iter()
-        .flat_map(|component| match &component.kind {
-            ComponentKind::Images(references) => references.as_slice(),
-            ComponentKind::Files => &[],
-        })
-        .map(String::as_str)
-}
-
-/// `kube-proxy` of `localhost:5000/mirror/kube-proxy:v1.36.4@sha256:…`.
-fn last_element(reference: &str) -> &str {
-    let plain = reference.split('@').next().unwrap_or(reference);
-    let name = plain.rsplit('/').next().unwrap_or(plain);
-    name.split(':').next().unwrap_or(name)
 }
 
 /// A host, and everything that its state follows from.
@@ -135,19 +117,6 @@ impl<'a> HostContext<'a> {
 mod tests {
     use super::*;
     use crate::desired::fixture::Fixture;
-
-    #[test]
-    fn references_are_found_by_their_last_element() {
-        for reference in [
-            "kube-proxy:v1",
-            "registry.example/kube-proxy:v1.36.4",
-            "localhost:5000/kube-proxy",
-            "localhost:5000/a/kube-proxy:v1@sha256:00",
-        ] {
-            assert_eq!(last_element(reference), "kube-proxy", "{reference}");
-        }
-        assert_ne!(last_element("registry.example/kube-proxy/base:1"), "kube-proxy");
-    }
 
     #[test]
     fn what_is_missing_is_named_with_what_is_there() {

@@ -10,10 +10,10 @@ use super::state::HostState;
 use super::{Context, Error, host_state, pod_cidrs};
 use crate::cluster::{
     Become, Cluster, ClusterName, ControlPlane, Endpoint, EndpointMode, Etcd, Facts, Host, HostName, ImageReference,
-    Interface, IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, LabelKey, LabelValue, Network, NetworkPlugin,
-    Parts, Pki, ProxyMode, QualityOfService, Role, Services, SshTarget,
+    ImageTrust, Interface, IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, LabelKey, LabelValue, Network,
+    NetworkPlugin, Parts, Pki, ProxyMode, QualityOfService, Role, Services, SshTarget,
 };
-use crate::image::{Blob, ClusterImage, Component, ComponentKind};
+use crate::image::{Architecture, Blob, ClusterImage, Component, ComponentKind};
 use crate::pki::{KeyFile, KeyOwner, Keys};
 
 /// Everything that a [`Context`] borrows.
@@ -102,6 +102,7 @@ pub(crate) fn parts() -> Parts {
     Parts {
         name: ClusterName::parse("prod-bj1").unwrap(),
         image: ImageReference("oci:image".to_owned()),
+        image_trust: ImageTrust::default(),
         hosts,
         endpoint: Endpoint { host: "api.bj1.example".to_owned(), port: 6443, mode: EndpointMode::Local },
         network: Network {
@@ -129,6 +130,8 @@ pub(crate) fn parts() -> Parts {
             ca_lifetime: Duration::from_secs(10 * 365 * 86_400),
             leaf_lifetime: Duration::from_secs(365 * 86_400),
         },
+        upgrade: Default::default(),
+        distribution: Default::default(),
     }
 }
 
@@ -225,7 +228,14 @@ fn image(minor: u32) -> ClusterImage {
         };
         component(name, &version, roles, ComponentKind::Images(vec![tagged]))
     }));
-    ClusterImage { name: "fixture".to_owned(), kubernetes, components }
+    ClusterImage {
+        name: "fixture".to_owned(),
+        kubernetes,
+        upgrades_from: None,
+        minimum_kubewright: None,
+        architecture: Architecture::Amd64,
+        components,
+    }
 }
 
 /// The key files of a host, by the roles that need them.

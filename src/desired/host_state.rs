@@ -3,14 +3,15 @@
 use super::context::HostContext;
 use super::state::{HostState, Part, PartState, Resource};
 use super::{
-    Context, Error, binaries, control_plane, disks, endpoint, etcd, kernel, keys, kubelet, network, runtime, tuning,
+    Context, Error, binaries, control_plane, disks, endpoint, etcd, images, kernel, keys, kubelet, network, retained,
+    runtime, tuning,
 };
 use crate::cluster::Host;
 
 type Build = fn(&HostContext<'_>) -> Result<Option<Vec<Resource>>, Error>;
 
 /// Every part, in the order in which they are brought about.
-const PARTS: [(Part, Build); 12] = [
+const PARTS: [(Part, Build); 14] = [
     (Part::Kernel, kernel::part),
     (Part::Disks, disks::part),
     (Part::Binaries, binaries::part),
@@ -18,11 +19,13 @@ const PARTS: [(Part, Build); 12] = [
     (Part::Pki, keys::part),
     (Part::Etcd, etcd::part),
     (Part::Runtime, runtime::part),
+    (Part::Images, images::part),
     (Part::Endpoint, endpoint::part),
     (Part::ControlPlane, control_plane::api_server),
     (Part::Network, network::part),
     (Part::Kubelet, kubelet::part),
     (Part::Controllers, control_plane::controllers),
+    (Part::Retained, retained::part),
 ];
 
 /// Everything that `host` should be. Fails with all that is wrong, never only the first.
@@ -55,9 +58,9 @@ mod tests {
         let elsewhere = [Part::Disks, Part::Etcd];
         let of_m1: Vec<_> = PARTS.map(|(part, _)| part).into_iter().filter(|part| !elsewhere.contains(part)).collect();
         assert_eq!(parts("m1"), of_m1);
-        assert_eq!(parts("e1"), [Part::Kernel, Part::Binaries, Part::Tuning, Part::Pki, Part::Etcd]);
-        use Part::{Binaries, Endpoint, Kernel, Kubelet, Network, Pki, Runtime, Tuning};
-        assert_eq!(parts("n1"), [Kernel, Binaries, Tuning, Pki, Runtime, Endpoint, Network, Kubelet]);
+        assert_eq!(parts("e1"), [Part::Kernel, Part::Binaries, Part::Tuning, Part::Pki, Part::Etcd, Part::Retained]);
+        use Part::{Binaries, Endpoint, Images, Kernel, Kubelet, Network, Pki, Retained, Runtime, Tuning};
+        assert_eq!(parts("n1"), [Kernel, Binaries, Tuning, Pki, Runtime, Images, Endpoint, Network, Kubelet, Retained]);
     }
 
     #[test]

@@ -17,8 +17,11 @@ mod etcd;
 mod file;
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+mod flag_tests;
 mod haproxy;
 mod host_state;
+mod images;
 mod interface;
 mod keepalived;
 pub mod kernel;
@@ -29,6 +32,7 @@ mod network;
 mod objects;
 mod pod_cidrs;
 mod render;
+mod retained;
 mod runtime;
 mod size;
 #[cfg(test)]

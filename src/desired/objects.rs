@@ -65,6 +65,7 @@ fn manifest(template: &'static str, values: Value) -> Result<Vec<serde_json::Val
 mod tests {
     use super::*;
     use crate::desired::fixture::Fixture;
+    use crate::versions::apis;
 
     fn names(objects: &[serde_json::Value]) -> Vec<String> {
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
@@ -87,6 +88,16 @@ mod tests {
         assert_eq!(of(28), common);
         assert_eq!(of(29)[0], "ClusterRoleBinding kubeadm:cluster-admins");
         assert_eq!(of(29)[1..], common);
+    }
+
+    #[test]
+    fn every_object_is_of_an_api_that_is_served() {
+        for minor in supported::FIRST..=supported::LAST {
+            for object in objects(&Fixture::new(minor).context()).unwrap() {
+                let (api, kind) = (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
+                assert!(apis::is_served(api, kind, KubeVersion::new(1, minor, 0)), "1.{minor}: {api} {kind}");
+            }
+        }
     }
 
     #[test]

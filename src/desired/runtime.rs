@@ -1,4 +1,4 @@
-//! containerd, its configuration, and the container images that the host's roles need.
+//! containerd and its configuration.
 
 use minijinja::context;
 
@@ -7,9 +7,8 @@ use super::context::HostContext;
 use super::disk::{POOL, mapper_name, volume_group};
 use super::file::{directory, file, running, unit_file};
 use super::render::render;
-use super::state::{Images, Resource};
-use crate::cluster::{DiskUse, Snapshotter};
-use crate::image::ComponentKind;
+use super::state::Resource;
+use crate::cluster::DiskUse;
 use crate::versions::containerd;
 
 const UNIT: &str = "containerd.service";
@@ -51,52 +50,20 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         path => host.path(&["containerd", "runc", "host-tools"])?,
         pool,
     };
-    let mut resources = vec![
+    Ok(Some(vec![
         directory("/etc/containerd", 0o755),
         file("/etc/containerd/config.toml", 0o644, render(template, settings)?, &[UNIT]),
         unit_file(UNIT, render("containerd.service.j2", unit)?),
         running(UNIT),
-    ];
-    resources.extend(images(host, &format!("{programs}/ctr")));
-    Ok(Some(resources))
-}
-
-fn images(host: &HostContext<'_>, ctr: &str) -> impl Iterator<Item = Resource> {
-    let snapshotter = if host.thin_pool().is_some() { Snapshotter::Devmapper } else { Snapshotter::Overlayfs };
-    host.context.image.for_roles(&host.host.roles).filter_map(move |component| match &component.kind {
-        ComponentKind::Files => None,
-        ComponentKind::Images(references) => Some(Resource::Images(Images {
-            name: component.name.clone(),
-            blob: component.blob.clone(),
-            references: references.clone(),
-            ctr: ctr.to_owned(),
-            snapshotter,
-        })),
-    })
+    ]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{DataDisk, DeviceRule, DiskLayout, Filesystem, ThinPool};
+    use crate::cluster::{DataDisk, DeviceRule, DiskLayout, Filesystem, Snapshotter, ThinPool};
     use crate::desired::fixture::Fixture;
     use crate::desired::state::Part;
-
-    fn images(fixture: &Fixture, host: &str) -> Vec<String> {
-        let state = fixture.state(host);
-        let name = |resource: &Resource| match resource {
-            Resource::Images(images) => Some(images.name.clone()),
-            _ => None,
-        };
-        state.part(Part::Runtime).unwrap().resources.iter().filter_map(name).collect()
-    }
-
-    #[test]
-    fn a_host_gets_the_images_of_its_roles() {
-        let fixture = Fixture::new(36);
-        assert_eq!(images(&fixture, "n1"), ["haproxy", "kube-proxy", "pause"]);
-        assert!(images(&fixture, "m1").contains(&"kube-apiserver".to_owned()));
-    }
 
     fn with_pool(minor: u32) -> Fixture {
         let mut fixture = Fixture::new(minor);
@@ -151,7 +118,7 @@ mod tests {
             );
             let state = fixture.state("n1");
             let snapshotters =
-                state.part(Part::Runtime).unwrap().resources.iter().filter_map(|resource| match resource {
+                state.part(Part::Images).unwrap().resources.iter().filter_map(|resource| match resource {
                     Resource::Images(images) => Some(images.snapshotter),
                     _ => None,
                 });

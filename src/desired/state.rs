@@ -40,8 +40,10 @@ pub enum Part {
     Pki,
     /// The etcd member.
     Etcd,
-    /// containerd, its configuration, and the container images.
+    /// containerd and its configuration.
     Runtime,
+    /// Container images. Apart from containerd, because an upgrade imports them while the old one still runs.
+    Images,
     /// HAProxy and keepalived in front of the API servers.
     Endpoint,
     /// The static pod of the API server.
@@ -53,6 +55,8 @@ pub enum Part {
     /// The static pods of controller-manager and scheduler. Apart from the API server, because without one they only
     /// start, fail and start again.
     Controllers,
+    /// What stays of earlier versions; last, when nothing needs more of them.
+    Retained,
 }
 
 impl fmt::Display for Part {
@@ -65,11 +69,13 @@ impl fmt::Display for Part {
             Self::Pki => "pki",
             Self::Etcd => "etcd",
             Self::Runtime => "runtime",
+            Self::Images => "images",
             Self::Endpoint => "endpoint",
             Self::ControlPlane => "control-plane",
             Self::Network => "network",
             Self::Kubelet => "kubelet",
             Self::Controllers => "controllers",
+            Self::Retained => "retained",
         })
     }
 }
@@ -125,6 +131,8 @@ pub enum Resource {
     Images(Images),
     /// A systemd unit.
     Unit(Unit),
+    /// No more of earlier versions than this.
+    Retained(Retained),
 }
 
 /// Who owns a file. By name, because the user may be one that kubewright makes.
@@ -303,6 +311,20 @@ pub struct Attribute {
     pub hint: String,
     /// Units that must see a change.
     pub restarts: Vec<String>,
+}
+
+/// What stays on a host of programs, container images and blobs. What is in use there stays anyway: whatever a unit, a
+/// static pod, a link, a process or a container refers to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retained {
+    /// Directories of the components that are wanted: `/opt/kubewright/NAME/VERSION`.
+    pub directories: Vec<String>,
+    /// References of the container images that are wanted.
+    pub references: Vec<String>,
+    /// SHA-256 of the blobs that are wanted.
+    pub blobs: Vec<String>,
+    /// How many other versions of each component, and of each container image, stay: the newest ones.
+    pub others: u32,
 }
 
 /// The agent's own program, at a path that stays the same over versions.

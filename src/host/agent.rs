@@ -84,6 +84,7 @@ where
         outgoing,
         runtime: Handle::current(),
         listeners: Listeners::default(),
+        server: None,
         binary,
     };
     let why = tokio::select! {

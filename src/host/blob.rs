@@ -13,7 +13,8 @@ use super::machine::{Machine, STATE, found};
 use super::protocol::Failure;
 use crate::image::Blob;
 
-fn store() -> String {
+/// Where the blobs are.
+pub(super) fn store() -> String {
     format!("{STATE}/blobs/sha256")
 }
 

@@ -1,11 +1,11 @@
-//! containerd's list of images, over its socket: starting `ctr` costs a host more than all of the answer.
+//! containerd's images, over its socket: starting `ctr` costs a host more than all of the answer.
 //!
 //! Only what is asked for here is declared of its protocol; fields that are not are skipped by their numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -20,17 +20,95 @@ use tower::service_fn;
 const NAMESPACE: &str = "k8s.io";
 const LIST: &str = "/containerd.services.images.v1.Images/List";
 const UPDATE: &str = "/containerd.services.images.v1.Images/Update";
+const DELETE: &str = "/containerd.services.images.v1.Images/Delete";
+const CONTAINERS: &str = "/containerd.services.containers.v1.Containers/List";
+/// Containers are listed with all that they were made from.
+const LARGEST_ANSWER: usize = 64 << 20;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Labels of every image, by its reference.
 pub(super) type Images = BTreeMap<String, BTreeMap<String, String>>;
 
+/// An image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Image {
+    /// Its reference.
+    pub(super) name: String,
+    /// Digest of its manifest or index: the image itself, whatever it is called.
+    pub(super) digest: String,
+    /// When it got its name or its labels.
+    pub(super) updated: SystemTime,
+    /// Labels of the reference.
+    pub(super) labels: BTreeMap<String, String>,
+}
+
+/// Images, and what uses them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Catalogue {
+    /// All images.
+    pub(super) images: Vec<Image>,
+    /// References that containers were made from.
+    pub(super) used: Vec<String>,
+}
+
+impl Catalogue {
+    /// Digests of the images that containers were made from.
+    pub(super) fn running(&self) -> BTreeSet<&str> {
+        let used = self.images.iter().filter(|image| self.used.contains(&image.name));
+        used.map(|image| image.digest.as_str()).collect()
+    }
+}
+
 #[derive(Clone, PartialEq, prost::Message)]
-struct Image {
+struct ImageRecord {
     #[prost(string, tag = "1")]
     name: String,
     #[prost(btree_map = "string, string", tag = "2")]
     labels: BTreeMap<String, String>,
+    #[prost(message, optional, tag = "3")]
+    target: Option<Descriptor>,
+    #[prost(message, optional, tag = "8")]
+    updated_at: Option<Moment>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Descriptor {
+    #[prost(string, tag = "2")]
+    digest: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Moment {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanoseconds: i32,
+}
+
+impl Moment {
+    fn time(&self) -> SystemTime {
+        let (seconds, nanoseconds) = (u64::try_from(self.seconds), u32::try_from(self.nanoseconds));
+        let since = Duration::new(seconds.unwrap_or(0), nanoseconds.unwrap_or(0).min(999_999_999));
+        SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct DeleteImageRequest {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Container {
+    #[prost(string, tag = "3")]
+    image: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ListContainersResponse {
+    #[prost(message, repeated, tag = "1")]
+    containers: Vec<Container>,
 }
 
 /// A message without any field that matters here.
@@ -40,7 +118,7 @@ struct Plain {}
 #[derive(Clone, PartialEq, prost::Message)]
 struct ListImagesResponse {
     #[prost(message, repeated, tag = "1")]
-    images: Vec<Image>,
+    images: Vec<ImageRecord>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -52,7 +130,7 @@ struct FieldMask {
 #[derive(Clone, PartialEq, prost::Message)]
 struct UpdateImageRequest {
     #[prost(message, optional, tag = "1")]
-    image: Option<Image>,
+    image: Option<ImageRecord>,
     #[prost(message, optional, tag = "2")]
     update_mask: Option<FieldMask>,
 }
@@ -66,9 +144,28 @@ pub(super) fn images(socket: &Path) -> io::Result<Images> {
 /// Sets `labels` on an image; its others stay.
 pub(super) fn label(socket: &Path, name: &str, labels: &BTreeMap<String, String>) -> io::Result<()> {
     let paths = labels.keys().map(|key| format!("labels.{key}")).collect();
-    let image = Image { name: name.to_owned(), labels: labels.clone() };
+    let image = ImageRecord { name: name.to_owned(), labels: labels.clone(), ..ImageRecord::default() };
     let request = UpdateImageRequest { image: Some(image), update_mask: Some(FieldMask { paths }) };
     call(socket, UPDATE, request).map(|Plain {}| ())
+}
+
+/// All images of the kubelet's namespace, and which of them containers were made from.
+pub(super) fn catalogue(socket: &Path) -> io::Result<Catalogue> {
+    let listed: ListImagesResponse = call(socket, LIST, Plain {})?;
+    let containers: ListContainersResponse = call(socket, CONTAINERS, Plain {})?;
+    let image = |record: ImageRecord| Image {
+        name: record.name,
+        digest: record.target.unwrap_or_default().digest,
+        updated: record.updated_at.unwrap_or_default().time(),
+        labels: record.labels,
+    };
+    let used = containers.containers.into_iter().map(|container| container.image).collect();
+    Ok(Catalogue { images: listed.images.into_iter().map(image).collect(), used })
+}
+
+/// Removes a reference; containerd collects the content when nothing else refers to it.
+pub(super) fn remove(socket: &Path, name: &str) -> io::Result<()> {
+    call(socket, DELETE, DeleteImageRequest { name: name.to_owned() }).map(|Plain {}| ())
 }
 
 /// One call, on a runtime of its own: the caller is a thread for work that blocks.
@@ -103,7 +200,7 @@ where
         .connect_with_connector(connect)
         .await
         .map_err(|error| unavailable(&error))?;
-    let mut client = tonic::client::Grpc::new(channel);
+    let mut client = tonic::client::Grpc::new(channel).max_decoding_message_size(LARGEST_ANSWER);
     client.ready().await.map_err(|error| unavailable(&error))?;
     let mut request = Request::new(request);
     request.metadata_mut().insert("containerd-namespace", MetadataValue::from_static(NAMESPACE));

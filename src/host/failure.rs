@@ -5,9 +5,21 @@ use std::io;
 use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
+use serde::{Deserialize, Serialize};
 
 use super::command::CommandError;
-use super::protocol::Failure;
+
+/// A failed request: all that the operator needs, without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct Failure {
+    /// Step: resource or request, and the command where one ran.
+    pub what: String,
+    /// What came back: the error, the tail of standard error.
+    pub why: String,
+    /// What to do next, where that is known.
+    pub hint: Option<String>,
+}
 
 impl Failure {
     /// `what` was tried and `why` came back.

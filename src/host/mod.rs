@@ -3,13 +3,16 @@
 
 pub mod agent;
 pub mod atomic;
+mod backup;
 pub mod blob;
 pub mod command;
 mod containerd;
 mod converge;
 mod disk;
-mod facts;
+mod etcdctl;
+pub(crate) mod facts;
 mod failure;
+mod fetch;
 pub mod frame;
 mod irq;
 mod layer;
@@ -18,7 +21,9 @@ mod machine;
 mod own;
 mod owner;
 mod pending;
+mod previous;
 mod probe;
+mod probes;
 mod proc;
 pub mod protocol;
 mod read;
@@ -26,11 +31,17 @@ mod request;
 mod reset;
 mod resource;
 pub mod root;
+mod serve;
+mod shelf;
+mod snapshot;
 mod system;
 mod systemd;
 mod tool;
+pub mod transfer;
 pub mod tune;
 mod unpack;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod testing_etcd;

@@ -25,16 +25,16 @@ impl Accounts {
         Ok(Self { users, groups, live: machine.root.is_live() })
     }
 
-    /// The id of a user.
+    /// The id of a user; a number that is nobody's name stands for itself, as for chown(1).
     pub(super) fn user(&self, name: &str) -> Option<u32> {
         let asked = || self.live.then(|| User::from_name(name).ok().flatten()).flatten().map(|user| user.uid.as_raw());
-        self.users.get(name).copied().or_else(asked)
+        self.users.get(name).copied().or_else(asked).or_else(|| name.parse().ok())
     }
 
-    /// The id of a group.
+    /// The id of a group, likewise.
     pub(super) fn group(&self, name: &str) -> Option<u32> {
         let asked = || self.live.then(|| Group::from_name(name).ok().flatten()).flatten().map(|g| g.gid.as_raw());
-        self.groups.get(name).copied().or_else(asked)
+        self.groups.get(name).copied().or_else(asked).or_else(|| name.parse().ok())
     }
 
     /// Both ids of an owner; `None` while either is not there yet.
@@ -42,12 +42,18 @@ impl Accounts {
         self.user(&owner.user).zip(self.group(&owner.group))
     }
 
-    /// The ids as people write them: `etcd:etcd`, numbers where nobody has them.
-    pub(super) fn display(&self, (user, group): (u32, u32)) -> String {
+    /// The names of ids, numbers where nobody has them.
+    pub(super) fn owner(&self, (user, group): (u32, u32)) -> Owner {
         let name = |names: &BTreeMap<String, u32>, id: u32| {
             names.iter().find(|(_, known)| **known == id).map_or_else(|| id.to_string(), |(name, _)| name.clone())
         };
-        format!("{}:{}", name(&self.users, user), name(&self.groups, group))
+        Owner { user: name(&self.users, user), group: name(&self.groups, group) }
+    }
+
+    /// The same as people write it: `etcd:etcd`.
+    pub(super) fn display(&self, ids: (u32, u32)) -> String {
+        let Owner { user, group } = self.owner(ids);
+        format!("{user}:{group}")
     }
 }
 
@@ -77,5 +83,7 @@ mod tests {
         assert_eq!(accounts.ids(&owner("etcd", "root")), Some((998, 0)));
         assert_eq!(accounts.ids(&owner("etcd", "nobody")), None);
         assert_eq!(accounts.display((998, 7)), "etcd:7");
+        assert_eq!(accounts.owner((5, 998)), owner("5", "etcd"));
+        assert_eq!(accounts.ids(&owner("5", "7")), Some((5, 7)));
     }
 }

@@ -9,8 +9,10 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::failure::Failure;
+pub use super::probes::{CertificateDates, EtcdMember, LogOf, Probe, Probed, QueueRow};
+use super::transfer::{Fetch, Serve};
 use crate::cluster::Facts;
-use crate::desired::disk::Disk;
 use crate::desired::state::{Part, PartState};
 use crate::image::Blob;
 
@@ -61,8 +63,46 @@ pub enum ToAgent {
         /// Where the first piece belongs: what [`Reply::Blobs`] said is there already.
         offset: u64,
     },
+    /// Give blobs to other hosts of the run, until the session ends. → [`Reply::Serving`]
+    Serve(Serve),
+    /// Give no more blobs. → [`Reply::Done`]
+    StopServing,
+    /// Take a blob from elsewhere, with [`Event::Fetched`] on the way. → [`Reply::Done`]
+    Fetch(Fetch),
     /// Look at something that runs. → [`Reply::Probed`]
     Probe(Probe),
+    /// Keep what these parts are on the host now, so that an upgrade can be taken back. What is kept for the same
+    /// upgrade already stays; what is kept for another one goes. → [`Reply::Done`]
+    Keep {
+        /// The upgrade that is about to begin.
+        upgrade: Upgrade,
+        /// Parts that it will change.
+        parts: Vec<PartState>,
+    },
+    /// What is kept? → [`Reply::Kept`]
+    Kept,
+    /// Throw away what is kept. → [`Reply::Done`]
+    Forget,
+    /// Copy what makes the host a part of its cluster, unless there is such a copy; the newest three stay.
+    /// → [`Reply::BackedUp`]
+    Backup {
+        /// Name of the backup: letters, digits, dots, dashes and underscores.
+        name: String,
+    },
+    /// Take a snapshot of etcd from this host's member and verify it, unless there is one. → [`Reply::Snapshot`]
+    Snapshot {
+        /// Name of the backup that it belongs to.
+        name: String,
+        /// Client URL of the member.
+        endpoint: String,
+    },
+    /// Make another member etcd's leader. → [`Reply::Done`]
+    MoveLeader {
+        /// Client URL of the leader, which is this host's member.
+        endpoint: String,
+        /// Hexadecimal id of the member that is to lead.
+        target: String,
+    },
     /// Return the host to bare. → [`Reply::Changes`]
     Reset,
     /// Still here.
@@ -104,6 +144,11 @@ pub enum Event {
         /// What.
         change: Change,
     },
+    /// More of a blob has come; some of these may be left out.
+    Fetched {
+        /// Bytes since the beginning of the request.
+        bytes: u64,
+    },
 }
 
 /// Answer to a request.
@@ -138,8 +183,50 @@ pub enum Reply {
     },
     /// To [`ToAgent::Probe`].
     Probed(Probed),
-    /// To [`ToAgent::Put`].
+    /// To [`ToAgent::Kept`].
+    Kept {
+        /// The upgrade that it was kept for; none where nothing is kept.
+        upgrade: Option<Upgrade>,
+        /// Parts as they were: converging them takes the upgrade back.
+        parts: Vec<PartState>,
+    },
+    /// To [`ToAgent::Backup`].
+    BackedUp {
+        /// Directory of the copies, which are below it by their absolute paths.
+        path: String,
+        /// Bytes of the files in it.
+        bytes: u64,
+        /// Whether it was made now.
+        created: bool,
+    },
+    /// To [`ToAgent::Snapshot`]: it is whole.
+    Snapshot {
+        /// The file.
+        path: String,
+        /// Its size in bytes.
+        bytes: u64,
+        /// SHA-256 of the whole file, in hexadecimal.
+        sha256: String,
+        /// The member's revision when the snapshot began, so that it holds at least that; none when it was there
+        /// already.
+        revision: Option<u64>,
+    },
+    /// To [`ToAgent::Serve`].
+    Serving {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// To requests that are answered by their success alone.
     Done,
+}
+
+/// An upgrade, by texts that tell it from every other one: digests of both cluster images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upgrade {
+    /// What is there before.
+    pub from: String,
+    /// What is to be there.
+    pub to: String,
 }
 
 /// Who holds a run lock.
@@ -202,199 +289,6 @@ pub enum Action {
     Restart,
     /// A unit stops.
     Stop,
-}
-
-/// A failed request: all that the operator needs, without secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{what}: {why}")]
-pub struct Failure {
-    /// Step: resource or request, and the command where one ran.
-    pub what: String,
-    /// What came back: the error, the tail of standard error.
-    pub why: String,
-    /// What to do next, where that is known.
-    pub hint: Option<String>,
-}
-
-/// Something that runs on the host, looked at from the host itself.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Probe {
-    /// This host's etcd member, over its JSON gateway with the healthcheck certificate under /etc/kubernetes/pki/etcd.
-    Etcd {
-        /// Client URL: `https://10.0.0.1:2379`.
-        endpoint: String,
-    },
-    /// GET an HTTPS URL (`/readyz` of an API server), trusting the cluster's CA; 200 is healthy.
-    Https {
-        /// The URL.
-        url: String,
-    },
-    /// GET a plain HTTP URL on loopback (kubelet's healthz).
-    Http {
-        /// The URL.
-        url: String,
-    },
-    /// How often systemd has restarted a unit by itself since it was last started, and what it said last.
-    Unit {
-        /// Name: `kubelet.service`.
-        name: String,
-    },
-    /// The host's clock. → [`Probed::Clock`]
-    Clock,
-    /// Write and sync beside etcd's data, as etcd does. → [`Probed::Syncs`]
-    Syncs,
-    /// Which of these kernel modules does the running kernel not have? → [`Probed::Missing`]
-    Modules {
-        /// Names.
-        names: Vec<String>,
-    },
-    /// Which of these data disks could not be brought about, and why? → [`Probed::Unusable`]
-    Disks {
-        /// All data disks of the host.
-        disks: Vec<Disk>,
-    },
-    /// Which of these files are not there? → [`Probed::Missing`]
-    Files {
-        /// Absolute paths.
-        paths: Vec<String>,
-    },
-    /// Listen on these addresses until [`Probe::Hush`], as far as nobody listens there. → [`Probed::Done`]
-    Listen {
-        /// Own addresses.
-        addresses: Vec<SocketAddr>,
-    },
-    /// Connect to these addresses, all at once. → [`Probed::Unreached`]
-    Reach {
-        /// Addresses of other hosts.
-        addresses: Vec<SocketAddr>,
-    },
-    /// No longer listen. → [`Probed::Done`]
-    Hush,
-    /// Dates of every certificate under /etc/kubernetes, /etc/etcd and /var/lib/kubelet/pki, kubeconfigs included.
-    Certificates,
-}
-
-/// Answer to a [`Probe`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Probed {
-    /// The member answers.
-    Etcd(EtcdMember),
-    /// Status code and body's first kilobyte.
-    Http {
-        /// HTTP status.
-        status: u16,
-        /// First kilobyte.
-        body: String,
-    },
-    /// Nothing answers there, and why.
-    Unreachable {
-        /// The connection error.
-        why: String,
-    },
-    /// The unit.
-    Unit {
-        /// Restarts by systemd.
-        restarts: u32,
-        /// End of its journal.
-        last_lines: String,
-    },
-    /// Milliseconds since the epoch by the host's clock.
-    Clock {
-        /// Milliseconds.
-        milliseconds: i64,
-    },
-    /// How long one write with its sync took.
-    Syncs {
-        /// The 99th percentile, in microseconds.
-        p99_microseconds: u64,
-    },
-    /// Names of modules, or paths of files.
-    Missing {
-        /// Names.
-        names: Vec<String>,
-    },
-    /// What keeps data disks from being used.
-    Unusable {
-        /// Each with what was found.
-        problems: Vec<Failure>,
-    },
-    /// Addresses that could not be connected to, and why.
-    Unreached {
-        /// Why, by address.
-        addresses: BTreeMap<SocketAddr, String>,
-    },
-    /// It is done.
-    Done,
-    /// Certificates found.
-    Certificates {
-        /// In order of path.
-        certificates: Vec<CertificateDates>,
-    },
-}
-
-/// A member's view of the etcd cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EtcdMember {
-    /// Own member id, hexadecimal.
-    pub member: String,
-    /// Leader's member id, hexadecimal; none while there is no leader.
-    pub leader: Option<String>,
-    /// Raft term.
-    pub raft_term: u64,
-    /// Raft index.
-    pub raft_index: u64,
-    /// Server version.
-    pub version: String,
-    /// Database size in bytes.
-    pub db_size: u64,
-    /// Members that this one knows, by name: whether each is a started voter.
-    pub members: BTreeMap<String, bool>,
-    /// Alarms and errors that it reports.
-    pub errors: Vec<String>,
-}
-
-/// An interrupt of a network card's queue: where it is worked on, and where it should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueueRow {
-    /// The card's interface.
-    pub nic: String,
-    /// The bond or bridge that the card is a member of.
-    pub master: Option<String>,
-    /// Queue, from 0.
-    pub queue: usize,
-    /// Number of the interrupt; another one after each boot.
-    pub interrupt: u32,
-    /// What the driver calls it.
-    pub name: String,
-    /// CPUs that may work on it.
-    pub cpus: String,
-    /// CPU that should.
-    pub wanted: String,
-    /// Whether the kernel keeps it where its driver wants it.
-    pub managed: bool,
-    /// NUMA node of the card.
-    pub node: u32,
-    /// CPUs that share the work of received packets.
-    pub receive: String,
-    /// CPUs whose senders use the queue.
-    pub transmit: String,
-    /// How often the interrupt came.
-    pub count: u64,
-    /// Packets received by the queue, where the driver counts them.
-    pub packets: Option<u64>,
-}
-
-/// One certificate on a host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CertificateDates {
-    /// File.
-    pub path: String,
-    /// Subject's common name.
-    pub common_name: String,
-    /// End of validity, RFC 3339.
-    pub not_after: String,
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use super::lock::{self, Lock, Taken};
 use super::machine::Machine;
 use super::protocol::{Event, Failure, FromAgent, Holder, Reply, ToAgent};
-use super::{blob, converge, facts, probe, read, reset};
+use super::serve::Server;
+use super::transfer::Serve;
+use super::{backup, blob, converge, etcdctl, facts, fetch, previous, probe, read, reset, snapshot};
 use crate::image::Blob;
 
 /// What came in: pings are answered by nobody and do not get here.
@@ -33,6 +35,8 @@ pub(super) struct Session {
     pub(super) runtime: Handle,
     /// Sockets that listen for a trial of the network.
     pub(super) listeners: probe::Listeners,
+    /// Gives blobs to other hosts, where it was asked to.
+    pub(super) server: Option<Server>,
     /// The running binary, which a reset spares to the last.
     pub(super) binary: PathBuf,
 }
@@ -72,9 +76,26 @@ impl Session {
             }
             ToAgent::Blobs { blobs } => blob::have(machine, &blobs).map(|have| Reply::Blobs { have }),
             ToAgent::Put { blob, offset } => return self.receive(&blob, offset),
+            ToAgent::Serve(serve) => self.serve(&serve),
+            ToAgent::StopServing => {
+                self.server = None;
+                Ok(Reply::Done)
+            }
+            ToAgent::Fetch(fetch) => {
+                let taken = self.runtime.block_on(fetch::fetch(machine, &fetch, &outgoing));
+                taken.map(|()| Reply::Done)
+            }
             ToAgent::Probe(probe) => {
                 let answer = probe::probe(machine, &mut self.listeners, &probe);
                 self.runtime.block_on(answer).map(Reply::Probed)
+            }
+            ToAgent::Keep { upgrade, parts } => previous::keep(machine, &upgrade, &parts).map(|()| Reply::Done),
+            ToAgent::Kept => previous::kept(machine).map(|(upgrade, parts)| Reply::Kept { upgrade, parts }),
+            ToAgent::Forget => previous::forget(machine).map(|()| Reply::Done),
+            ToAgent::Backup { name } => backup::backup(machine, &name),
+            ToAgent::Snapshot { name, endpoint } => snapshot::snapshot(machine, &name, &endpoint),
+            ToAgent::MoveLeader { endpoint, target } => {
+                etcdctl::move_leader(machine, &endpoint, &target).map(|()| Reply::Done)
             }
             ToAgent::Reset => reset::reset(machine, &self.binary, &mut events).map(|parts| Reply::Changes { parts }),
             ToAgent::Ping => return Err(Over),
@@ -90,6 +111,15 @@ impl Session {
             }
         }
         Ok(Reply::Locked)
+    }
+
+    /// A second request takes the place of the first.
+    fn serve(&mut self, serve: &Serve) -> Result<Reply, Failure> {
+        self.server = None;
+        let server = self.runtime.block_on(Server::start(&self.machine, serve))?;
+        let address = server.address;
+        self.server = Some(server);
+        Ok(Reply::Serving { address })
     }
 
     /// Takes a blob's pieces; a request in between them means that the two sides no longer understand each other.

@@ -25,6 +25,10 @@ pub(super) trait System: Send + Sync {
     fn images(&self, socket: &Path) -> io::Result<containerd::Images>;
     /// Sets labels on an image of containerd; [`io::ErrorKind::NotFound`] when it knows none of that reference.
     fn label_image(&self, socket: &Path, reference: &str, labels: &BTreeMap<String, String>) -> io::Result<()>;
+    /// containerd's images with their versions, and which of them containers use.
+    fn image_catalogue(&self, socket: &Path) -> io::Result<containerd::Catalogue>;
+    /// Removes a reference from containerd; [`io::ErrorKind::NotFound`] when it knows none of that name.
+    fn remove_image(&self, socket: &Path, reference: &str) -> io::Result<()>;
     /// Detaches the file system mounted at `path`.
     fn unmount(&self, path: &Path) -> io::Result<()>;
     /// Kills a process; one that is gone already is killed.
@@ -63,6 +67,14 @@ impl System for Live {
 
     fn label_image(&self, socket: &Path, reference: &str, labels: &BTreeMap<String, String>) -> io::Result<()> {
         containerd::label(socket, reference, labels)
+    }
+
+    fn image_catalogue(&self, socket: &Path) -> io::Result<containerd::Catalogue> {
+        containerd::catalogue(socket)
+    }
+
+    fn remove_image(&self, socket: &Path, reference: &str) -> io::Result<()> {
+        containerd::remove(socket, reference)
     }
 
     fn unmount(&self, path: &Path) -> io::Result<()> {
@@ -130,6 +142,14 @@ impl System for Elsewhere {
     }
 
     fn label_image(&self, _: &Path, _: &str, _: &BTreeMap<String, String>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn image_catalogue(&self, _: &Path) -> io::Result<containerd::Catalogue> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn remove_image(&self, _: &Path, _: &str) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

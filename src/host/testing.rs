@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::command::{Command, CommandError, Output};
 use super::containerd;
@@ -159,6 +159,35 @@ impl System for Script {
         let labels = labels.iter().map(|(key, value)| format!("{key}={value}"));
         let command = Command::new("containerd").args(["label", reference]).args(labels);
         self.answer(&command).map(drop).map_err(|error| io::Error::new(io::ErrorKind::NotFound, error))
+    }
+
+    /// `containerd catalogue` prints a line for each image, `NAME DIGEST SECONDS LABEL…`, and `used NAME` for containers.
+    fn image_catalogue(&self, _: &Path) -> io::Result<containerd::Catalogue> {
+        let listed = self.answer(&Command::new("containerd").arg("catalogue")).map_err(io::Error::other)?.text();
+        let mut catalogue = containerd::Catalogue::default();
+        for line in listed.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match &words[..] {
+                ["used", name] => catalogue.used.push((*name).to_owned()),
+                [name, digest, seconds, labels @ ..] => catalogue.images.push(containerd::Image {
+                    name: (*name).to_owned(),
+                    digest: (*digest).to_owned(),
+                    updated: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.parse().unwrap()),
+                    labels: labels
+                        .iter()
+                        .filter_map(|label| label.split_once('='))
+                        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                        .collect(),
+                }),
+                other => panic!("{other:?}"),
+            }
+        }
+        Ok(catalogue)
+    }
+
+    fn remove_image(&self, _: &Path, reference: &str) -> io::Result<()> {
+        let removed = self.answer(&Command::new("containerd").args(["remove", reference]));
+        removed.map(drop).map_err(|error| io::Error::new(io::ErrorKind::NotFound, error))
     }
 
     fn unmount(&self, path: &Path) -> io::Result<()> {

@@ -9,6 +9,7 @@
 mod agents;
 mod become_root;
 mod command;
+mod distribute;
 mod host_keys;
 mod jumps;
 mod lost;

@@ -42,7 +42,7 @@ async fn events_come_before_the_answer() {
         .iter()
         .map(|event| match event {
             Event::Changing { resource, .. } => resource.as_str(),
-            Event::Changed { .. } => "?",
+            Event::Changed { .. } | Event::Fetched { .. } => "?",
         })
         .collect();
     assert_eq!(seen, ["file 1", "file 2", "file 3"]);

@@ -4,7 +4,7 @@ use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 
 use super::super::blob::sha256;
-use super::super::protocol::{Action, Change, Event, Failure, Holder, Reply};
+use super::super::protocol::{Action, Change, Event, Failure, Holder, Reply, Upgrade};
 use super::super::testing::Scripted;
 use super::*;
 use crate::desired::state::{File, Owner, Part, PartState, Resource};
@@ -98,6 +98,25 @@ async fn diff_converge_and_diff_again() {
     };
     assert_eq!(files["/etc/x"].as_deref(), Some("one\n"));
     assert!(matches!(client.close().await.why, End::Closed));
+}
+
+#[tokio::test]
+async fn what_is_kept_comes_back_over_the_wire() {
+    let host = Scripted::new();
+    let mut client = Client::connect(&host).await;
+    let upgrade = Upgrade { from: "a".into(), to: "b".into() };
+    client.ask(&ToAgent::Converge { parts: parts("old\n") }).await.unwrap();
+    let keep = ToAgent::Keep { upgrade: upgrade.clone(), parts: parts("new\n") };
+    assert!(matches!(client.ask(&keep).await, Ok(Reply::Done)));
+    client.ask(&ToAgent::Converge { parts: parts("new\n") }).await.unwrap();
+    drop(client.close().await);
+    let mut client = Client::connect(&host).await;
+    let Ok(Reply::Kept { upgrade: of, parts: back }) = client.ask(&ToAgent::Kept).await else { panic!() };
+    assert_eq!(of, Some(upgrade));
+    let Ok(Reply::Changes { parts: made }) = client.ask(&ToAgent::Converge { parts: back }).await else { panic!() };
+    assert_eq!((made.len(), host.get("/etc/x").as_str()), (1, "old\n"));
+    assert!(matches!(client.ask(&ToAgent::Forget).await, Ok(Reply::Done)));
+    assert!(matches!(client.ask(&ToAgent::Kept).await, Ok(Reply::Kept { upgrade: None, .. })));
 }
 
 #[tokio::test]

@@ -8,17 +8,20 @@ mod storage;
 mod sysctls;
 mod system;
 mod units;
+pub(crate) mod versions;
 
 use super::machine::Machine;
 use super::protocol::Failure;
 use crate::cluster::Facts;
+
+pub(super) use versions::of_unit as version_of_unit;
 
 type Topic = fn(&Machine, &mut Facts) -> Result<(), Failure>;
 
 /// Gathers everything; what could not be looked at is told at once.
 pub(super) fn gather(machine: &Machine) -> Result<Facts, Failure> {
     let mut facts = Facts::default();
-    let topics: [Topic; 8] = [
+    let topics: [Topic; 9] = [
         system::gather,
         network::gather,
         storage::gather,
@@ -27,6 +30,7 @@ pub(super) fn gather(machine: &Machine) -> Result<Facts, Failure> {
         security::gather,
         sysctls::gather,
         cluster::gather,
+        versions::gather,
     ];
     let failures = topics.into_iter().filter_map(|topic| topic(machine, &mut facts).err()).collect();
     Failure::all(failures).map_or(Ok(facts), Err)
@@ -53,7 +57,7 @@ mod tests {
             ("/sys/class/net/eth0/mtu", "1500\n"),
             ("/sys/class/net/eth0/address", "02:00:00:00:00:01\n"),
             ("/sys/class/net/eth0/device/x", ""),
-            ("/etc/systemd/system/kubelet.service", ""),
+            ("/etc/systemd/system/kubelet.service", "ExecStart=/opt/kubewright/kubelet/v1.20.2/bin/kubelet\n"),
             ("/etc/systemd/system/kubewright-routes.service", ""),
             ("/etc/systemd/system/multi-user.target.wants/x.service", ""),
             ("/usr/lib/systemd/system/docker.service", ""),

@@ -8,13 +8,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::super::etcdctl::{CA, CERTIFICATE, KEY};
 use super::super::machine::Machine;
 use super::super::protocol::{EtcdMember, Failure, Probed};
 use super::http::{chain, trusting};
-
-const CA: &str = "/etc/kubernetes/pki/etcd/ca.crt";
-const CERTIFICATE: &str = "/etc/kubernetes/pki/etcd/healthcheck-client.crt";
-const KEY: &str = "/etc/kubernetes/pki/etcd/healthcheck-client.key";
 
 pub(super) async fn probe(machine: &Machine, endpoint: &str) -> Result<Probed, Failure> {
     let client = client(machine, endpoint)?;
@@ -80,6 +77,7 @@ fn member(status: Status, members: Members, alarms: Result<Alarms, String>) -> E
         raft_index: status.raft_index,
         version: status.version,
         db_size: status.db_size,
+        revision: status.header.revision,
         members: members.members.into_iter().map(entry).collect::<BTreeMap<_, _>>(),
         errors,
     }
@@ -105,6 +103,8 @@ struct Status {
 struct Header {
     #[serde(rename = "member_id", deserialize_with = "number")]
     member: u64,
+    #[serde(default, deserialize_with = "number")]
+    revision: u64,
 }
 
 #[derive(Debug, Deserialize)]

@@ -20,7 +20,7 @@ fn a_healthy_member_is_read() {
     let member = member(status, members, Ok(Alarms::default()));
     assert_eq!(member.member, "8e9e05c52164694d");
     assert_eq!(member.leader.as_deref(), Some("8e9e05c52164694d"));
-    assert_eq!((member.raft_term, member.raft_index, member.db_size), (2, 4, 20480));
+    assert_eq!((member.raft_term, member.raft_index, member.db_size, member.revision), (2, 4, 20480, 9));
     let members = [("https://10.0.0.2:2380", false), ("m1", true), ("m3", false)];
     assert_eq!(member.members, members.map(|(name, voter)| (name.to_owned(), voter)).into());
     assert!(member.errors.is_empty());
@@ -39,60 +39,19 @@ fn what_a_sick_member_says_is_kept() {
     assert!(member(status, read("{}"), Err("timeout".into())).errors[0].contains("timeout"));
 }
 
-/// Debian's etcd on loopback, with certificates like a cluster's. Without one there is nothing to try.
 #[tokio::test]
 async fn a_real_member_answers() {
-    use std::path::Path;
-    use std::time::{Duration, Instant};
-
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-
     use super::super::super::testing::Scripted;
+    use super::super::super::testing_etcd::RealEtcd;
 
-    let program = Path::new("/usr/bin/etcd");
-    if !program.exists() {
-        return;
-    }
     let host = Scripted::new();
-    let ca_key = KeyPair::generate().unwrap();
-    let mut ca = CertificateParams::default();
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    host.put(CA, &ca.self_signed(&ca_key).unwrap().pem());
-    let issuer = Issuer::new(ca, ca_key);
-    let directory = "/etc/kubernetes/pki/etcd";
-    for name in ["server", "healthcheck-client"] {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["127.0.0.1".into(), "localhost".into()]).unwrap();
-        host.put(&format!("{directory}/{name}.crt"), &params.signed_by(&key, &issuer).unwrap().pem());
-        host.put(&format!("{directory}/{name}.key"), &key.serialize_pem());
-    }
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (client, peer) = (format!("https://127.0.0.1:{}", free()), format!("http://127.0.0.1:{}", free()));
-    let file = |name: &str| host.at(&format!("{directory}/{name}")).display().to_string();
-    let mut etcd = tokio::process::Command::new(program)
-        .args(["--name", "m1", "--data-dir", &host.at("/var/lib/etcd").display().to_string()])
-        .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
-        .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-        .args(["--initial-cluster", &format!("m1={peer}"), "--client-cert-auth", "--trusted-ca-file", &file("ca.crt")])
-        .args(["--cert-file", &file("server.crt"), "--key-file", &file("server.key")])
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let since = Instant::now();
-    let member = loop {
-        match probe(&host.machine, &client).await.unwrap() {
-            Probed::Etcd(member) if member.leader.is_some() => break member,
-            other => assert!(since.elapsed() < Duration::from_secs(120), "{other:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
+    let Some(mut etcd) = RealEtcd::start(&host, 1).await else { return };
+    let member = etcd.member(0).await;
     assert_eq!(member.leader.as_ref(), Some(&member.member));
-    assert_eq!(member.members, BTreeMap::from([("m1".to_owned(), true)]));
+    assert_eq!(member.members, BTreeMap::from([("m0".to_owned(), true)]));
     assert!(member.errors.is_empty() && member.db_size > 0 && member.raft_index > 0 && member.raft_term > 0);
-    assert!(member.version.starts_with("3."), "{}", member.version);
-    etcd.kill().await.unwrap();
-    let Probed::Unreachable { why } = probe(&host.machine, &client).await.unwrap() else { panic!() };
+    assert!(member.version.starts_with("3.") && member.revision == 1, "{member:?}");
+    etcd.kill(0).await;
+    let Probed::Unreachable { why } = etcd.probe(0).await else { panic!() };
     assert!(why.contains("refused"), "{why}");
 }

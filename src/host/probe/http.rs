@@ -47,7 +47,7 @@ pub(super) async fn get(client: ClientBuilder, url: &str) -> Result<Probed, Fail
 }
 
 /// An error with everything below it: reqwest's own words end before the reason.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(in crate::host) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

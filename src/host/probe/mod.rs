@@ -4,16 +4,19 @@ mod certificates;
 mod disks;
 mod etcd;
 mod http;
+mod log;
 mod modules;
 mod reach;
 mod syncs;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::etcdctl;
 use super::machine::Machine;
 use super::protocol::{Failure, Probe, Probed};
 use super::systemd;
 
+pub(super) use http::chain;
 pub(super) use reach::Listeners;
 
 /// Answers a probe. That nothing answers over there is an answer; only what stops us from asking is a failure.
@@ -34,6 +37,8 @@ pub(super) async fn probe(machine: &Machine, listeners: &mut Listeners, probe: &
             Ok(Probed::Done)
         }
         Probe::Etcd { endpoint } => etcd::probe(machine, endpoint).await,
+        Probe::EtcdHash { endpoint, revision } => etcdctl::hash(machine, endpoint, *revision),
+        Probe::Log(of) => log::probe(machine, of),
         Probe::Https { url } => http::get(http::trusting(machine, "/etc/kubernetes/pki/ca.crt")?, url).await,
         Probe::Http { url } => http::get(http::client().tls_certs_only([]), url).await,
         Probe::Unit { name } => systemd::restarts_of(machine, name),

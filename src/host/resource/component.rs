@@ -15,7 +15,7 @@ use super::{Context, Observe, Observed, Pending};
 use crate::desired::state::Component;
 
 /// Name of the marker in a component's directory.
-const MARKER: &str = ".kubewright-digest";
+pub(super) const MARKER: &str = ".kubewright-digest";
 
 /// What a marker says.
 struct Marker {

@@ -16,9 +16,11 @@ use super::{Context, Observe, Observed, Outcome, Pending};
 use crate::cluster::Snapshotter;
 use crate::desired::state::Images;
 
-const SOCKET: &str = "/run/containerd/containerd.sock";
+/// Where every version of our own containerd is.
+const PROGRAMS: &str = "/opt/kubewright/containerd";
+pub(super) const SOCKET: &str = "/run/containerd/containerd.sock";
 /// Says from which layer a reference came.
-const LABEL: &str = "kubewright.dev/blob";
+pub(super) const LABEL: &str = "kubewright.dev/blob";
 /// Keeps the kubelet from collecting images that no registry may have.
 const PINNED: (&str, &str) = ("io.cri-containerd.pinned", "pinned");
 /// How long containerd may take to answer after its unit was started.
@@ -55,8 +57,8 @@ impl Images {
         if let Some(known) = &*cx.images.borrow() {
             return Ok(Some(Rc::clone(known)));
         }
-        // A host may run a containerd of its own before ours is unpacked.
-        if !cx.machine.exists(&self.ctr)? {
+        // A host may run a containerd of its own before any of ours is unpacked.
+        if !cx.machine.exists(PROGRAMS)? {
             return Ok(None);
         }
         let socket = cx.machine.root.at(SOCKET);

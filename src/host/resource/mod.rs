@@ -13,6 +13,7 @@ mod interrupts;
 mod module;
 pub(super) mod originals;
 mod program;
+mod retained;
 pub(super) mod stopped;
 pub(super) mod swap;
 mod symlink;
@@ -111,5 +112,6 @@ pub(super) fn observe<'a>(resource: &'a Resource, cx: &Context) -> Observed<'a> 
         Resource::Component(component) => component.observe(cx),
         Resource::Images(images) => images.observe(cx),
         Resource::Unit(unit) => unit.observe(cx),
+        Resource::Retained(retained) => retained.observe(cx),
     }
 }

@@ -14,6 +14,7 @@ use crate::desired::sysctl::{Direction, Sysctl, Sysctls};
 
 mod disks;
 mod images;
+mod retained;
 mod services;
 mod units;
 mod volumes;

@@ -7,13 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::super::blob::sha256;
+use super::super::super::command::Command;
 use super::super::super::converge::{converge, diff};
 use super::super::super::machine::Machine;
 use super::super::super::system::Live;
 use super::super::super::testing::Scripted;
 use super::{changes, make, part};
 use crate::cluster::Snapshotter;
-use crate::desired::state::{Images, Part, PartState, Resource};
+use crate::desired::state::{Images, Part, PartState, Resource, Retained};
 use crate::image::Blob;
 
 fn images(host: &Scripted, content: &[u8]) -> (Vec<PartState>, String) {
@@ -101,38 +102,103 @@ fn archive(reference: &str, content: &[u8]) -> Vec<u8> {
 }
 
 /// containerd as Debian packages it, where this machine has one and the test runs as root.
-#[tokio::test]
-async fn a_real_containerd_takes_them_and_keeps_the_label() {
-    let directory = std::env::var("KUBEWRIGHT_TEST_CONTAINERD").unwrap_or("/usr/bin".into());
-    let containerd = format!("{directory}/containerd");
-    if !Path::new(&containerd).exists() || !nix::unistd::getuid().is_root() {
-        return;
+struct RealContainerd {
+    host: Scripted,
+    machine: Machine,
+    /// Ends with this.
+    _daemon: tokio::process::Child,
+}
+
+impl RealContainerd {
+    fn start() -> Option<Self> {
+        let directory = std::env::var("KUBEWRIGHT_TEST_CONTAINERD").unwrap_or("/usr/bin".into());
+        let containerd = format!("{directory}/containerd");
+        if !Path::new(&containerd).exists() || !nix::unistd::getuid().is_root() {
+            return None;
+        }
+        let host = Scripted::new();
+        let config = format!(
+            "version = 2\nroot = \"{0}/root\"\nstate = \"{0}/state\"\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\", \
+             \"io.containerd.internal.v1.opt\"]\n[grpc]\naddress = \"{0}/containerd.sock\"\n[ttrpc]\naddress = \"{0}/t.sock\"\n",
+            host.at("/run/containerd").display()
+        );
+        host.put("/etc/containerd/config.toml", &config);
+        host.put("/opt/kubewright/containerd/1/bin/x", "");
+        symlink(format!("{directory}/ctr"), host.at("/opt/kubewright/containerd/1/bin/ctr")).unwrap();
+        let daemon = tokio::process::Command::new(&containerd)
+            .arg("--config")
+            .arg(host.at("/etc/containerd/config.toml"))
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let machine = Machine::new(host.machine.root.clone(), Arc::new(Live::new()));
+        Some(Self { host, machine, _daemon: daemon })
     }
-    let host = Scripted::new();
-    let config = format!(
-        "version = 2\nroot = \"{0}/root\"\nstate = \"{0}/state\"\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\", \
-         \"io.containerd.internal.v1.opt\"]\n[grpc]\naddress = \"{0}/containerd.sock\"\n[ttrpc]\naddress = \"{0}/t.sock\"\n",
-        host.at("/run/containerd").display()
-    );
-    host.put("/etc/containerd/config.toml", &config);
-    host.put("/opt/x", "");
-    symlink(format!("{directory}/ctr"), host.at("/opt/ctr")).unwrap();
-    let mut daemon = tokio::process::Command::new(&containerd)
-        .arg("--config")
-        .arg(host.at("/etc/containerd/config.toml"))
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let machine = Machine::new(host.machine.root.clone(), Arc::new(Live::new()));
-    for content in [&b"one"[..], b"two"] {
-        let (mut parts, _) = images(&host, &archive("registry.k8s.io/pause:3.2", content));
+
+    /// What brings `reference` about, with a program of this content.
+    fn image(&self, reference: &str, content: &[u8]) -> Vec<PartState> {
+        let (mut parts, _) = images(&self.host, &archive(reference, content));
         let Resource::Images(images) = &mut parts[0].resources[0] else { unreachable!() };
-        images.ctr = "/opt/ctr".into();
-        let made = converge(&machine, &parts, &mut |_| {}).unwrap();
-        assert_eq!(made.len(), 1);
-        assert_eq!(diff(&machine, &parts).unwrap(), []);
+        images.ctr = "/opt/kubewright/containerd/1/bin/ctr".into();
+        images.references = vec![reference.to_owned()];
+        parts
     }
-    daemon.kill().await.unwrap();
+
+    fn ctr(&self, arguments: &[&str]) {
+        let socket = self.host.at("/run/containerd/containerd.sock").display().to_string();
+        let ctr = Command::new(self.host.at("/opt/kubewright/containerd/1/bin/ctr").display().to_string());
+        let ctr = ctr.args(["-n", "k8s.io", "--address", &socket]).args(arguments.iter().copied());
+        self.machine.system.run(&ctr).unwrap();
+    }
+}
+
+/// Asking containerd blocks a thread of its own on a host, and here.
+async fn with_containerd(work: impl FnOnce(&RealContainerd)) {
+    if let Some(real) = RealContainerd::start() {
+        tokio::task::block_in_place(|| work(&real));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_containerd_takes_them_and_keeps_the_label() {
+    with_containerd(|real| {
+        for content in [&b"one"[..], b"two"] {
+            let parts = real.image("registry.k8s.io/pause:3.2", content);
+            let made = converge(&real.machine, &parts, &mut |_| {}).unwrap();
+            assert_eq!(made.len(), 1);
+            assert_eq!(diff(&real.machine, &parts).unwrap(), []);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_containerd_lets_old_ones_go_unless_a_container_has_them() {
+    with_containerd(|real| {
+        let reference = |version: usize| format!("registry.k8s.io/pause:3.{version}");
+        for version in 1..=4 {
+            converge(&real.machine, &real.image(&reference(version), &[version as u8]), &mut |_| {}).unwrap();
+        }
+        real.ctr(&["containers", "create", &reference(1), "c1"]);
+        let retained = |others| {
+            let retained =
+                Retained { directories: Vec::new(), references: vec![reference(4)], blobs: Vec::new(), others };
+            vec![part(Part::Retained, vec![Resource::Retained(retained)])]
+        };
+        let removed = |others| {
+            let made = converge(&real.machine, &retained(others), &mut |_| {}).unwrap();
+            let changes = made.into_iter().flat_map(|part| part.changes).map(|change| change.resource);
+            changes.filter(|resource| resource.starts_with("old image")).collect::<Vec<_>>()
+        };
+        assert_eq!(removed(2), ["old image registry.k8s.io/pause:3.2"]);
+        assert_eq!(removed(2), Vec::<String>::new());
+        assert_eq!(removed(0), ["old image registry.k8s.io/pause:3.3"]);
+        real.ctr(&["containers", "delete", "c1"]);
+        assert_eq!(removed(0), ["old image registry.k8s.io/pause:3.1"]);
+        let known = real.machine.system.images(&real.host.at("/run/containerd/containerd.sock")).unwrap();
+        assert_eq!(known.into_keys().collect::<Vec<_>>(), [reference(4)]);
+    })
+    .await;
 }
