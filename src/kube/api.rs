@@ -63,6 +63,14 @@ impl Api {
         Ok(api)
     }
 
+    /// A connection for tests: only what `client` answers is there.
+    #[cfg(test)]
+    pub(super) fn from_client(client: ::kube::Client) -> Self {
+        let certificate = ClientCertificate { subject: "CN=test".into(), not_after: jiff::Timestamp::MAX };
+        let address = SocketAddr::from(([127, 0, 0, 1], 6443));
+        Self { client, address, certificate: Arc::new(certificate), discovered: Arc::default() }
+    }
+
     /// The version that the server runs.
     pub async fn version(&self) -> Result<KubeVersion, KubeError> {
         let answer = self.send("/version", "the version", Operation::Document).await?;
@@ -86,10 +94,25 @@ impl Api {
 
     /// Asks for `operation` at `path` and reads the answer. `object` is what errors call it.
     pub(super) async fn send(&self, path: &str, object: &str, operation: Operation<'_>) -> Result<Value, KubeError> {
+        let text = self.send_for_text(path, object, operation).await?;
+        // The parser's message gives a position only: the answer may hold secrets.
+        serde_json::from_str(&text).map_err(|error| KubeError::Answer {
+            attempt: Attempt { verb: operation.verb(), object: object.to_owned() },
+            message: error.to_string(),
+        })
+    }
+
+    /// The same for an answer that is no JSON.
+    pub(super) async fn send_for_text(
+        &self,
+        path: &str,
+        object: &str,
+        operation: Operation<'_>,
+    ) -> Result<String, KubeError> {
         let mut attempts = 0;
-        let text = loop {
+        loop {
             let error = match operation.send(&self.client, path).await {
-                Ok(text) => break text,
+                Ok(text) => return Ok(text),
                 Err(error) => error,
             };
             attempts += 1;
@@ -102,12 +125,7 @@ impl Api {
                 }
                 _ => return Err(explained),
             }
-        };
-        // The parser's message gives a position only: the answer may hold secrets.
-        serde_json::from_str(&text).map_err(|error| KubeError::Answer {
-            attempt: Attempt { verb: operation.verb(), object: object.to_owned() },
-            message: error.to_string(),
-        })
+        }
     }
 
     /// Every object of a list, page by page: a thousand nodes make tens of megabytes.

@@ -1,11 +1,13 @@
 //! The gate that the control plane runs: on each master its three static pods, new ones, of the version wanted.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use ::kube::api::ListParams;
 use serde_json::Value;
 
 use super::api::Api;
+use super::watch::Watch;
 use super::{KubeError, pods};
 use crate::cluster::KubeVersion;
 
@@ -19,17 +21,33 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 pub struct ControlPlaneExpected {
     /// Names of the masters' nodes.
     pub nodes: Vec<String>,
-    /// Version of Kubernetes.
-    pub version: KubeVersion,
+    /// Version of Kubernetes; any when absent.
+    pub version: Option<KubeVersion>,
+    /// The image that each component's container must have: the whole reference, by component. Where there is none,
+    /// an image of the version will do.
+    pub images: BTreeMap<String, String>,
     /// Hashes that the pods had before they were changed, from [`Api::static_pod_hashes`]: a pod that still has its
     /// own is the old one. Empty when nothing is being replaced.
     pub replaced: BTreeMap<String, String>,
 }
 
 impl Api {
-    /// What is missing until the control plane runs as expected. One observation.
+    /// What is missing until the control plane runs as expected; each line begins with the name of the node. One
+    /// observation.
     pub async fn control_plane(&self, expected: &ControlPlaneExpected) -> Result<Vec<String>, KubeError> {
         Ok(missing(&self.static_pods().await?, expected))
+    }
+
+    /// Control-plane pods on `nodes` that have not run undisturbed for `settle`, as far as `watch` saw: each line begins
+    /// with the name of the node. A pod that is ready for a moment and then ends again is not up.
+    pub async fn static_pods_unsettled(
+        &self,
+        nodes: &[String],
+        settle: Duration,
+        watch: &Watch,
+    ) -> Result<Vec<String>, KubeError> {
+        let pods = self.static_pods().await?;
+        Ok(unsettled(&pods, nodes, settle, watch, Instant::now()))
     }
 
     /// The hash of each control-plane pod by the pod's name, to be told from those of its successor.
@@ -55,23 +73,23 @@ fn missing(found: &[Value], expected: &ControlPlaneExpected) -> Vec<String> {
         for component in COMPONENTS {
             let name = format!("{component}-{node}");
             let gap = match found.iter().find(|pod| pod["metadata"]["name"] == name.as_str()) {
-                Some(pod) => gap(pod, component, expected.version, expected.replaced.get(&name)),
+                Some(pod) => gap(pod, component, expected, &name),
                 None => Some("its kubelet has not reported it yet".to_owned()),
             };
-            missing.extend(gap.map(|gap| format!("{component} on {node}: {gap}")));
+            missing.extend(gap.map(|gap| format!("{node}: {component}: {gap}")));
         }
     }
     missing
 }
 
-fn gap(pod: &Value, component: &str, version: KubeVersion, replaced: Option<&String>) -> Option<String> {
+fn gap(pod: &Value, component: &str, expected: &ControlPlaneExpected, name: &str) -> Option<String> {
     if annotation(pod, MIRROR).is_none() {
         return Some("the pod of that name is no static pod".to_owned());
     }
     let Some(hash) = annotation(pod, HASH) else {
         return Some("its kubelet has not said which manifest it runs".to_owned());
     };
-    if replaced.is_some_and(|old| old == hash) {
+    if expected.replaced.get(name).is_some_and(|old| old == hash) {
         return Some("it is still the old pod".to_owned());
     }
     let containers = pod["spec"]["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -79,10 +97,38 @@ fn gap(pod: &Value, component: &str, version: KubeVersion, replaced: Option<&Str
         return Some(format!("it has no container {component}"));
     };
     let image = container["image"].as_str().unwrap_or_default();
-    if tag(image) != Some(version) {
-        return Some(format!("its image is {image}, not of {version}"));
+    match expected.images.get(component) {
+        Some(wanted) if wanted != image => Some(format!("its image is {image}, not {wanted}")),
+        None => match expected.version.filter(|version| tag(image) != Some(*version)) {
+            Some(version) => Some(format!("its image is {image}, not of {version}")),
+            None => pods::problem(pod),
+        },
+        Some(_) => pods::problem(pod),
     }
-    pods::problem(pod)
+}
+
+fn unsettled(found: &[Value], nodes: &[String], settle: Duration, watch: &Watch, now: Instant) -> Vec<String> {
+    let mut unsettled = Vec::new();
+    for node in nodes {
+        for component in COMPONENTS {
+            let name = format!("{component}-{node}");
+            let pod = found.iter().find(|pod| pod["metadata"]["name"] == name.as_str()).unwrap_or(&Value::Null);
+            let restarts: u64 =
+                pods::container_statuses(pod).filter_map(|status| status["restartCount"].as_u64()).sum();
+            let instance = format!(
+                "{} {restarts} {}",
+                annotation(pod, HASH).unwrap_or_default(),
+                if pods::is_ready(pod) { "ready" } else { "not ready" }
+            );
+            let seen = watch.look(&format!("Pod {name}"), &instance, now);
+            if !pods::is_ready(pod) {
+                unsettled.push(format!("{node}: {component}: it is not ready, after {restarts} restarts"));
+            } else if seen.unchanged < settle {
+                unsettled.push(format!("{node}: {component}: it has not run for {} s yet", settle.as_secs()));
+            }
+        }
+    }
+    unsettled
 }
 
 /// The version in an image's tag; the port of a registry is none.
@@ -113,21 +159,66 @@ mod tests {
         ];
         let mut expected = ControlPlaneExpected {
             nodes: vec!["m1".into()],
-            version: KubeVersion::new(1, 20, 2),
+            version: Some(KubeVersion::new(1, 20, 2)),
+            images: BTreeMap::new(),
             replaced: [("kube-apiserver-m1".to_owned(), "old".to_owned())].into(),
         };
         assert_eq!(
             missing(&pods, &expected),
             [
-                "kube-controller-manager on m1: its image is registry:5000/kube-controller-manager:v1.19.0, not of v1.20.2",
-                "kube-scheduler on m1: its kubelet has not reported it yet",
+                "m1: kube-controller-manager: its image is registry:5000/kube-controller-manager:v1.19.0, not of v1.20.2",
+                "m1: kube-scheduler: its kubelet has not reported it yet",
             ]
         );
         expected.replaced = [("kube-apiserver-m1".to_owned(), "new".to_owned())].into();
-        assert_eq!(missing(&pods, &expected)[0], "kube-apiserver on m1: it is still the old pod");
+        assert_eq!(missing(&pods, &expected)[0], "m1: kube-apiserver: it is still the old pod");
         let unready = pod("kube-apiserver", "kube-apiserver:v1.20.2", "new", "False");
         expected.replaced.clear();
-        assert_eq!(missing(&[unready], &expected)[0], "kube-apiserver on m1: containers with unready status");
+        assert_eq!(missing(&[unready], &expected)[0], "m1: kube-apiserver: containers with unready status");
+    }
+
+    #[test]
+    fn a_whole_reference_is_compared_as_a_whole() {
+        let pods = [pod("kube-apiserver", "registry.example/kube-apiserver:v1.20.2-deb12u1", "new", "True")];
+        let wanted = |reference: &str| ControlPlaneExpected {
+            nodes: vec!["m1".into()],
+            version: Some(KubeVersion::new(1, 20, 2)),
+            images: [("kube-apiserver".to_owned(), reference.to_owned())].into(),
+            replaced: BTreeMap::new(),
+        };
+        let about = |reference: &str| missing(&pods, &wanted(reference)).remove(0);
+        assert!(about("registry.example/kube-apiserver:v1.20.2-deb12u1").starts_with("m1: kube-controller-manager:"));
+        assert_eq!(
+            about("registry.example/kube-apiserver:v1.20.2"),
+            "m1: kube-apiserver: its image is registry.example/kube-apiserver:v1.20.2-deb12u1, \
+             not registry.example/kube-apiserver:v1.20.2"
+        );
+    }
+
+    #[test]
+    fn a_pod_settles_when_nothing_happens_to_it() {
+        let (watch, start) = (Watch::default(), Instant::now());
+        let look = |seconds: u64, restarts: u32, ready: &str| {
+            let mut pods: Vec<_> = COMPONENTS.iter().map(|name| pod(name, "a", "new", "True")).collect();
+            pods[0] = pod("kube-apiserver", "a", "new", ready);
+            pods[0]["status"]["containerStatuses"] = json!([{"name": "kube-apiserver", "restartCount": restarts}]);
+            let now = start + Duration::from_secs(seconds);
+            unsettled(&pods, &["m1".to_owned()], Duration::from_secs(10), &watch, now)
+        };
+        let not_yet = |name: &str| format!("m1: {name}: it has not run for 10 s yet");
+        assert_eq!(look(0, 0, "True"), COMPONENTS.map(not_yet));
+        assert_eq!(
+            look(8, 1, "False"),
+            [
+                "m1: kube-apiserver: it is not ready, after 1 restarts".to_owned(),
+                not_yet(COMPONENTS[1]),
+                not_yet(COMPONENTS[2])
+            ]
+        );
+        assert_eq!(look(12, 1, "True"), [not_yet("kube-apiserver")]);
+        // It ended and came back between two looks.
+        assert_eq!(look(22, 2, "True"), [not_yet("kube-apiserver")]);
+        assert_eq!(look(32, 2, "True"), Vec::<String>::new());
     }
 
     #[test]

@@ -213,22 +213,12 @@ pub enum KubeError {
         /// What it should have.
         wanted: String,
     },
-    /// Pods that the options forbid to evict; nothing was evicted.
-    #[error("node {node} cannot be drained, nothing was evicted:{}", lines(.pods))]
+    /// Pods that the options forbid to evict; nothing was changed.
+    #[error("node {node} cannot be drained, nothing was changed:{}", lines(.pods))]
     Undrainable {
         /// The node.
         node: String,
         /// The pods, each with the reason.
-        pods: Vec<String>,
-    },
-    /// Pods that were still there at the deadline.
-    #[error("node {node} is not drained after {seconds} s; it stays cordoned. Still there:{}", lines(.pods))]
-    DrainIncomplete {
-        /// The node.
-        node: String,
-        /// How long it was tried.
-        seconds: u64,
-        /// The pods, each with what holds it.
         pods: Vec<String>,
     },
     /// Several failures; what succeeded beside them is kept.

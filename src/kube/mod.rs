@@ -7,11 +7,13 @@
 
 mod api;
 mod apply;
+mod canary;
 mod change;
 mod classify;
 mod concurrency;
 mod control_plane;
 mod cordon;
+mod crash;
 mod crds;
 mod diff;
 mod display;
@@ -19,27 +21,40 @@ mod drain;
 mod error;
 mod evict;
 mod fields;
+mod findings;
 mod identity;
 mod kinds;
+mod leases;
 mod marks;
+mod node_gate;
 mod node_marks;
 mod nodes;
 mod object;
 mod operation;
 mod pods;
+mod rbac;
 mod resource;
 mod retry;
+#[cfg(test)]
+mod scripted;
+mod watch;
 mod workloads;
 
 pub use api::Api;
+pub use canary::{CANARY_PORT, Canary};
 pub use change::{Action, ObjectChange};
 pub use control_plane::ControlPlaneExpected;
-pub use cordon::Cordon;
-pub use drain::{DrainOptions, EmptyDirs, UnmanagedPods};
+pub use cordon::{Cordon, OurCordon};
+pub use crash::Crash;
+pub use drain::{DrainOptions, EmptyDirs, Hold, Undrained, UnmanagedPods};
 pub use error::{Attempt, KubeError};
 pub use evict::GracePeriod;
+pub use findings::{Finding, Severity};
 pub use marks::NodeMarks;
+pub use node_gate::NodeExpected;
 pub use nodes::{NodeView, NodesExpected};
+pub use rbac::is_rbac;
+pub use watch::Watch;
 
 /// The one name under which kubewright owns fields.
 pub const FIELD_MANAGER: &str = "kubewright";

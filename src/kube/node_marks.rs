@@ -13,7 +13,7 @@ use super::operation::Operation;
 use super::{KubeError, concurrency};
 
 /// Kubelets and controllers write to nodes, too; each collision costs one read.
-const ATTEMPTS: u32 = 5;
+pub(super) const ATTEMPTS: u32 = 5;
 
 impl Api {
     /// What [`Api::apply_nodes`] would do, one change per label, taint or pod network. A node that has not registered
@@ -96,7 +96,7 @@ impl Api {
 }
 
 /// A patch that holds only for the version that was read.
-fn on_condition(patch: Map<String, Value>, version: Value) -> Value {
+pub(super) fn on_condition(patch: Map<String, Value>, version: Value) -> Value {
     let mut patch = Value::Object(patch);
     let metadata = &mut patch["metadata"];
     if !metadata.is_object() {

@@ -21,7 +21,9 @@ pub struct NodeView {
     pub ready: bool,
     /// Why it is not ready, and what else is wrong with it.
     pub reasons: Vec<String>,
-    /// Version of its kubelet; none when it reports nothing that is a version.
+    /// Version of its kubelet as it reports it, with any build suffix; empty when it has not reported yet.
+    pub kubelet: String,
+    /// The same as a version; none when it reports nothing that is a version.
     pub version: Option<KubeVersion>,
     /// Labels, everybody's.
     pub labels: BTreeMap<String, String>,
@@ -81,11 +83,13 @@ pub(super) fn view(node: &Value) -> NodeView {
     }
     let addresses = node["status"]["addresses"].as_array().map(Vec::as_slice).unwrap_or_default();
     let internal = addresses.iter().find(|address| address["type"] == "InternalIP");
+    let kubelet = node["status"]["nodeInfo"]["kubeletVersion"].as_str().unwrap_or_default();
     NodeView {
         name: node["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
         ready: ready.unwrap_or(false),
         reasons,
-        version: node["status"]["nodeInfo"]["kubeletVersion"].as_str().and_then(|version| version.parse().ok()),
+        kubelet: kubelet.to_owned(),
+        version: kubelet.parse().ok(),
         labels: texts(&node["metadata"]["labels"]),
         taints: node["spec"]["taints"].as_array().into_iter().flatten().map(taint).collect(),
         internal_ip: internal.and_then(|address| address["address"].as_str()).and_then(|ip| ip.parse().ok()),

@@ -1,9 +1,10 @@
 //! Everything that is ever asked of an API server, as data: one list to read, one place that builds requests.
 
-use ::kube::api::{ListParams, Patch, PatchParams, PostParams, ValidationDirective};
+use ::kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, ValidationDirective};
 use serde_json::Value;
 
 use super::FIELD_MANAGER;
+use super::evict::GracePeriod;
 
 /// A request to the resource at some path.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +46,15 @@ pub(super) enum Operation<'a> {
         /// The Eviction object.
         eviction: &'a Value,
     },
+    /// The end of a pod.
+    Delete {
+        /// Name of the pod.
+        name: &'a str,
+        /// Its uid: another one that has taken its name stays.
+        uid: Option<&'a str>,
+        /// How long it may take.
+        grace: GracePeriod,
+    },
 }
 
 impl Operation<'_> {
@@ -57,6 +67,7 @@ impl Operation<'_> {
             Self::Apply { .. } => "apply",
             Self::Merge { .. } => "patch",
             Self::Evict { .. } => "evict",
+            Self::Delete { .. } => "delete",
         }
     }
 
@@ -76,6 +87,14 @@ impl Operation<'_> {
             Self::Evict { name, eviction } => serde_json::to_vec(eviction)
                 .map_err(::kube::core::request::Error::SerializeBody)
                 .and_then(|body| resource.create_subresource("eviction", name, &PostParams::default(), body)),
+            Self::Delete { name, uid, grace } => {
+                let preconditions = uid.map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None });
+                let grace_period_seconds = match grace {
+                    GracePeriod::OfThePod => None,
+                    GracePeriod::Seconds(seconds) => Some(*seconds),
+                };
+                resource.delete(name, &DeleteParams { grace_period_seconds, preconditions, ..DeleteParams::default() })
+            }
         };
         client.request_text(request.map_err(::kube::Error::BuildRequest)?).await
     }

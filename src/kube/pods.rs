@@ -13,15 +13,44 @@ pub(super) fn is_ready(pod: &Value) -> bool {
     condition(pod, "Ready").is_some_and(|ready| ready["status"] == "True")
 }
 
+/// Whether it stands for a static pod, which its kubelet alone starts and ends.
+pub(super) fn is_mirror(pod: &Value) -> bool {
+    pod["metadata"]["annotations"].get("kubernetes.io/config.mirror").is_some()
+}
+
+/// The owner that would start it again.
+pub(super) fn controller(pod: &Value) -> Option<&Value> {
+    pod["metadata"]["ownerReferences"].as_array()?.iter().find(|owner| owner["controller"] == true)
+}
+
+/// Whether it has run to its end.
+pub(super) fn is_finished(pod: &Value) -> bool {
+    matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+}
+
+/// Whether it has been deleted, and has not ended yet.
+pub(super) fn is_ending(pod: &Value) -> bool {
+    pod["metadata"]["deletionTimestamp"].is_string()
+}
+
+/// What the kubelet says of each container, the initial ones first.
+pub(super) fn container_statuses(pod: &Value) -> impl Iterator<Item = &Value> {
+    let lists = ["initContainerStatuses", "containerStatuses"];
+    lists.into_iter().flat_map(|key| pod["status"][key].as_array().into_iter().flatten())
+}
+
+/// Names of its emptyDir volumes.
+pub(super) fn empty_dirs(pod: &Value) -> Vec<&str> {
+    let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
+    volumes.filter(|volume| volume.get("emptyDir").is_some()).filter_map(|volume| volume["name"].as_str()).collect()
+}
+
 /// Why a pod is not ready, in the words of whoever knows best: the container, the scheduler, the kubelet.
 pub(super) fn problem(pod: &Value) -> Option<String> {
     if is_ready(pod) || pod["status"]["phase"] == "Succeeded" {
         return None;
     }
-    let statuses = ["initContainerStatuses", "containerStatuses"]
-        .into_iter()
-        .flat_map(|key| pod["status"][key].as_array().into_iter().flatten());
-    for status in statuses {
+    for status in container_statuses(pod) {
         let container = status["name"].as_str().unwrap_or_default();
         let detail = |state: &Value| match state["message"].as_str() {
             Some(message) => format!(": {}", message.trim()),

@@ -1,8 +1,6 @@
 //! Drain. No kubelet runs here, so every pod has a grace period of zero: its eviction is its end.
 
-use std::time::Duration;
-
-use kubewright::kube::{Cordon, DrainOptions, KubeError, UnmanagedPods};
+use kubewright::kube::{Cordon, DrainOptions, EmptyDirs, Hold, KubeError, UnmanagedPods};
 use serde_json::{Value, json};
 
 use super::nodes::{NODES, register};
@@ -32,10 +30,6 @@ async fn run(kubelet: &Other, pod: &Value) {
     kubelet.merge_status(PODS, pod["metadata"]["name"].as_str().unwrap(), &status).await;
 }
 
-fn options(deadline: Duration) -> DrainOptions {
-    DrainOptions { deadline, interval: Duration::from_millis(200), ..DrainOptions::default() }
-}
-
 pub(crate) async fn a_budget_blocks_until_it_is_gone(server: &Server) {
     let (api, kubelet) = (server.api().await, Other::new(server, "kubelet"));
     register(&kubelet, "drained").await;
@@ -53,23 +47,27 @@ pub(crate) async fn a_budget_blocks_until_it_is_gone(server: &Server) {
         "desiredHealthy": 1, "expectedPods": 1}});
     kubelet.merge_status(BUDGETS, "budget", &status).await;
 
-    let error = api.drain("drained", &options(Duration::from_millis(500))).await.unwrap_err();
-    let text = error.to_string();
-    let KubeError::DrainIncomplete { pods, .. } = error else { panic!("{text}") };
-    assert_eq!(pods.len(), 1, "{text}");
-    assert!(pods[0].starts_with("Pod default/guarded is not evicted: ") && pods[0].contains("budget budget"), "{text}");
-    assert!(kubelet.read(PODS, "free").await.is_none());
+    let options = DrainOptions::default();
+    assert_eq!(api.drain_start("drained", "upgrade", &options).await.unwrap(), Cordon::Changed);
     assert_eq!(kubelet.read(NODES, "drained").await.unwrap()["spec"]["unschedulable"], true);
+    let left = api.drain_round("drained", &options).await.unwrap();
+    let held = left.iter().find(|left| left.pod == "default/guarded").unwrap();
+    let Hold::Refused(reason) = &held.hold else { panic!("{held}") };
+    assert!(reason.contains("budget budget"), "{reason}");
+    assert!(kubelet.read(PODS, "free").await.is_none());
+    // Only what is held is left, round after round.
+    assert_eq!(api.drain_round("drained", &options).await.unwrap().len(), 1);
 
-    let drain = tokio::spawn(async move { api.drain("drained", &options(Duration::from_secs(60))).await });
     kubelet.delete(BUDGETS, "budget").await;
-    assert_eq!(drain.await.unwrap().unwrap(), Cordon::AlreadySo);
+    assert_eq!(api.drain_start("drained", "upgrade", &options).await.unwrap(), Cordon::Ours);
+    api.drain_round("drained", &options).await.unwrap();
+    assert_eq!(api.drain_round("drained", &options).await.unwrap(), []);
     assert!(kubelet.read(PODS, "guarded").await.is_none());
     assert!(kubelet.read(PODS, "daemon").await.is_some());
     assert!(kubelet.read(PODS, "static-drained").await.is_some());
 }
 
-pub(crate) async fn nothing_is_evicted_when_anything_is_forbidden(server: &Server) {
+pub(crate) async fn nothing_is_changed_when_anything_is_forbidden(server: &Server) {
     let (api, kubelet) = (server.api().await, Other::new(server, "kubelet"));
     register(&kubelet, "kept").await;
     let mut with_data = pod("with-data", "kept", Some("ReplicaSet"));
@@ -78,19 +76,20 @@ pub(crate) async fn nothing_is_evicted_when_anything_is_forbidden(server: &Serve
     run(&kubelet, &pod("alone", "kept", None)).await;
     run(&kubelet, &pod("movable", "kept", Some("ReplicaSet"))).await;
 
-    let error = api.drain("kept", &options(Duration::from_secs(60))).await.unwrap_err();
+    let strict = DrainOptions { empty_dirs: EmptyDirs::Refuse, ..DrainOptions::default() };
+    let error = api.drain_start("kept", "upgrade", &strict).await.unwrap_err();
     let text = error.to_string();
     let KubeError::Undrainable { pods, .. } = error else { panic!("{text}") };
     assert_eq!(pods.len(), 2, "{text}");
     for name in ["with-data", "alone", "movable"] {
         assert!(kubelet.read(PODS, name).await.is_some(), "{name}");
     }
-    let allowed = DrainOptions {
-        unmanaged: UnmanagedPods::Delete,
-        empty_dirs: kubewright::kube::EmptyDirs::Delete,
-        ..options(Duration::from_secs(60))
-    };
-    api.drain("kept", &allowed).await.unwrap();
+    assert_eq!(kubelet.read(NODES, "kept").await.unwrap()["spec"].get("unschedulable"), None);
+
+    let allowed = DrainOptions { unmanaged: UnmanagedPods::Delete, ..DrainOptions::default() };
+    api.drain_start("kept", "upgrade", &allowed).await.unwrap();
+    api.drain_round("kept", &allowed).await.unwrap();
+    assert_eq!(api.drain_round("kept", &allowed).await.unwrap(), []);
     for name in ["with-data", "alone", "movable"] {
         assert!(kubelet.read(PODS, name).await.is_none(), "{name}");
     }

@@ -1,7 +1,7 @@
 //! The gates, with states written by hand as a kubelet or a controller would.
 
 use kubewright::cluster::KubeVersion;
-use kubewright::kube::{ControlPlaneExpected, NodesExpected};
+use kubewright::kube::{ControlPlaneExpected, NodeExpected, NodesExpected, Watch};
 use serde_json::{Value, json};
 
 use super::nodes::{NODES, register};
@@ -99,19 +99,83 @@ pub(crate) async fn the_control_plane_runs_or_is_named(server: &Server) {
             kubelet.merge_status(pods, &format!("{component}-master"), &ready).await;
         }
     }
-    let mut expected =
-        ControlPlaneExpected { nodes: vec!["master".into()], version: VERSION, replaced: Default::default() };
-    assert_eq!(api.control_plane(&expected).await.unwrap(), ["kube-scheduler on master: it is Pending"]);
+    let mut expected = ControlPlaneExpected {
+        nodes: vec!["master".into()],
+        version: Some(VERSION),
+        images: Default::default(),
+        replaced: Default::default(),
+    };
+    assert_eq!(api.control_plane(&expected).await.unwrap(), ["master: kube-scheduler: it is Pending"]);
     kubelet.merge_status(pods, "kube-scheduler-master", &ready).await;
     assert_eq!(api.control_plane(&expected).await.unwrap(), Vec::<String>::new());
 
     expected.replaced = api.static_pod_hashes().await.unwrap();
     assert_eq!(expected.replaced["kube-apiserver-master"], "one");
     assert_eq!(api.control_plane(&expected).await.unwrap().len(), 3);
-    expected.version = KubeVersion::new(1, 21, 0);
+    let image = "k8s.gcr.io/kube-apiserver:v1.20.2-deb12u1";
+    expected.images = [("kube-apiserver".to_owned(), image.to_owned())].into();
+    expected.replaced.clear();
+    assert_eq!(
+        api.control_plane(&expected).await.unwrap(),
+        [format!("master: kube-apiserver: its image is k8s.gcr.io/kube-apiserver:v1.20.2, not {image}")]
+    );
+    expected.images.clear();
+    expected.version = Some(KubeVersion::new(1, 21, 0));
     expected.replaced.clear();
     assert_eq!(
         api.control_plane(&expected).await.unwrap()[0],
-        "kube-apiserver on master: its image is k8s.gcr.io/kube-apiserver:v1.20.2, not of v1.21.0"
+        "master: kube-apiserver: its image is k8s.gcr.io/kube-apiserver:v1.20.2, not of v1.21.0"
     );
+}
+
+pub(crate) async fn crashing_static_pods_are_found(server: &Server) {
+    let (api, kubelet) = (server.api().await, Other::new(server, "kubelet"));
+    let pods = "/api/v1/namespaces/kube-system/pods";
+    let pod = json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "kube-apiserver-crashing", "annotations": {"kubernetes.io/config.mirror": "x"}},
+        "spec": {"nodeName": "crashing", "containers": [{"name": "kube-apiserver", "image": "a:1"}]}});
+    kubelet.create(pods, &pod).await;
+    assert_eq!(api.crashing_static_pods("crashing").await.unwrap(), []);
+    let status = json!({"status": {"phase": "Running", "containerStatuses": [{"name": "kube-apiserver", "image": "a:1",
+        "imageID": "", "ready": false, "restartCount": 4, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"exitCode": 1, "message": "unknown flag: --port"}}}]}});
+    kubelet.merge_status(pods, "kube-apiserver-crashing", &status).await;
+    let found = api.crashing_static_pods("crashing").await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert!(found[0].is_hopeless());
+    assert_eq!(
+        found[0].to_string(),
+        "crashing: container kube-apiserver of pod kube-apiserver-crashing: CrashLoopBackOff: unknown flag: --port \
+         (last exit code 1, 4 restarts)"
+    );
+}
+
+pub(crate) async fn a_node_is_back_or_not(server: &Server) {
+    let (api, kubelet) = (server.api().await, Other::new(server, "kubelet"));
+    let (node, leases) = ("back", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases");
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-node-lease"}});
+    api.apply(&[namespace]).await.unwrap();
+    let (watch, expected) =
+        (Watch::default(), NodeExpected { kubelet: Some("v1.20.2+deb12u1".into()), daemon_sets: Vec::new() });
+    assert_eq!(api.node_missing(node, &expected, &watch).await.unwrap(), ["back: it has not registered"]);
+    register(&kubelet, node).await;
+    let status = |version: &str| json!({"status": {"nodeInfo": {"kubeletVersion": version}, "conditions": [{"type": "Ready", "status": "True"}]}});
+    kubelet.merge_status(NODES, node, &status("v1.20.2")).await;
+    let renewed = |time: &str| json!({"spec": {"holderIdentity": node, "renewTime": time}});
+    let mut lease = renewed("2020-01-01T00:00:00.000000Z");
+    lease["metadata"] = json!({"name": node});
+    lease["apiVersion"] = json!("coordination.k8s.io/v1");
+    lease["kind"] = json!("Lease");
+    kubelet.create(leases, &lease).await;
+    assert_eq!(
+        api.node_missing(node, &expected, &watch).await.unwrap(),
+        [
+            "back: its kubelet is v1.20.2, v1.20.2+deb12u1 is wanted",
+            "back: its lease has not been renewed since we look"
+        ]
+    );
+    kubelet.merge_status(NODES, node, &status("v1.20.2+deb12u1")).await;
+    // By a clock that is years behind, and yet it moves.
+    kubelet.merge(leases, node, &renewed("2020-01-01T00:00:10.000000Z")).await;
+    assert_eq!(api.node_missing(node, &expected, &watch).await.unwrap(), Vec::<String>::new());
 }

@@ -6,10 +6,12 @@
 // The lint's exception for tests ends at the functions that they call.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod canary;
 mod certificates;
 mod command;
 mod drain;
 mod errors;
+mod findings;
 mod gates;
 mod nodes;
 mod objects;
@@ -45,12 +47,17 @@ async fn against_a_real_api_server() {
         nodes::marks_come_stay_and_go,
         nodes::a_pod_network_is_set_once,
         nodes::a_missing_node_is_not_created,
-        nodes::cordon_says_what_it_found,
+        nodes::a_cordon_is_ours_or_stays,
         drain::a_budget_blocks_until_it_is_gone,
-        drain::nothing_is_evicted_when_anything_is_forbidden,
+        drain::nothing_is_changed_when_anything_is_forbidden,
         gates::nodes_are_ready_or_named,
         gates::workloads_are_rolled_out_or_named,
         gates::the_control_plane_runs_or_is_named,
+        gates::crashing_static_pods_are_found,
+        gates::a_node_is_back_or_not,
+        canary::a_canary_lives_and_goes,
+        findings::what_is_in_the_way_is_found,
+        findings::what_holds_a_drain_is_found,
         errors::certificates_that_do_not_fit_are_told_apart,
         errors::a_user_without_rights_is_forbidden,
         errors::nobody_answers,

@@ -132,14 +132,39 @@ pub(crate) async fn a_missing_node_is_not_created(server: &Server) {
     assert!(kubelet.read(NODES, "absent").await.is_none());
 }
 
-pub(crate) async fn cordon_says_what_it_found(server: &Server) {
-    let (api, kubelet) = (server.api().await, Other::new(server, "kubelet"));
-    register(&kubelet, "cordoned").await;
-    assert_eq!(api.uncordon("cordoned").await.unwrap(), Cordon::AlreadySo);
-    assert_eq!(api.cordon("cordoned").await.unwrap(), Cordon::Changed);
-    assert_eq!(api.cordon("cordoned").await.unwrap(), Cordon::AlreadySo);
-    assert_eq!(kubelet.read(NODES, "cordoned").await.unwrap()["spec"]["unschedulable"], true);
-    assert_eq!(api.uncordon("cordoned").await.unwrap(), Cordon::Changed);
-    assert_eq!(kubelet.read(NODES, "cordoned").await.unwrap()["spec"].get("unschedulable"), None);
-    assert!(api.cordon("never").await.unwrap_err().is_not_found());
+pub(crate) async fn a_cordon_is_ours_or_stays(server: &Server) {
+    let (api, kubelet, admin) = (server.api().await, Other::new(server, "kubelet"), Other::new(server, "kubectl"));
+    let (node, note) = ("cordoned", "kubewright.dev/cordoned");
+    register(&kubelet, node).await;
+    assert_eq!(api.uncordon_ours(node).await.unwrap(), Cordon::AlreadySo);
+    assert_eq!(api.cordon_ours(node, "upgrade to v1.20.3").await.unwrap(), Cordon::Changed);
+    // A run that was killed here begins anew.
+    assert_eq!(server.api().await.cordon_ours(node, "upgrade to v1.20.3").await.unwrap(), Cordon::Ours);
+    let live = kubelet.read(NODES, node).await.unwrap();
+    assert_eq!(live["spec"]["unschedulable"], true);
+    assert!(live["metadata"]["annotations"][note].as_str().unwrap().starts_with("upgrade to v1.20.3, 20"), "{live}");
+    let ours = api.cordoned_by_us().await.unwrap();
+    assert!(ours.iter().any(|cordon| cordon.node == node && cordon.note.starts_with("upgrade to v1.20.3, 20")));
+
+    assert_eq!(api.uncordon_ours(node).await.unwrap(), Cordon::Changed);
+    let live = kubelet.read(NODES, node).await.unwrap();
+    assert_eq!((live["spec"].get("unschedulable"), live["metadata"]["annotations"].get(note)), (None, None));
+
+    // An administrator's cordon stays, even one that took the place of ours.
+    let close = json!({"spec": {"unschedulable": true}});
+    let open = json!({"spec": {"unschedulable": null}});
+    admin.merge(NODES, node, &close).await;
+    assert_eq!(api.cordon_ours(node, "upgrade").await.unwrap(), Cordon::AlreadySo);
+    assert_eq!(api.uncordon_ours(node).await.unwrap(), Cordon::AlreadySo);
+    admin.merge(NODES, node, &open).await;
+    assert_eq!(api.cordon_ours(node, "upgrade").await.unwrap(), Cordon::Changed);
+    admin.merge(NODES, node, &open).await;
+    admin.merge(NODES, node, &close).await;
+    assert!(api.cordoned_by_us().await.unwrap().iter().all(|cordon| cordon.node != node));
+    assert_eq!(api.uncordon_ours(node).await.unwrap(), Cordon::AlreadySo);
+    let live = kubelet.read(NODES, node).await.unwrap();
+    assert_eq!((&live["spec"]["unschedulable"], live["metadata"]["annotations"].get(note)), (&json!(true), None));
+
+    assert!(api.cordon_ours("never", "upgrade").await.unwrap_err().is_not_found());
+    assert!(api.uncordon_ours("never").await.unwrap_err().is_not_found());
 }
