@@ -17,6 +17,7 @@ mod reset;
 mod schema;
 mod session;
 mod status;
+mod upgrade;
 mod validate;
 
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ enum Verb {
     Preflight(preflight::Args),
     Plan(plan::Args),
     Install(install::Args),
+    Upgrade(upgrade::Args),
     Status(status::Args),
     Kubeconfig(kubeconfig::Args),
     Reset(reset::Args),
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
         Verb::Preflight(args) => args.run(),
         Verb::Plan(args) => args.run(),
         Verb::Install(args) => args.run(),
+        Verb::Upgrade(args) => args.run(),
         Verb::Status(args) => args.run(),
         Verb::Kubeconfig(args) => args.run(),
         Verb::Reset(args) => args.run(),

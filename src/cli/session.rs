@@ -4,9 +4,10 @@ use std::num::NonZeroUsize;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::image::RegistryArgs;
 use super::{Failure, InventoryArgs, block_on};
-use crate::cluster::Cluster;
-use crate::image::{self, OpenImage};
+use crate::cluster::{Cluster, ImageReference};
+use crate::image::{self, Access, OpenImage};
 use crate::remote::{Connector, HostKeyPolicy, Options};
 use crate::report::{self, Event, Events, Format, RunLog};
 use crate::run::{RunError, StateDirectory, Subject};
@@ -22,6 +23,8 @@ pub(super) struct SessionArgs {
     /// Accept and record the host keys of hosts seen for the first time; a changed key is refused all the same
     #[arg(long, env = "KUBEWRIGHT_ACCEPT_NEW_HOST_KEYS")]
     accept_new_host_keys: bool,
+    #[command(flatten)]
+    registries: RegistryArgs,
     /// Output format
     #[arg(short, long, value_enum, default_value_t = Format::Human, env = "KUBEWRIGHT_OUTPUT")]
     pub(super) output: Format,
@@ -42,8 +45,15 @@ pub(super) struct Session {
 impl SessionArgs {
     /// Loads the inventory and opens the cluster image.
     pub(super) fn load(&self) -> Result<Session, Failure> {
+        self.load_with(None)
+    }
+
+    /// The same, with `image` instead of the one in the inventory.
+    pub(super) fn load_with(&self, image: Option<ImageReference>) -> Result<Session, Failure> {
         let cluster = self.inventory.load()?;
-        let image = image::open(&cluster.image)?;
+        let access = Access { keys: cluster.image_trust.keys.clone(), ..self.registries.access() };
+        let image = image.as_ref().unwrap_or(&cluster.image);
+        let image = super::image::with_progress(&access.progress, image::open(image, &access))?;
         let policy = if self.accept_new_host_keys { HostKeyPolicy::AcceptNew } else { HostKeyPolicy::Strict };
         let connector = Connector::new(Options { host_keys: policy, ..Options::default() });
         let state = StateDirectory::of(&cluster.name);

@@ -1,6 +1,6 @@
 //! The install, on one screen.
 
-use super::{Gate, Pace, Selector, Stage, Work};
+use super::{Gate, OnFailure, Pace, Selector, Stage, Work};
 use crate::cluster::Role;
 use crate::desired::state::Part;
 
@@ -8,23 +8,25 @@ use crate::desired::state::Part;
 #[rustfmt::skip]
 pub fn install() -> Vec<Stage> {
     use Part::{
-        Binaries, ControlPlane, Controllers, Disks, Endpoint, Etcd, Kernel, Kubelet, Network, Pki, Runtime, Tuning,
+        Binaries, ControlPlane, Controllers, Disks, Endpoint, Etcd, Images, Kernel, Kubelet, Network, Pki, Retained, Runtime, Tuning,
     };
     use Selector::{Api, Everyone, Nodes, PureWorkers};
     let (members, masters) = (Selector::Role(Role::Etcd), Selector::Role(Role::ControlPlane));
-    let stage = |name, after, hosts, work, pace, gate| Stage { name, after, hosts, work, pace, gate };
+    let on_failure = OnFailure::Stop;
+    let stage = |name, after, hosts, work, pace, gate| Stage { name, after, hosts, work, pace, gate, on_failure };
     let together = Pace::Together;
     vec![
         stage("distribute",    &[],                     Everyone,    Work::Distribute,                         together, None),
         stage("prepare",       &["distribute"],         Everyone,    Work::Converge(&[Kernel, Disks, Binaries, Tuning, Pki]), together, None),
         stage("etcd",          &["prepare"],            members,     Work::Converge(&[Etcd]),                  Pace::Careful("etcd.service"), Some(Gate::EtcdHealthy)),
-        stage("runtime",       &["prepare"],            Nodes,       Work::Converge(&[Runtime]),               together, None),
+        stage("runtime",       &["prepare"],            Nodes,       Work::Converge(&[Runtime, Images]),       together, None),
         stage("control-plane", &["etcd", "runtime"],    masters,     Work::Converge(&[Endpoint, ControlPlane, Network, Kubelet]), Pace::Careful("kubelet.service"), Some(Gate::ApiServersReady)),
         stage("controllers",   &["control-plane"],      masters,     Work::Converge(&[Controllers]),           Pace::Careful("kubelet.service"), Some(Gate::ControlPlaneRunning)),
         stage("workers",       &["runtime"],            PureWorkers, Work::Converge(&[Endpoint, Network, Kubelet]), together, Some(Gate::KubeletsHealthy)),
         stage("objects",       &["control-plane"],      Api,         Work::Objects,                            together, None),
         stage("nodes",         &["objects", "workers"], Api,         Work::Nodes,                              together, Some(Gate::NodesReady)),
         stage("add-ons",       &["nodes"],              Api,         Work::Prove,                              together, Some(Gate::WorkloadsAvailable)),
+        stage("prune",         &["controllers", "add-ons"], Everyone, Work::Converge(&[Retained]),              together, None),
     ]
 }
 
@@ -64,6 +66,6 @@ mod tests {
             .flat_map(|stage| if let Work::Converge(parts) = stage.work { parts } else { &[] })
             .copied()
             .collect();
-        assert_eq!(parts.len(), 12);
+        assert_eq!(parts.len(), 14);
     }
 }

@@ -2,8 +2,14 @@
 //! out.
 
 mod install;
+pub mod path;
 pub mod preflight;
+mod preview;
 mod stage;
+mod upgrade;
+mod waves;
 
 pub use install::install;
-pub use stage::{Gate, Pace, Selector, Stage, Work};
+pub use preview::{Preview, Turn};
+pub use stage::{Gate, OnFailure, Pace, Selector, Stage, Work};
+pub use upgrade::{KEPT, rollback, upgrade};

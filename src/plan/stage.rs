@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::waves;
 use crate::cluster::{Host, Role};
 use crate::desired::state::Part;
 
@@ -20,6 +21,17 @@ pub struct Stage {
     pub pace: Pace,
     /// What must hold before the stage is done; checked even when nothing had to change.
     pub gate: Option<Gate>,
+    /// What becomes of a host that fails.
+    pub on_failure: OnFailure,
+}
+
+/// What becomes of a host that cannot be changed, or does not pass the gate afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It is left as it is: the next run goes on from there.
+    Stop,
+    /// What was kept of it before is put back, so that it serves again.
+    PutBack,
 }
 
 /// Which hosts a stage is for.
@@ -55,14 +67,38 @@ impl Selector {
 pub enum Work {
     /// Send the blobs that a host's state needs and that it lacks.
     Distribute,
+    /// Save a verified snapshot of etcd on one member, and each host's configuration and keys on the host.
+    Backup,
+    /// Remember what these parts are now, so that it can be put back.
+    Keep(&'static [Part]),
     /// Bring these parts of a host's state about.
     Converge(&'static [Part]),
+    /// The same on nodes that are emptied before, where that disturbs pods, and opened again afterwards.
+    Roll(&'static [Part]),
+    /// Apply those of the cluster's objects that say who may do what.
+    Access,
     /// Apply the cluster's objects.
     Objects,
     /// Labels and taints of nodes.
     Nodes,
     /// Nothing but the gate.
     Prove,
+}
+
+impl Work {
+    /// The parts of a host that it changes.
+    pub fn parts(self) -> &'static [Part] {
+        match self {
+            Self::Converge(parts) | Self::Roll(parts) => parts,
+            Self::Distribute
+            | Self::Backup
+            | Self::Keep(_)
+            | Self::Access
+            | Self::Objects
+            | Self::Nodes
+            | Self::Prove => &[],
+        }
+    }
 }
 
 /// How many hosts at a time.
@@ -73,17 +109,20 @@ pub enum Pace {
     /// Hosts where this unit is not active first and together (nothing runs there that could be disturbed, and etcd
     /// needs a quorum to start at all), then the others one by one, the gate after each.
     Careful(&'static str),
+    /// As many at a time as the inventory allows to be out of service, never of two racks at once, the gate after each.
+    Waves,
 }
 
 impl Pace {
-    /// Splits hosts into waves. `active` tells whether a unit runs on a host.
-    pub fn waves(self, hosts: Vec<&Host>, active: impl Fn(&Host, &str) -> bool) -> Vec<Vec<&Host>> {
+    /// Splits hosts into waves. `active` tells whether a unit runs on a host; `width` is how many may be out of service.
+    pub fn waves(self, hosts: Vec<&Host>, active: impl Fn(&Host, &str) -> bool, width: usize) -> Vec<Vec<&Host>> {
         let waves = match self {
             Self::Together => vec![hosts],
             Self::Careful(unit) => {
                 let (alive, bare): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| active(host, unit));
                 std::iter::once(bare).chain(alive.into_iter().map(|host| vec![host])).collect()
             }
+            Self::Waves => waves::by_rack(&hosts, width),
         };
         waves.into_iter().filter(|wave| !wave.is_empty()).collect()
     }
@@ -100,6 +139,8 @@ pub enum Gate {
     ControlPlaneRunning,
     /// Every kubelet answers its health check.
     KubeletsHealthy,
+    /// The nodes just changed are Ready with their new kubelets, and their own pods are.
+    NodesUpgraded,
     /// Every node is Ready.
     NodesReady,
     /// Every DaemonSet and Deployment that was applied is rolled out.
@@ -119,7 +160,7 @@ impl Gate {
         Duration::from_secs(match self {
             Self::EtcdHealthy | Self::KubeletsHealthy => 180,
             Self::ApiServersReady => 300,
-            Self::ControlPlaneRunning | Self::NodesReady | Self::WorkloadsAvailable => 300,
+            Self::ControlPlaneRunning | Self::NodesUpgraded | Self::NodesReady | Self::WorkloadsAvailable => 300,
         })
     }
 
@@ -130,6 +171,7 @@ impl Gate {
             Self::ApiServersReady => "every API server ready",
             Self::ControlPlaneRunning => "the new control-plane pods running",
             Self::KubeletsHealthy => "every kubelet healthy",
+            Self::NodesUpgraded => "the changed nodes Ready with their new kubelets",
             Self::NodesReady => "every node Ready",
             Self::WorkloadsAvailable => "add-ons rolled out",
         }

@@ -28,6 +28,17 @@ pub enum Event {
         /// Hosts that take part.
         hosts: Vec<String>,
     },
+    /// Some of a stage's hosts begin, the others wait.
+    WaveStarted {
+        /// Stage.
+        stage: String,
+        /// Which wave, from 1.
+        number: usize,
+        /// Of how many.
+        of: usize,
+        /// Its hosts.
+        hosts: Vec<String>,
+    },
     /// A host works on something.
     Working {
         /// Stage.
@@ -47,6 +58,15 @@ pub enum Event {
         bytes: u64,
         /// Bytes to send in this stage.
         total: u64,
+    },
+    /// Something did not come the way that it should, and comes another.
+    FellBack {
+        /// Stage.
+        stage: String,
+        /// Host.
+        host: String,
+        /// What was tried, and why it failed.
+        failure: Failure,
     },
     /// A change was made.
     Changed {

@@ -3,15 +3,19 @@
 mod event;
 mod log;
 mod plan;
+mod preview;
 mod print;
 mod progress;
 mod style;
 mod table;
+mod transfer;
 
 pub use event::{Event, Events};
 pub use log::RunLog;
 pub use plan::render_plan;
+pub use preview::render_preview;
 pub use print::{is_output_lost, print, print_error};
 pub use progress::{Format, render};
 pub use style::Style;
 pub use table::table;
+pub use transfer::TransferLine;

@@ -58,6 +58,12 @@ impl<'a> ApiAccess<'a> {
         Err(reasons.join("; "))
     }
 
+    /// Requests to `host`'s own API server for what `target` no longer serves.
+    pub(super) async fn deprecated_apis(&self, host: &Host, target: KubeVersion) -> Result<Vec<kube::Finding>, String> {
+        let own = self.through(host).await?;
+        own.api.deprecated_apis_requested(target).await.map_err(|error| error.to_string())
+    }
+
     async fn through(&self, host: &Host) -> Result<OpenApi, String> {
         let member = self.fleet.member(&host.name).ok_or("not connected")?;
         let address = host.address.to_string();
@@ -69,7 +75,7 @@ impl<'a> ApiAccess<'a> {
     }
 
     /// Runs one call; when it fails the way is forgotten, so that the next call looks for a living master.
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         what: &str,
         work: impl AsyncFn(&Api) -> Result<T, KubeError>,
@@ -109,6 +115,17 @@ impl<'a> ApiAccess<'a> {
     ) -> Result<usize, Vec<HostFailure>> {
         let changes = self.call("apply the cluster's objects", async |api| api.apply(objects).await).await?;
         Ok(tell(&changes, stage, events))
+    }
+
+    /// Applies those of the cluster's objects that say who may do what, before anything of the new version asks.
+    pub(super) async fn apply_access(
+        &self,
+        objects: &[Value],
+        stage: &str,
+        events: &Events,
+    ) -> Result<usize, Vec<HostFailure>> {
+        let access: Vec<Value> = objects.iter().filter(|object| kube::is_rbac(object)).cloned().collect();
+        self.apply_objects(&access, stage, events).await
     }
 
     /// Brings labels, taints and pod networks to nodes, once all of them have registered.
@@ -154,15 +171,16 @@ impl<'a> ApiAccess<'a> {
         flat(self.call("look at add-ons", async |api| api.workloads_missing(objects).await).await)
     }
 
-    /// Control-plane pods on `masters` that do not run `version`, or are still the ones in `replaced`.
+    /// Control-plane pods on `masters` that do not run from `images` (by component), or are still the ones in
+    /// `replaced`.
     pub(super) async fn control_plane_missing(
         &self,
-        masters: impl Iterator<Item = &Host>,
-        version: KubeVersion,
-        replaced: &BTreeMap<String, String>,
+        masters: &[&Host],
+        images: BTreeMap<String, String>,
+        replaced: BTreeMap<String, String>,
     ) -> Vec<String> {
-        let nodes = masters.map(|host| host.name.to_string()).collect();
-        let expected = ControlPlaneExpected { nodes, version, replaced: replaced.clone() };
+        let nodes = masters.iter().map(|host| host.name.to_string()).collect();
+        let expected = ControlPlaneExpected { nodes, version: None, images, replaced };
         flat(self.call("look at the control plane", async |api| api.control_plane(&expected).await).await)
     }
 

@@ -9,11 +9,11 @@ use futures::stream::FuturesUnordered;
 use super::execution::Execution;
 use super::failure::{HostFailure, RunError};
 use super::fleet::{Member, unexpected};
-use super::{checkpoint, distribute, gate};
+use super::{checkpoint, distribute, etcd, gate, order};
 use crate::cluster::Host;
 use crate::desired::state::{Part, PartState};
 use crate::host::protocol::{self, Failure, Reply, ToAgent};
-use crate::plan::{Pace, Stage, Work};
+use crate::plan::{Gate, OnFailure, Pace, Stage, Work};
 use crate::report::Event;
 
 /// What a stage did.
@@ -55,8 +55,8 @@ impl Execution<'_> {
         if self.cluster.hosts.iter().any(|host| stages.iter().any(|stage| self.concerns(stage, host))) {
             return BTreeSet::new();
         }
-        let on_hosts = stages.iter().filter(|stage| matches!(stage.work, Work::Converge(_) | Work::Distribute));
-        on_hosts.map(|stage| stage.name).collect()
+        let at_the_api = [Work::Access, Work::Objects, Work::Nodes, Work::Prove];
+        stages.iter().filter(|stage| !at_the_api.contains(&stage.work)).map(|stage| stage.name).collect()
     }
 
     async fn stage(&self, stage: &Stage) -> (StageResult, Vec<HostFailure>) {
@@ -79,81 +79,123 @@ impl Execution<'_> {
     }
 
     /// Whether `host` has something to do in `stage`.
-    fn concerns(&self, stage: &Stage, host: &Host) -> bool {
+    pub(super) fn concerns(&self, stage: &Stage, host: &Host) -> bool {
         stage.hosts.selects(host)
             && match stage.work {
-                Work::Converge(parts) => self.survey.differs(&host.name, parts),
+                Work::Converge(parts) | Work::Keep(parts) => self.survey.differs(&host.name, parts),
+                Work::Roll(parts) => self.survey.differs(&host.name, parts) && self.rolling.includes(stage, host),
+                Work::Backup => self.survey.changes.get(&host.name).is_some_and(|changes| !changes.is_empty()),
                 Work::Distribute => !self.blobs(host).is_empty(),
-                Work::Objects | Work::Nodes | Work::Prove => false,
+                Work::Access | Work::Objects | Work::Nodes | Work::Prove => false,
             }
     }
 
-    fn blobs(&self, host: &Host) -> BTreeSet<crate::image::Blob> {
+    pub(super) fn blobs(&self, host: &Host) -> BTreeSet<crate::image::Blob> {
         let changes = self.survey.changes.get(&host.name).map_or(&[][..], Vec::as_slice);
         self.survey.states.get(&host.name).map(|state| distribute::needed(state, changes)).unwrap_or_default()
     }
 
     async fn work(&self, stage: &Stage, hosts: Vec<&Host>) -> (usize, Vec<HostFailure>) {
-        let api = match stage.work {
-            Work::Objects => Some(self.api.apply_objects(&self.survey.objects, stage.name, self.events).await),
-            Work::Nodes => Some(self.api.apply_nodes(&self.survey.nodes, stage.name, self.events).await),
-            Work::Prove => Some(Ok(0)),
-            Work::Converge(_) | Work::Distribute => None,
-        };
-        let mut changed = match api {
-            Some(Ok(changed)) => changed,
-            Some(Err(failures)) => return (0, failures),
-            None => 0,
-        };
-        let active = |host: &Host, unit: &str| {
-            let units = self.survey.facts.get(&host.name).map(|facts| &facts.units);
-            units.and_then(|units| units.get(unit)).is_some_and(|state| state == "active")
-        };
-        let mut waves = stage.pace.waves(hosts, active);
-        if waves.is_empty() {
-            // Nothing to change; the gate alone proves that all is well.
-            waves.push(Vec::new());
+        if stage.work == Work::Distribute {
+            return self.distribute(stage, &hosts).await;
         }
-        if let (Some(gate), true) = (stage.gate.filter(|gate| gate.guards_quorum()), waves.len() > 1) {
-            let missing = gate::observe(self, gate, &[]).await;
-            unwell_first(&mut waves, &missing);
-        }
+        let mut changed = match self.at_the_api(stage).await {
+            Ok(changed) => changed,
+            Err(failures) => return (0, failures),
+        };
+        let waves = self.waves(stage, hosts).await;
         for (index, wave) in waves.iter().enumerate() {
-            if stage.pace != Pace::Together
-                && wave.len() == 1
-                && let Some(reason) = self.quorum_at_risk(stage, wave[0]).await
-            {
-                return (changed, vec![reason]);
+            if waves.len() > 1 {
+                let hosts = wave.iter().map(|host| host.name.to_string()).collect();
+                let (number, of) = (index + 1, waves.len());
+                self.events.send(Event::WaveStarted { stage: stage.name.into(), number, of, hosts });
             }
-            let in_wave = |host: &Host| wave.iter().any(|wanted| wanted.name == host.name);
-            let outcomes = self
-                .fleet
-                .each(in_wave, async |member| {
-                    let result = self.on_host(stage, member).await;
-                    let (stage, host) = (stage.name.to_owned(), member.host.name.to_string());
-                    self.events.send(Event::HostDone { stage, host });
-                    result
-                })
-                .await;
-            changed += outcomes.ok.values().sum::<usize>();
-            if !outcomes.failed.is_empty() {
-                return (changed, outcomes.failed);
-            }
-            checkpoint::pass(&format!("{}:converged", stage.name));
-            if let Some(gate) = stage.gate
-                && let Err(failures) = gate::wait(self, stage.name, gate, wave, &waves[index + 1..].concat()).await
-            {
+            let later = waves[index + 1..].concat();
+            let (more, failures) = self.wave(stage, wave, &later).await;
+            changed += more;
+            if !failures.is_empty() {
+                let failures = match stage.on_failure {
+                    OnFailure::Stop => failures,
+                    OnFailure::PutBack => self.put_back(stage, wave, failures).await,
+                };
                 return (changed, failures);
             }
         }
         (changed, Vec::new())
     }
 
+    async fn at_the_api(&self, stage: &Stage) -> Result<usize, Vec<HostFailure>> {
+        match stage.work {
+            Work::Access => self.api.apply_access(&self.survey.objects, stage.name, self.events).await,
+            Work::Objects => self.api.apply_objects(&self.survey.objects, stage.name, self.events).await,
+            Work::Nodes => self.api.apply_nodes(&self.survey.nodes, stage.name, self.events).await,
+            Work::Roll(parts) => self.open_finished(stage, parts).await,
+            _ => Ok(0),
+        }
+    }
+
+    /// The order in which hosts are changed; one empty wave where there is nothing to change, so that the gate alone
+    /// proves that all is well.
+    pub(super) async fn waves<'h>(&self, stage: &Stage, hosts: Vec<&'h Host>) -> Vec<Vec<&'h Host>> {
+        let active = |host: &Host, unit: &str| {
+            let units = self.survey.facts.get(&host.name).map(|facts| &facts.units);
+            units.and_then(|units| units.get(unit)).is_some_and(|state| state == "active")
+        };
+        let all = self.cluster.hosts.iter().filter(|host| stage.hosts.selects(host)).count();
+        let mut waves = stage.pace.waves(hosts, active, self.rolling.max_unavailable.of(all));
+        if waves.is_empty() {
+            waves.push(Vec::new());
+        }
+        if let (Some(gate), true) = (stage.gate.filter(|gate| gate.guards_quorum()), waves.len() > 1) {
+            if gate == Gate::EtcdHealthy
+                && let Some(leader) = etcd::leader(self).await
+            {
+                order::leader_last(&mut waves, &leader);
+            }
+            let missing = gate::observe(self, gate, &[]).await;
+            order::unwell_first(&mut waves, &missing);
+        }
+        waves
+    }
+
+    async fn wave(&self, stage: &Stage, wave: &[&Host], later: &[&Host]) -> (usize, Vec<HostFailure>) {
+        if stage.pace != Pace::Together
+            && wave.len() == 1
+            && let Some(reason) = self.quorum_at_risk(stage, wave[0]).await
+        {
+            return (0, vec![reason]);
+        }
+        let in_wave = |host: &Host| wave.iter().any(|wanted| wanted.name == host.name);
+        let outcomes = self
+            .fleet
+            .each(in_wave, async |member| {
+                let result = self.on_host(stage, member).await;
+                let (stage, host) = (stage.name.to_owned(), member.host.name.to_string());
+                self.events.send(Event::HostDone { stage, host });
+                result
+            })
+            .await;
+        let changed = outcomes.ok.values().sum::<usize>();
+        if !outcomes.failed.is_empty() {
+            return (changed, outcomes.failed);
+        }
+        checkpoint::pass(&format!("{}:converged", stage.name));
+        if let Some(gate) = stage.gate
+            && let Err(failures) = gate::wait(self, stage, gate, wave, later).await
+        {
+            return (changed, failures);
+        }
+        match stage.work {
+            Work::Roll(_) => (changed, self.open(wave).await),
+            _ => (changed, Vec::new()),
+        }
+    }
+
     /// Before a living member is disturbed, all the others must be well: otherwise this one may be what holds quorum.
     async fn quorum_at_risk(&self, stage: &Stage, host: &Host) -> Option<HostFailure> {
         let gate = stage.gate.filter(|gate| gate.guards_quorum())?;
         let missing = gate::observe(self, gate, &[]).await;
-        let (own, others): (Vec<_>, Vec<_>) = missing.into_iter().partition(|line| is_about(line, host));
+        let (own, others): (Vec<_>, Vec<_>) = missing.into_iter().partition(|line| order::is_about(line, host));
         // One that is not well itself holds no quorum.
         (own.is_empty() && !others.is_empty()).then(|| {
             let failure = Failure {
@@ -165,24 +207,61 @@ impl Execution<'_> {
         })
     }
 
+    /// Blobs of all hosts together: they may give them to each other.
+    async fn distribute(&self, stage: &Stage, hosts: &[&Host]) -> (usize, Vec<HostFailure>) {
+        let needs = hosts.iter().map(|host| (host.name.clone(), self.blobs(host))).collect();
+        let registry = self.image.origin().map(distribute::Registry::of);
+        let job = distribute::Job {
+            fleet: self.fleet,
+            blob_path: &|blob| self.image.blob_path(blob),
+            settings: &self.cluster.distribution,
+            registry: registry.as_ref(),
+            stage: stage.name,
+            events: self.events,
+        };
+        let outcomes = job.run(&needs).await;
+        (outcomes.ok.values().sum(), outcomes.failed)
+    }
+
     async fn on_host(&self, stage: &Stage, member: &Member) -> Result<usize, Failure> {
         match stage.work {
-            Work::Distribute => {
-                distribute::send(member, self.image, &self.blobs(&member.host), stage.name, self.events).await
+            Work::Converge(parts) => {
+                self.hand_over_leadership(stage, member).await?;
+                self.converge(stage, parts, member).await
             }
-            Work::Converge(parts) => self.converge(stage, parts, member).await,
-            Work::Objects | Work::Nodes | Work::Prove => Ok(0),
+            Work::Roll(parts) => {
+                self.empty(stage, member).await?;
+                self.converge(stage, parts, member).await
+            }
+            Work::Keep(parts) => self.keep(parts, member).await,
+            Work::Backup => self.back_up(stage, member).await,
+            Work::Distribute | Work::Access | Work::Objects | Work::Nodes | Work::Prove => Ok(0),
         }
     }
 
     async fn converge(&self, stage: &Stage, parts: &[Part], member: &Member) -> Result<usize, Failure> {
-        let state = self.survey.states.get(&member.host.name);
-        let parts: Vec<PartState> =
-            parts.iter().filter_map(|part| state.and_then(|state| state.part(*part))).cloned().collect();
+        self.bring_about(stage, self.parts(parts, &member.host), member).await
+    }
+
+    /// What `host` should be, as far as `parts` go.
+    pub(super) fn parts(&self, parts: &[Part], host: &Host) -> Vec<PartState> {
+        let state = self.survey.states.get(&host.name);
+        parts.iter().filter_map(|part| state.and_then(|state| state.part(*part))).cloned().collect()
+    }
+
+    /// Has a host bring `parts` about; returns the number of changes.
+    pub(super) async fn bring_about(
+        &self,
+        stage: &Stage,
+        parts: Vec<PartState>,
+        member: &Member,
+    ) -> Result<usize, Failure> {
         let (name, host, events) = (stage.name.to_owned(), member.host.name.to_string(), self.events.clone());
         let mut on_event = move |event: protocol::Event| {
             let (stage, host) = (name.clone(), host.clone());
             events.send(match event {
+                // Nothing is fetched here.
+                protocol::Event::Fetched { .. } => return,
                 protocol::Event::Changing { resource, .. } => Event::Working { stage, host, on: resource },
                 protocol::Event::Changed { change, .. } => Event::Changed { stage, host, change },
             });
@@ -191,40 +270,5 @@ impl Execution<'_> {
             Reply::Changes { parts } => Ok(parts.iter().map(|part| part.changes.len()).sum()),
             other => Err(unexpected(stage.name, &other)),
         }
-    }
-}
-
-/// Whether a line of what is missing is about `host`.
-fn is_about(line: &str, host: &Host) -> bool {
-    line.starts_with(&format!("{}:", host.name))
-}
-
-/// Mends what is broken before it touches what holds the quorum.
-fn unwell_first(waves: &mut [Vec<&Host>], missing: &[String]) {
-    waves.sort_by_key(|wave| {
-        let unwell = |host: &&Host| missing.iter().any(|line| is_about(line, host));
-        // The first wave may hold several: hosts where nothing runs yet.
-        !(wave.len() > 1 || wave.iter().any(unwell))
-    });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::desired::fixture::Fixture;
-
-    #[test]
-    fn who_is_not_well_comes_first() {
-        let fixture = Fixture::new(36);
-        let host = |name: &str| fixture.host(name);
-        let order = |waves: &[Vec<&Host>]| {
-            waves.iter().flatten().map(|host| host.name.to_string()).collect::<Vec<_>>().join(" ")
-        };
-        let mut waves = vec![vec![host("m1")], vec![host("m2")], vec![host("m3")]];
-        unwell_first(&mut waves, &["m3: apiserver does not answer".to_owned()]);
-        assert_eq!(order(&waves), "m3 m1 m2");
-        let mut waves = vec![vec![host("m1"), host("m2")], vec![host("m3")]];
-        unwell_first(&mut waves, &["m3: etcd has no leader".to_owned()]);
-        assert_eq!(order(&waves), "m1 m2 m3");
     }
 }

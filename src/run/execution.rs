@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::api::ApiAccess;
 use super::fleet::Fleet;
+use super::rolling::Rolling;
 use super::survey::Survey;
 use crate::cluster::{Cluster, KubeVersion};
 use crate::image::OpenImage;
@@ -19,6 +20,10 @@ pub(super) struct Execution<'a> {
     pub(super) events: &'a Events,
     /// Hashes of the static pods that this run replaces.
     pub(super) replaced: BTreeMap<String, String>,
+    /// How it goes through nodes.
+    pub(super) rolling: Rolling,
+    /// Name of the backup that it makes, where it makes one.
+    pub(super) backup: String,
 }
 
 impl Execution<'_> {

@@ -16,6 +16,7 @@ use crate::remote::{Agent, AgentBinary, Connection, Connector, RemoteError};
 pub struct Fleet {
     members: BTreeMap<HostName, Member>,
     parallel: Arc<Semaphore>,
+    width: usize,
 }
 
 /// A host with its session.
@@ -25,6 +26,7 @@ pub struct Member {
     /// Its connection, for tunnels.
     pub connection: Arc<Connection>,
     agent: Mutex<Agent>,
+    binary: AgentBinary,
 }
 
 /// What came of asking many hosts.
@@ -50,22 +52,33 @@ impl Fleet {
         connector: &Connector,
         parallel: usize,
     ) -> (Self, Vec<HostFailure>) {
-        let parallel = Arc::new(Semaphore::new(parallel.max(1)));
-        let binary = match AgentBinary::current() {
-            Ok(binary) => binary,
+        match AgentBinary::current() {
+            Ok(binary) => Self::connect_with(hosts, connector, parallel, binary).await,
             Err(error) => {
                 let failure = HostFailure::cluster("read this program", error);
-                return (Self { members: BTreeMap::new(), parallel }, vec![failure]);
+                let none = Self { members: BTreeMap::new(), parallel: Arc::new(Semaphore::new(1)), width: 1 };
+                (none, vec![failure])
             }
-        };
+        }
+    }
+
+    /// [`Fleet::connect`] with another program as the agent.
+    pub async fn connect_with<'a>(
+        hosts: impl IntoIterator<Item = &'a Host>,
+        connector: &Connector,
+        parallel: usize,
+        binary: AgentBinary,
+    ) -> (Self, Vec<HostFailure>) {
+        let width = parallel.max(1);
+        let parallel = Arc::new(Semaphore::new(width));
         let outcomes = fan_out(&parallel, hosts.into_iter().map(|host| (&host.name, host)), async |host: &Host| {
             let connection = connector.connect(host).await.map_err(|error| remote("connect", error))?;
             let connection = Arc::new(connection);
             let agent = connection.agent(&binary).await.map_err(|error| remote("start the agent", error))?;
-            Ok(Member { host: host.clone(), connection, agent: Mutex::new(agent) })
+            Ok(Member { host: host.clone(), connection, agent: Mutex::new(agent), binary: binary.clone() })
         })
         .await;
-        (Self { members: outcomes.ok, parallel }, outcomes.failed)
+        (Self { members: outcomes.ok, parallel, width }, outcomes.failed)
     }
 
     /// Runs `work` on every host that `select` picks, at most as many at a time as the run allows, and collects all
@@ -77,6 +90,11 @@ impl Fleet {
     ) -> Outcomes<T> {
         let members = self.members.iter().filter(|(_, member)| select(&member.host));
         fan_out(&self.parallel, members, work).await
+    }
+
+    /// How many hosts are worked on at a time.
+    pub fn width(&self) -> usize {
+        self.width
     }
 
     /// The member called `name`.
@@ -148,7 +166,7 @@ impl Member {
     }
 
     /// Why nothing more can be asked here, if that is so.
-    fn lost(&self) -> Option<Failure> {
+    pub(super) fn lost(&self) -> Option<Failure> {
         let agent = self.agent.try_lock().ok()?;
         self.connection.ended().or_else(|| agent.ended()).map(|error| remote("stay connected", error))
     }
@@ -156,6 +174,11 @@ impl Member {
     /// The session itself, for blobs.
     pub async fn agent(&self) -> tokio::sync::MutexGuard<'_, Agent> {
         self.agent.lock().await
+    }
+
+    /// A further session beside the member's own, on the same connection.
+    pub async fn further_agent(&self) -> Result<Agent, RemoteError> {
+        self.connection.agent(&self.binary).await
     }
 
     /// Looks at something that runs on the host.

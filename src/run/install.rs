@@ -6,10 +6,12 @@ use super::api::ApiAccess;
 use super::execute::StageResult;
 use super::execution::Execution;
 use super::failure::{HostFailure, RunError};
+use super::rolling::Rolling;
 use super::subject::{Subject, connect};
 use super::survey::Survey;
 use super::{checkpoint, lock, preflight};
 use crate::host::protocol::Change;
+use crate::pki::Renewal;
 use crate::plan as stages;
 use crate::report::{Event, Events};
 
@@ -39,7 +41,9 @@ pub async fn plan(subject: &Subject<'_>, events: &Events) -> Result<Pending, Run
     if let Some(by) = lock::holder_now(&fleet).await {
         events.note(format!("another run is at work, so this may be out of date soon: {by}"));
     }
-    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state).await?.complete()?;
+    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state, Renewal::Due)
+        .await?
+        .complete()?;
     tell_notes(&survey, events);
     let hosts = survey.changes.iter().map(|(host, parts)| {
         (host.to_string(), parts.iter().flat_map(|part| part.changes.clone()).collect::<Vec<_>>())
@@ -57,8 +61,20 @@ pub async fn plan(subject: &Subject<'_>, events: &Events) -> Result<Pending, Run
     Ok(Pending { changes, api_unknown })
 }
 
+/// Other versions on a living cluster come by an upgrade, in its order and with its proofs, never by an install.
+fn refuse_upgrade(subject: &Subject<'_>, survey: &Survey) -> Result<(), RunError> {
+    let image = &subject.image.manifest;
+    let upgrades = stages::path::path(subject.cluster, image, &survey.facts).upgrades();
+    if upgrades.is_empty() || !survey.cluster_exists() {
+        return Ok(());
+    }
+    let why = format!("this cluster runs other versions than {} has: {}", image.name, upgrades.join("; "));
+    let hint = "kubewright upgrade with the same inventory brings it there; nothing was changed";
+    Err(HostFailure::cluster("install", why).hint(hint).into())
+}
+
 /// Which certificates are issued anew and why, and what runs out.
-fn tell_notes(survey: &Survey, events: &Events) {
+pub(super) fn tell_notes(survey: &Survey, events: &Events) {
     for note in &survey.keys.notes {
         let host = note.host.as_ref().map_or_else(|| "cluster".to_owned(), ToString::to_string);
         events.note(format!("{host}: {}: {}", note.subject, note.text));
@@ -75,8 +91,9 @@ pub async fn install(
     let fleet = connect(subject, events).await?;
     lock::take(&fleet, "install").await?;
     checkpoint::pass("locked");
-    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state).await?;
+    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state, Renewal::Due).await?;
     checkpoint::pass("surveyed");
+    refuse_upgrade(subject, &survey)?;
     tell_notes(&survey, events);
     preflight::run(subject, &fleet, &survey, ignored, events).await?;
     // The cache is written before any host has a key of ours: whatever happens next, the CAs are not lost.
@@ -87,8 +104,19 @@ pub async fn install(
     let api = ApiAccess::new(subject.cluster, &fleet, &survey.keys);
     let (cluster, image) = (subject.cluster, subject.image);
     let replaced = api.pods_to_replace(&survey).await;
-    let execution = Execution { cluster, image, fleet: &fleet, survey: &survey, api: &api, events, replaced };
-    let outcome = execution.run(&stages::install()).await;
+    let rolling = Rolling::of(&cluster.upgrade);
+    let backup = String::new();
+    let execution =
+        Execution { cluster, image, fleet: &fleet, survey: &survey, api: &api, events, replaced, rolling, backup };
+    finish(execution.run(&stages::install()).await, began, events)
+}
+
+/// Tells how a run of stages ended.
+pub(super) fn finish(
+    outcome: Result<Vec<StageResult>, (Vec<StageResult>, RunError)>,
+    began: Instant,
+    events: &Events,
+) -> Result<Summary, RunError> {
     let results = match &outcome {
         Ok(results) | Err((results, _)) => results,
     };

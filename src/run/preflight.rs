@@ -9,6 +9,7 @@ use super::survey::Survey;
 use super::{distribute, measure};
 use crate::cluster::{Cluster, HostName};
 use crate::image::{Blob, OpenImage};
+use crate::pki::Renewal;
 use crate::plan::preflight::{self, Finding, Measured, Severity, check};
 use crate::report::Events;
 
@@ -18,7 +19,7 @@ pub type Ignored = BTreeSet<&'static str>;
 /// Everything that the checks find, and nothing else: no host is changed.
 pub async fn preflight(subject: &Subject<'_>, ignored: &Ignored, events: &Events) -> Result<Vec<Finding>, RunError> {
     let fleet = connect(subject, events).await?;
-    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state).await?;
+    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state, Renewal::Due).await?;
     let measured = measure::measure(subject.cluster, &fleet, &survey).await?;
     Ok(findings(subject.cluster, subject.image, &survey, &measured, ignored))
 }

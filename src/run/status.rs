@@ -11,6 +11,7 @@ use super::subject::Subject;
 use super::survey::Survey;
 use crate::cluster::{Endpoint, Role};
 use crate::host::protocol::{CertificateDates, Failure, Holder, Probe, Probed};
+use crate::pki::Renewal;
 
 /// State of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -101,7 +102,7 @@ pub async fn status(subject: &Subject<'_>) -> Status {
 
 /// Adds what the API knows of nodes, and how far hosts are from the inventory.
 async fn compare(subject: &Subject<'_>, fleet: &Fleet, status: &mut Status) {
-    let survey = Survey::take(subject.cluster, &subject.image.manifest, fleet, subject.state).await;
+    let survey = Survey::take(subject.cluster, &subject.image.manifest, fleet, subject.state, Renewal::Due).await;
     let survey = match survey.and_then(Survey::complete) {
         Ok(survey) => survey,
         Err(error) => {

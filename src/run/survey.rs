@@ -10,7 +10,7 @@ use crate::desired;
 use crate::desired::state::{HostState, Part};
 use crate::host::protocol::{Failure, PartChanges, Reply, ToAgent};
 use crate::image::ClusterImage;
-use crate::pki;
+use crate::pki::{self, Renewal};
 
 /// Everything known before a run acts.
 #[derive(Debug)]
@@ -38,13 +38,14 @@ impl Survey {
         image: &ClusterImage,
         fleet: &Fleet,
         state: &StateDirectory,
+        renewal: Renewal,
     ) -> Result<Self, RunError> {
         let seen =
             fleet.each(|_| true, async |member| look(cluster, member).await).await.all().map_err(RunError::Failed)?;
         let (facts, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
             seen.into_iter().map(|(name, (facts, files))| ((name.clone(), facts), (name, files))).unzip();
 
-        let keys = keys(cluster, image, &facts, files, state)?;
+        let keys = keys(cluster, image, &facts, files, state, renewal)?;
         let pod_cidrs =
             desired::pod_cidrs(cluster, &facts).map_err(|error| HostFailure::cluster("assign pod networks", error))?;
         let context = desired::Context { cluster, image, keys: &keys, facts: &facts, pod_cidrs: &pod_cidrs };
@@ -53,21 +54,14 @@ impl Survey {
             desired::objects(&context).map_err(|error| HostFailure::cluster("render the cluster's objects", error))?;
         let nodes = desired::nodes(&context);
 
-        let changes = fleet
-            .each(
-                |_| true,
-                async |member| {
-                    let parts = states.get(&member.host.name).map(|state| state.parts.clone()).unwrap_or_default();
-                    match member.ask("compare the host with the inventory", ToAgent::Diff { parts }).await? {
-                        Reply::Changes { parts } => Ok(parts),
-                        other => Err(unexpected("compare the host with the inventory", &other)),
-                    }
-                },
-            )
-            .await
-            .all()
-            .map_err(RunError::Failed)?;
+        let changes = compare(fleet, &states).await?;
         Ok(Self { facts, keys, states, changes, objects, unrenderable, nodes })
+    }
+
+    /// The same hosts, compared with other states than those that follow from inventory and image.
+    pub async fn against(self, fleet: &Fleet, states: BTreeMap<HostName, HostState>) -> Result<Self, RunError> {
+        let changes = compare(fleet, &states).await?;
+        Ok(Self { states, changes, unrenderable: Vec::new(), ..self })
     }
 
     /// The survey, unless a host could not be rendered.
@@ -97,6 +91,22 @@ impl Survey {
     }
 }
 
+/// What differs from `states`, by host. A host without a state has no difference.
+async fn compare(
+    fleet: &Fleet,
+    states: &BTreeMap<HostName, HostState>,
+) -> Result<BTreeMap<HostName, Vec<PartChanges>>, RunError> {
+    let what = "compare the host with the inventory";
+    let ask = async |member: &Member| {
+        let parts = states.get(&member.host.name).map(|state| state.parts.clone()).unwrap_or_default();
+        match member.ask(what, ToAgent::Diff { parts }).await? {
+            Reply::Changes { parts } => Ok(parts),
+            other => Err(unexpected(what, &other)),
+        }
+    };
+    fleet.each(|_| true, ask).await.all().map_err(RunError::Failed)
+}
+
 async fn look(cluster: &Cluster, member: &Member) -> Result<(Facts, BTreeMap<String, String>), Failure> {
     let facts = match member.ask("read facts", ToAgent::Facts).await? {
         Reply::Facts(facts) => *facts,
@@ -120,10 +130,11 @@ fn keys(
     facts: &BTreeMap<HostName, Facts>,
     hosts: BTreeMap<HostName, BTreeMap<String, String>>,
     state: &StateDirectory,
+    renewal: Renewal,
 ) -> Result<pki::Keys, RunError> {
     let cache = state.keys().load().map_err(|error| HostFailure::cluster("read the local key cache", error))?;
     let existing = pki::Existing { hosts, cache, cluster_exists: cluster_exists(facts) };
-    pki::resolve(cluster, image.kubernetes, &existing, jiff::Timestamp::now()).map_err(|errors| {
+    pki::resolve(cluster, image.kubernetes, &existing, jiff::Timestamp::now(), renewal).map_err(|errors| {
         let failures = errors.iter().map(|error| HostFailure::cluster("resolve keys and certificates", error));
         RunError::Failed(failures.collect())
     })

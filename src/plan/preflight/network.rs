@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::services::firewalls_to_stop;
 use super::{Found, Severity, Subject};
-use crate::cluster::{Cluster, Endpoint, Facts, Host, HostName, Role};
+use crate::cluster::{Cluster, DistributionMode, Endpoint, Facts, Host, HostName, Role};
 
 /// A port, who listens on it, and on which hosts.
 struct Port {
@@ -84,14 +84,31 @@ pub fn targets(cluster: &Cluster, from: &Host) -> Vec<Target> {
             program: port.program,
         })
     });
-    on_others.collect()
+    on_others.chain(neighbour(cluster, from)).collect()
+}
+
+/// Who listens on the port for blobs.
+const BLOBS: &str = "kubewright, for blobs,";
+
+/// Another host of the data centre, of the same rack where there is one: if `from` does not reach this one, it hardly
+/// takes blobs from any. Trying all of them would be a connection for each pair of hosts.
+fn neighbour(cluster: &Cluster, from: &Host) -> Option<Target> {
+    if cluster.distribution.mode != DistributionMode::Peers {
+        return None;
+    }
+    let own = cluster.hosts.iter().position(|host| host.name == from.name)?;
+    let others = || cluster.hosts[own + 1..].iter().chain(&cluster.hosts[..own]).filter(|host| host.idc == from.idc);
+    let host = others().find(|host| host.rack == from.rack).or_else(|| others().next())?;
+    let address = SocketAddr::new(host.address, cluster.distribution.port);
+    Some(Target { host: host.name.clone(), address, program: BLOBS })
 }
 
 pub(super) fn reachable(subject: &Subject<'_>) -> Vec<Found> {
     let lost = subject.measured.unreachable.iter().flat_map(|(from, lost)| {
         // What a firewall keeps away that this very run stops is no reason not to begin.
         let stopped = |target: &Target| firewall_to_stop(subject, [from, &target.host]);
-        let (kept, lost): (Vec<_>, Vec<_>) = lost.iter().partition(|(target, _)| stopped(target).is_some());
+        let (blobs, lost): (Vec<_>, Vec<_>) = lost.iter().partition(|(target, _)| target.program == BLOBS);
+        let (kept, lost): (Vec<_>, Vec<_>) = lost.into_iter().partition(|(target, _)| stopped(target).is_some());
         let blamed = kept.first().and_then(|(target, _)| stopped(target));
         let hint = "open these ports between the hosts: a firewall on the way, or on the other host, drops them";
         let unexplained = (!lost.is_empty()).then(|| Found {
@@ -106,7 +123,14 @@ pub(super) fn reachable(subject: &Subject<'_>) -> Vec<Found> {
             hint: format!("{blamed} may be why; install stops it"),
             severity: Some(Severity::Warning),
         });
-        unexplained.into_iter().chain(explained)
+        let slower = (!blobs.is_empty()).then(|| Found {
+            host: Some(from.clone()),
+            message: format!("it does not reach {}", ways(&blobs)),
+            hint: "open that port between all hosts; until then blobs come from the machine that runs kubewright"
+                .into(),
+            severity: Some(Severity::Warning),
+        });
+        unexplained.into_iter().chain(explained).chain(slower)
     });
     lost.collect()
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::*;
-use crate::cluster::{Handling, Mount, Parts, Route, Selinux, Service, SettingLine, Swap};
+use crate::cluster::{DistributionMode, Handling, Mount, Parts, Route, Selinux, Service, SettingLine, Swap};
 use crate::desired::fixture::Fixture;
 
 /// A cluster in which nothing is wrong, and what a test makes wrong about it.
@@ -310,4 +310,29 @@ fn every_host_tries_the_ways_that_its_roles_use() {
     assert!(of("n1").iter().all(|target| target.ends_with(":6443")), "{:?}", of("n1"));
     assert!(of("m1").contains(&"n1:10250".to_owned()) && !of("m1").iter().any(|target| target.starts_with("m1:")));
     assert!(of("e1").iter().all(|target| target.ends_with(":2380")), "{:?}", of("e1"));
+}
+
+#[test]
+fn hosts_that_give_blobs_to_each_other_try_one_of_their_rack() {
+    let mut fixture = Fixture::new(36);
+    let blobs = |fixture: &Fixture, host: &str| {
+        let targets = targets(&fixture.cluster, fixture.host(host));
+        targets.into_iter().find(|target| target.address.port() == 10380)
+    };
+    assert_eq!(blobs(&fixture, "n1"), None);
+    fixture.change(|parts| {
+        parts.distribution.mode = DistributionMode::Peers;
+        for (host, rack) in parts.hosts.iter_mut().zip(["r1", "r2", "r1", "r3", "r2"]) {
+            host.rack = Some(rack.to_owned());
+        }
+    });
+    let names = ["m1", "m2", "m3", "n1", "n2"].map(|host| blobs(&fixture, host).unwrap().host.to_string());
+    assert_eq!(names, ["m3", "n2", "m1", "n2", "m2"]);
+
+    let mut scene = Scene::new(36);
+    let target = blobs(&fixture, "n1").unwrap();
+    scene.measured.unreachable.insert(name("n1"), vec![(target, "no answer".into())]);
+    let found: Vec<_> = scene.findings().into_iter().map(|finding| (finding.severity, finding.message)).collect();
+    let message = "it does not reach kubewright, for blobs, on n2 (10.1.1.2:10380): no answer";
+    assert_eq!(found, [(Severity::Warning, message.to_owned())]);
 }

@@ -24,6 +24,9 @@ impl Human {
                 self.hosts.insert(stage.clone(), (hosts.len(), 0));
                 self.live(stage, "");
             }
+            Event::WaveStarted { stage, number, of, hosts } => {
+                self.line(&self.style.dim(&format!("  {stage} {number}/{of}: {}", hosts.join(", "))));
+            }
             Event::Working { stage, host, on } => self.live(stage, &format!("{host}: {on}")),
             Event::Sent { stage, host, bytes, total } => {
                 self.live(stage, &format!("{host}: {} of {} MiB", bytes >> 20, total >> 20));
@@ -64,6 +67,8 @@ impl Human {
                 let hosts = if *hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") };
                 self.line(&self.style.bold(&format!("{verb} {cluster}: {hosts}")));
             }
+            // The stage tells of them together; the log has each.
+            Event::FellBack { stage, host, failure } => self.live(stage, &format!("{host}: {failure}")),
             Event::Note { text } => self.line(text),
             Event::Changed { .. } | Event::RunFinished { .. } | Event::RunFailed { .. } => {}
         }

@@ -1,0 +1,175 @@
+//! The members of etcd as their hosts see them, and what follows from that for a change.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use super::execution::Execution;
+use super::failure::HostFailure;
+use super::fleet::{Member, Outcomes, unexpected};
+use crate::cluster::{Host, HostName, Role};
+use crate::host::protocol::{EtcdMember, Failure, Probe, Probed};
+
+const CLIENT_PORT: u16 = 2379;
+
+/// Where the member on `host` answers clients.
+pub(super) fn endpoint(host: &Host) -> String {
+    format!("https://{}", SocketAddr::new(host.address, CLIENT_PORT))
+}
+
+/// What the members on the hosts that `counts` picks say of themselves and of each other.
+pub(super) async fn views(run: &Execution<'_>, counts: impl Fn(&Host) -> bool) -> Outcomes<EtcdMember> {
+    let is_member = |host: &Host| host.roles.contains(Role::Etcd) && counts(host);
+    run.fleet.each(is_member, async |member| view(member).await).await
+}
+
+async fn view(member: &Member) -> Result<EtcdMember, Failure> {
+    let failure = |why: String| Failure { what: "etcd".into(), why, hint: None };
+    match member.probe(Probe::Etcd { endpoint: endpoint(&member.host) }).await? {
+        Probed::Etcd(view) => Ok(view),
+        Probed::Unreachable { why } => Err(failure(why)),
+        Probed::Http { status, .. } => Err(failure(format!("answers {status}"))),
+        _ => Err(failure("no answer".into())),
+    }
+}
+
+/// What keeps the members from being one healthy cluster; those on hosts that do not count are left out.
+pub(super) async fn missing(run: &Execution<'_>, counts: impl Fn(&Host) -> bool) -> Vec<String> {
+    let Outcomes { ok, failed } = views(run, counts).await;
+    let views: Vec<(String, EtcdMember)> = ok.into_iter().map(|(host, view)| (host.to_string(), view)).collect();
+    let mut missing: Vec<String> = failed.iter().map(HostFailure::to_string).collect();
+    missing.extend(disagreements(&views, run.cluster.with_role(Role::Etcd).count()));
+    missing
+}
+
+/// The host of the member that leads.
+pub(super) async fn leader(run: &Execution<'_>) -> Option<HostName> {
+    let views = views(run, |_| true).await.ok;
+    views.into_iter().find(|(_, view)| leads(view)).map(|(host, _)| host)
+}
+
+/// The member that takes over from the one on `host`, when that one leads; its id.
+pub(super) async fn successor(run: &Execution<'_>, host: &HostName) -> Option<String> {
+    let views = views(run, |_| true).await.ok;
+    if !views.get(host).is_some_and(leads) {
+        return None;
+    }
+    // The one that has seen most has least to catch up with.
+    let others = views.into_iter().filter(|(name, view)| name != host && view.errors.is_empty());
+    others.max_by_key(|(_, view)| view.raft_index).map(|(_, view)| view.member)
+}
+
+/// The host that a snapshot is taken from: one whose member is well and does not lead, if there is a choice.
+pub(super) async fn snapshot_host(run: &Execution<'_>) -> Option<HostName> {
+    let mut views: Vec<_> = views(run, |_| true).await.ok.into_iter().collect();
+    views.retain(|(_, view)| view.leader.is_some() && view.errors.is_empty());
+    views.into_iter().min_by_key(|(name, view)| (leads(view), name.clone())).map(|(host, _)| host)
+}
+
+/// Members whose data differ, once all of them run the same version and may be compared.
+pub(super) async fn differing(run: &Execution<'_>) -> Vec<String> {
+    let Outcomes { ok, failed } = views(run, |_| true).await;
+    let versions: BTreeSet<&String> = ok.values().map(|view| &view.version).collect();
+    // A revision that all have reached.
+    let Some(revision) = ok.values().map(|view| view.revision).min() else { return Vec::new() };
+    if !failed.is_empty() || versions.len() > 1 {
+        return Vec::new();
+    }
+    let ask = async |member: &Member| {
+        let probe = Probe::EtcdHash { endpoint: endpoint(&member.host), revision };
+        match member.probe(probe).await? {
+            Probed::EtcdHash { hash, compact_revision, .. } => Ok((hash, compact_revision)),
+            other => Err(unexpected("compare the data of etcd", &other)),
+        }
+    };
+    let hashes = run.fleet.each(|host| host.roles.contains(Role::Etcd), ask).await;
+    let mut missing: Vec<String> = hashes.failed.iter().map(HostFailure::to_string).collect();
+    missing.extend(apart(&hashes.ok, revision));
+    missing
+}
+
+/// What keeps hashes (with the revision up to which each member has compacted) from being those of the same data.
+fn apart(hashes: &BTreeMap<HostName, (u32, i64)>, revision: u64) -> Option<String> {
+    let distinct: BTreeSet<_> = hashes.values().collect();
+    let compacted: BTreeSet<_> = hashes.values().map(|(_, compacted)| compacted).collect();
+    match (distinct.len(), compacted.len()) {
+        (0 | 1, _) => None,
+        (_, 1) => Some(format!("etcd members have different data at revision {revision}: {hashes:?}")),
+        // One has compacted a moment before the others: nothing can be said yet.
+        _ => Some(format!("etcd members have not all compacted to the same revision yet: {compacted:?}")),
+    }
+}
+
+fn leads(view: &EtcdMember) -> bool {
+    view.leader.as_ref() == Some(&view.member)
+}
+
+/// What keeps `views` from being one healthy cluster of `size` members.
+pub(super) fn disagreements(views: &[(String, EtcdMember)], size: usize) -> Vec<String> {
+    let mut missing = Vec::new();
+    for (host, view) in views {
+        missing.extend(view.errors.iter().map(|error| format!("{host}: etcd reports {error}")));
+        if view.leader.is_none() {
+            missing.push(format!("{host}: etcd has no leader"));
+        }
+        let voters = view.members.values().filter(|voter| **voter).count();
+        if voters != size {
+            missing.push(format!("{host}: etcd knows {voters} started voters, {size} are wanted"));
+        }
+    }
+    let leaders: BTreeSet<_> = views.iter().filter_map(|(_, view)| view.leader.as_ref()).collect();
+    if leaders.len() > 1 {
+        missing.push(format!("etcd members name {} different leaders", leaders.len()));
+    }
+    let terms: BTreeSet<_> = views.iter().map(|(_, view)| view.raft_term).collect();
+    if terms.len() > 1 {
+        missing.push(format!("etcd members are at different raft terms: {terms:?}"));
+    }
+    missing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(leader: Option<&str>, term: u64, voters: usize) -> EtcdMember {
+        EtcdMember {
+            member: "a".into(),
+            leader: leader.map(str::to_owned),
+            raft_term: term,
+            raft_index: 9,
+            revision: 1,
+            version: "3.5.16".into(),
+            db_size: 1,
+            members: (0..3).map(|n| (format!("m{n}"), n < voters)).collect(),
+            errors: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn data_are_compared_where_they_can_be() {
+        let hashes = |of: &[(u32, i64)]| {
+            let named = |(index, value): (usize, &(u32, i64))| (HostName::parse(&format!("m{index}")).unwrap(), *value);
+            of.iter().enumerate().map(named).collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(apart(&hashes(&[(1, 5), (1, 5), (1, 5)]), 9), None);
+        assert!(apart(&hashes(&[(1, 5), (2, 5), (1, 5)]), 9).unwrap().contains("different data at revision 9"));
+        assert!(apart(&hashes(&[(1, 5), (2, 7), (1, 5)]), 9).unwrap().contains("not all compacted"));
+    }
+
+    #[test]
+    fn one_leader_one_term_and_all_voters_are_wanted() {
+        let well = vec![("m1".to_owned(), view(Some("a"), 2, 3)), ("m2".to_owned(), view(Some("a"), 2, 3))];
+        assert!(disagreements(&well, 3).is_empty());
+        for (bad, why) in [
+            (view(None, 2, 3), "no leader"),
+            (view(Some("b"), 2, 3), "different leaders"),
+            (view(Some("a"), 3, 3), "different raft terms"),
+            (view(Some("a"), 2, 2), "2 started voters"),
+        ] {
+            let mut views = well.clone();
+            views[1].1 = bad;
+            let found = disagreements(&views, 3).join("; ");
+            assert!(found.contains(why), "{found}");
+        }
+    }
+}

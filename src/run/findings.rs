@@ -1,0 +1,46 @@
+//! What the API says against an upgrade before it begins.
+
+use super::api::ApiAccess;
+use super::failure::HostFailure;
+use super::nodes::options;
+use crate::cluster::{Cluster, Drain, KubeVersion, Role};
+use crate::kube::{self, Severity as Weight};
+use crate::plan::preflight::{Finding, Severity};
+
+impl ApiAccess<'_> {
+    /// What stands in the way of an upgrade of `cluster` to `target`, or is lost by it, when `drained` are emptied as
+    /// `how` says.
+    pub(super) async fn upgrade_findings(
+        &self,
+        cluster: &Cluster,
+        target: KubeVersion,
+        drained: &[String],
+        how: &Drain,
+    ) -> Result<Vec<Finding>, Vec<HostFailure>> {
+        let options = options(how);
+        let mut found = Vec::new();
+        for host in cluster.with_role(Role::ControlPlane) {
+            // One that does not answer has nothing to tell; whether it may be missing is decided before each step.
+            found.extend(self.deprecated_apis(host, target).await.unwrap_or_default());
+        }
+        let look = async |api: &kube::Api| {
+            let objects = api.upgrade_findings(target).await?;
+            Ok([objects, api.drain_findings(drained, &options).await?].concat())
+        };
+        found.extend(self.call("look for what stands in the way of the upgrade", look).await?);
+        let mut findings: Vec<Finding> = found.into_iter().map(finding).collect();
+        findings.sort_by(|a, b| (a.severity, &a.message).cmp(&(b.severity, &b.message)));
+        findings.dedup();
+        Ok(findings)
+    }
+}
+
+fn finding(found: kube::Finding) -> Finding {
+    // A node that is not well may be what this very upgrade mends; each step looks at the others before it begins.
+    let severity = match found.severity {
+        Weight::Blocks if !found.subject.starts_with("Node ") => Severity::Error,
+        _ => Severity::Warning,
+    };
+    let message = format!("{} {}", found.subject, found.text);
+    Finding { check: "api", severity, host: None, message, hint: found.remedy }
+}

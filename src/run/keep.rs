@@ -1,0 +1,63 @@
+//! What a run remembers before it changes a living cluster: what every host was, and a snapshot of etcd.
+
+use super::etcd;
+use super::execution::Execution;
+use super::fleet::{Member, unexpected};
+use crate::cluster::Role;
+use crate::desired::state::Part;
+use crate::host::protocol::{Failure, Reply, ToAgent, Upgrade};
+use crate::plan::{Gate, Stage};
+
+impl Execution<'_> {
+    /// Has a host remember what `parts` are now. Nothing counts as changed by that.
+    pub(super) async fn keep(&self, parts: &[Part], member: &Member) -> Result<usize, Failure> {
+        let what = "keep what the host runs now";
+        // Only the goal tells upgrades apart: where a run that goes on begins is half-way already.
+        let upgrade = Upgrade { from: String::new(), to: self.image.digest.clone() };
+        let parts = self.parts(parts, &member.host);
+        match member.ask(what, ToAgent::Keep { upgrade, parts }).await? {
+            Reply::Done => Ok(0),
+            other => Err(unexpected(what, &other)),
+        }
+    }
+
+    /// Copies a host's configuration and keys aside, and on one member of etcd saves a snapshot.
+    pub(super) async fn back_up(&self, stage: &Stage, member: &Member) -> Result<usize, Failure> {
+        let what = "back the host up";
+        let name = self.backup.clone();
+        let copied = match member.ask(what, ToAgent::Backup { name: name.clone() }).await? {
+            Reply::BackedUp { created, .. } => usize::from(created),
+            other => return Err(unexpected(what, &other)),
+        };
+        if !member.host.roles.contains(Role::Etcd)
+            || etcd::snapshot_host(self).await.as_ref() != Some(&member.host.name)
+        {
+            return Ok(copied);
+        }
+        let what = "save a snapshot of etcd";
+        let endpoint = etcd::endpoint(&member.host);
+        match member.ask(what, ToAgent::Snapshot { name, endpoint }).await? {
+            Reply::Snapshot { path, bytes, .. } => {
+                let (host, mebibytes) = (&member.host.name, bytes as f64 / f64::from(1 << 20));
+                self.events.note(format!("{}: etcd saved on {host}: {path}, {mebibytes:.1} MiB, verified", stage.name));
+                Ok(copied + 1)
+            }
+            other => Err(unexpected(what, &other)),
+        }
+    }
+
+    /// Before the member that leads etcd restarts, another one takes over: the pause is shorter than an election.
+    pub(super) async fn hand_over_leadership(&self, stage: &Stage, member: &Member) -> Result<(), Failure> {
+        if stage.gate != Some(Gate::EtcdHealthy) {
+            return Ok(());
+        }
+        let Some(target) = etcd::successor(self, &member.host.name).await else { return Ok(()) };
+        let endpoint = etcd::endpoint(&member.host);
+        let asked = member.ask("hand over the leadership of etcd", ToAgent::MoveLeader { endpoint, target }).await;
+        if let Err(failure) = asked {
+            // It only saves a pause: an election does the same.
+            self.events.note(format!("{}: {failure}", member.host.name));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! What the hosts just changed have to prove beyond what a gate asks of all: that it is the new state that is well.
+
+use std::collections::BTreeMap;
+
+use super::canaries::Canaries;
+use super::execution::Execution;
+use super::{etcd, gate, set_to_run};
+use crate::cluster::{Host, Role};
+use crate::kube::Watch;
+use crate::plan::Gate;
+
+/// What one wait remembers between its looks.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    pub(super) watch: Watch,
+    canaries: Canaries,
+}
+
+/// What the hosts of `wave` still have to prove.
+pub(super) async fn missing(run: &Execution<'_>, gate: Gate, wave: &[&Host], memory: &Memory) -> Vec<String> {
+    match gate {
+        Gate::ApiServersReady => old_api_servers(run, wave).await,
+        Gate::EtcdHealthy => {
+            let missing = other_versions(run, wave).await;
+            if missing.is_empty() && !wave.is_empty() { etcd::differing(run).await } else { missing }
+        }
+        Gate::NodesUpgraded => {
+            let in_wave = |host: &Host| wave.iter().any(|one| one.name == host.name);
+            let mut missing = gate::kubelets(run, in_wave).await;
+            // A new kubelet may start the static pods anew; the next master must not begin before.
+            let others: Vec<&Host> = run.cluster.hosts.iter().filter(|host| !in_wave(host)).collect();
+            missing.extend(gate::observe(run, Gate::ApiServersReady, &others).await);
+            if missing.is_empty() {
+                for host in wave {
+                    let version = set_to_run::version(run, host, "kubelet");
+                    missing.extend(run.api.node_missing(&host.name, version, &memory.watch).await);
+                }
+            }
+            if missing.is_empty() {
+                missing = memory.canaries.missing(run, wave).await;
+            }
+            missing
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What keeps `host` from serving with what was put back on it.
+pub(super) async fn restored(
+    run: &Execution<'_>,
+    gate: Gate,
+    host: &Host,
+    others: &[&Host],
+    watch: &Watch,
+) -> Vec<String> {
+    match gate {
+        Gate::NodesUpgraded | Gate::KubeletsHealthy => {
+            let mut missing = gate::kubelets(run, |one| one.name == host.name).await;
+            if missing.is_empty() {
+                missing.extend(run.api.node_missing(&host.name, None, watch).await);
+            }
+            missing
+        }
+        Gate::ControlPlaneRunning => run.api.static_pods_missing(&host.name, watch).await,
+        Gate::EtcdHealthy => gate::observe(run, gate, &[]).await,
+        _ => gate::observe(run, gate, others).await,
+    }
+}
+
+/// API servers of `wave` that have not been replaced yet: an old one is ready, too.
+async fn old_api_servers(run: &Execution<'_>, wave: &[&Host]) -> Vec<String> {
+    let names = wave.iter().map(|host| format!("kube-apiserver-{}", host.name));
+    let old: BTreeMap<String, String> = names
+        .filter_map(|name| run.replaced.get_key_value(&name))
+        .map(|(name, hash)| (name.clone(), hash.clone()))
+        .collect();
+    if old.is_empty() { Vec::new() } else { run.api.still_running(&old).await }
+}
+
+/// Members of `wave` that do not run the version that they are set to run.
+async fn other_versions(run: &Execution<'_>, wave: &[&Host]) -> Vec<String> {
+    let in_wave = |host: &Host| host.roles.contains(Role::Etcd) && wave.iter().any(|one| one.name == host.name);
+    let views = etcd::views(run, in_wave).await.ok;
+    let other = |host: &&Host| {
+        let wanted = set_to_run::version(run, host, "etcd")?;
+        let found = &views.get(&host.name)?.version;
+        (wanted != *found).then(|| format!("{}: etcd is {found}, not {wanted}", host.name))
+    };
+    wave.iter().filter_map(other).collect()
+}

@@ -1,0 +1,191 @@
+//! `upgrade`: from one cluster image to the next, and `upgrade --rollback`: back to what was kept of before.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::api::ApiAccess;
+use super::execution::Execution;
+use super::failure::{HostFailure, RunError};
+use super::fleet::{Fleet, Member, unexpected};
+use super::install::{Summary, finish, tell_notes};
+use super::rolling::Rolling;
+use super::subject::{Subject, connect};
+use super::survey::Survey;
+use super::{checkpoint, lock, preflight, put_back, roll, set_to_run};
+use crate::cluster::Cluster;
+use crate::desired::state::HostState;
+use crate::host::protocol::{Reply, ToAgent};
+use crate::pki::Renewal;
+use crate::plan::path::{self, Path};
+use crate::plan::preflight::Severity;
+use crate::plan::{self as stages, Preview, Stage, Work};
+use crate::report::Events;
+
+/// What the operator wants of an upgrade.
+pub struct Request<'a> {
+    /// How it goes through the nodes.
+    pub rolling: Rolling,
+    /// Where it pauses.
+    pub pause: Pause,
+    /// Checks whose findings are warnings.
+    pub ignored: &'a preflight::Ignored,
+    /// Whether it may begin, asked once all of it is known.
+    pub confirm: &'a (dyn Fn(&Preview) -> bool + Sync),
+}
+
+/// Where an upgrade ends before its end; the next run goes on from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pause {
+    /// Nowhere.
+    Never,
+    /// Before the stage of this name.
+    Before(&'static str),
+    /// After the stage of this name.
+    After(&'static str),
+}
+
+impl Pause {
+    /// The stages that are left of `list`.
+    fn cut(&self, mut list: Vec<Stage>) -> Vec<Stage> {
+        let position = |name: &str| list.iter().position(|stage| stage.name == name);
+        let end = match self {
+            Self::Never => None,
+            Self::Before(name) => position(name),
+            Self::After(name) => position(name).map(|index| index + 1),
+        };
+        list.truncate(end.unwrap_or(list.len()));
+        list
+    }
+}
+
+/// How an upgrade ended, if not by a failure.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All of it is done, or as much as was asked for.
+    Done(Summary),
+    /// Every host runs what the image holds.
+    Nothing,
+    /// The operator said no; nothing was changed.
+    Declined,
+}
+
+/// Brings a living cluster to another image.
+pub async fn upgrade(subject: &Subject<'_>, request: &Request<'_>, events: &Events) -> Result<Outcome, RunError> {
+    let began = Instant::now();
+    let (cluster, image) = (subject.cluster, subject.image);
+    let fleet = connect(subject, events).await?;
+    lock::take(&fleet, "upgrade").await?;
+    checkpoint::pass("locked");
+    let survey = Survey::take(cluster, &image.manifest, &fleet, subject.state, Renewal::Early).await?;
+    checkpoint::pass("surveyed");
+    let path = path::path(cluster, &image.manifest, &survey.facts);
+    let obstacles = path.obstacles(&image.manifest);
+    if !obstacles.is_empty() {
+        return Err(RunError::Preflight(obstacles));
+    }
+    let api = ApiAccess::new(cluster, &fleet, &survey.keys);
+    let rolling = &request.rolling;
+    let drained = drained(cluster, &survey, rolling);
+    let found = api.upgrade_findings(cluster, image.manifest.kubernetes, &drained, &rolling.drain).await;
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        found.map_err(RunError::Failed)?.into_iter().partition(|finding| finding.severity == Severity::Error);
+    if !errors.is_empty() {
+        return Err(RunError::Preflight(errors));
+    }
+    preflight::run(subject, &fleet, &survey, request.ignored, events).await?;
+    tell_notes(&survey, events);
+    let list = request.pause.cut(stages::upgrade());
+    let replaced = api.pods_to_replace(&survey).await;
+    let rolling = request.rolling.clone();
+    let backup = format!("{}-before-{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"), image.manifest.name);
+    let execution =
+        Execution { cluster, image, fleet: &fleet, survey: &survey, api: &api, events, replaced, rolling, backup };
+    let preview = execution.preview(&list, path, warnings).await;
+    if preview.order.is_empty() && !preview.path.changes() {
+        // A killed run may have left a node cordoned, or the cluster's objects to be applied.
+        return finish(execution.run(&list).await, began, events).map(|summary| match summary.changed {
+            0 => Outcome::Nothing,
+            _ => Outcome::Done(summary),
+        });
+    }
+    if !(request.confirm)(&preview) {
+        return Ok(Outcome::Declined);
+    }
+    let cached = subject.state.keys().save(&survey.keys.cache);
+    cached.map_err(|error| HostFailure::cluster("write the local key cache", error))?;
+    checkpoint::pass("keys-cached");
+    finish(execution.run(&list).await, began, events).map(Outcome::Done)
+}
+
+/// The nodes that are emptied on the way.
+fn drained(cluster: &Cluster, survey: &Survey, rolling: &Rolling) -> Vec<String> {
+    let mut drained = Vec::new();
+    for stage in stages::upgrade().iter().filter(|stage| matches!(stage.work, Work::Roll(_))) {
+        let hosts = cluster.hosts.iter().filter(|host| stage.hosts.selects(host) && rolling.includes(stage, host));
+        let changing = hosts.filter(|host| survey.differs(&host.name, roll::DISTURBING));
+        drained.extend(changing.map(|host| host.name.to_string()));
+    }
+    drained
+}
+
+/// Puts every host back on what was kept of it before the last upgrade.
+pub async fn rollback(subject: &Subject<'_>, request: &Request<'_>, events: &Events) -> Result<Outcome, RunError> {
+    let began = Instant::now();
+    let (cluster, image) = (subject.cluster, subject.image);
+    let fleet = connect(subject, events).await?;
+    lock::take(&fleet, "rollback").await?;
+    let survey = Survey::take(cluster, &image.manifest, &fleet, subject.state, Renewal::Due).await?;
+    let kept = fleet.each(|_| true, async |member| put_back::kept(member).await).await;
+    let kept = kept.all().map_err(RunError::Failed)?;
+    let states: BTreeMap<_, _> = kept.into_iter().map(|(host, parts)| (host, HostState { parts })).collect();
+    if states.values().all(|state| state.parts.is_empty()) {
+        let why = "no host has anything kept of an upgrade";
+        return Err(HostFailure::cluster("roll back", why).hint("there is nothing to return to").into());
+    }
+    let survey = survey.against(&fleet, states).await?;
+    let kept = survey.states.iter().map(|(host, state)| (host.clone(), set_to_run::versions(state))).collect();
+    let path = Path::back(cluster, &survey.facts, &kept);
+    let obstacles = path.one_way();
+    if !obstacles.is_empty() {
+        return Err(RunError::Preflight(obstacles));
+    }
+    let api = ApiAccess::new(cluster, &fleet, &survey.keys);
+    let replaced = api.pods_to_replace(&survey).await;
+    let (rolling, backup) = (request.rolling.clone(), String::new());
+    let execution =
+        Execution { cluster, image, fleet: &fleet, survey: &survey, api: &api, events, replaced, rolling, backup };
+    let list = request.pause.cut(stages::rollback());
+    let preview = execution.preview(&list, path, Vec::new()).await;
+    if !preview.order.is_empty() && !(request.confirm)(&preview) {
+        return Ok(Outcome::Declined);
+    }
+    let summary = finish(execution.run(&list).await, began, events)?;
+    if request.pause == Pause::Never && request.rolling.only.is_none() {
+        forget(&fleet).await?;
+    }
+    Ok(if summary.changed == 0 { Outcome::Nothing } else { Outcome::Done(summary) })
+}
+
+/// What was kept has been put back: a later upgrade keeps what is there then.
+async fn forget(fleet: &Fleet) -> Result<(), RunError> {
+    let what = "forget what was kept of the host";
+    let ask = async |member: &Member| match member.ask(what, ToAgent::Forget).await? {
+        Reply::Done => Ok(()),
+        other => Err(unexpected(what, &other)),
+    };
+    fleet.each(|_| true, ask).await.all().map(drop).map_err(RunError::Failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_cuts_the_list_where_it_says() {
+        let names =
+            |pause: Pause| pause.cut(stages::upgrade()).iter().map(|stage| stage.name).collect::<Vec<_>>().join(" ");
+        assert!(names(Pause::Never).ends_with("prune"));
+        assert_eq!(names(Pause::Before("etcd")), "keep backup distribute prepare");
+        assert!(names(Pause::After("workers")).ends_with("masters workers"));
+    }
+}
