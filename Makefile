@@ -2,10 +2,10 @@
 TARGET     := x86_64-unknown-linux-musl
 KUBEWRIGHT := target/$(TARGET)/release/kubewright
 CACHE      := $(or $(KUBEWRIGHT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kubewright)
-IMAGE      := $(CACHE)/images/debian-12
+IMAGES     := $(CACHE)/images
 LAB        := demo
 
-.PHONY: help build image packages test test-unit soak bench demo demo-down
+.PHONY: help build image images-of-test images-of-soak packages test test-unit soak bench bench-distribute demo demo-down
 
 help:
 	@echo 'make demo       five real hosts on this machine, and a cluster on them (root; Debian 12)'
@@ -14,6 +14,7 @@ help:
 	@echo 'make test-unit  what needs neither root nor packages'
 	@echo 'make soak       the long scenarios: kills at every checkpoint, repeated power cuts (root)'
 	@echo 'make bench      installs on bare lab hosts and prints the time per stage (root)'
+	@echo 'make bench-distribute  times how blobs get to 1, 8 and 32 hosts, in namespaces with shaped links (root)'
 	@echo 'make build      the static binary, in $(KUBEWRIGHT)'
 
 packages:
@@ -23,22 +24,39 @@ build: packages
 	rustup target add $(TARGET)
 	cargo build --locked --release --target $(TARGET) --bin kubewright
 
-image: build
-	images/debian-12.sh
+# make-images NAME...: from images/NAME.yaml, all of them in one go, because that costs less than one after the other.
+define make-images
+	images/debian-12.sh $(1)
 	scripts/lab-kernel.sh
-	$(KUBEWRIGHT) image build images/debian-12.yaml -o oci:$(IMAGE)
+	for name in $(1); do $(KUBEWRIGHT) image build images/$$name.yaml -o oci:$(IMAGES)/$$name || exit 1; done
+endef
 
-test: image
+image: build
+	$(call make-images,debian-12)
+
+# What upgrades begin and end with.
+images-of-test: build
+	$(call make-images,debian-12 debian-12-updates)
+
+images-of-soak: build
+	$(call make-images,debian-12 debian-12-updates debian-12-minor)
+
+test: images-of-test
 	scripts/test.sh
 
 test-unit:
 	cargo test --locked --lib
 
-soak: image
+soak: images-of-soak
 	KUBEWRIGHT_LAB_SUITE=soak scripts/lab-suite.sh
 
 bench: image
 	scripts/bench-install.sh
+
+bench-distribute: packages
+	rustup target add $(TARGET)
+	cargo build --locked --release --target $(TARGET) --example bench_distribute
+	scripts/bench-distribute.sh
 
 demo: image
 	scripts/demo.sh $(LAB)

@@ -1,11 +1,25 @@
 #!/bin/sh
-# The end-to-end run: real hosts in the lab, with the binary as it is shipped.
+# The end-to-end run: real hosts in the lab, with the binary as it is shipped. The images are there (see Makefile); those
+# that are broken on purpose, and the program that asks while something is done to a cluster, are made here.
 set -eu
 cd "$(dirname "$0")/.."
-cache=${KUBEWRIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kubewright}
-KUBEWRIGHT_BIN="$PWD/target/x86_64-unknown-linux-musl/release/kubewright"
-KUBEWRIGHT_IMAGE="$cache/images/debian-12"
+target=x86_64-unknown-linux-musl
+images=${KUBEWRIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kubewright}/images
+export KUBEWRIGHT_LAB_SUITE="${KUBEWRIGHT_LAB_SUITE:-test}"
+export KUBEWRIGHT_BIN="$PWD/target/$target/release/kubewright"
+export KUBEWRIGHT_IMAGE="$images/debian-12" KUBEWRIGHT_IMAGE_NEXT="$images/debian-12-updates"
+cargo build --locked --release --target "$target" --example prober
+export KUBEWRIGHT_PROBER="$PWD/target/$target/release/examples/prober"
+
+if [ "$KUBEWRIGHT_LAB_SUITE" = soak ]; then
+    export KUBEWRIGHT_IMAGE_MINOR="$images/debian-12-minor"
+    for component in kube-apiserver kubelet etcd; do
+        spec=$(images/debian-12/sabotage.sh "$component")
+        "$KUBEWRIGHT_BIN" image build "$spec" -o "oci:$images/broken-$component" >/dev/null
+    done
+    export KUBEWRIGHT_IMAGE_BROKEN_APISERVER="$images/broken-kube-apiserver"
+    export KUBEWRIGHT_IMAGE_BROKEN_KUBELET="$images/broken-kubelet" KUBEWRIGHT_IMAGE_BROKEN_ETCD="$images/broken-etcd"
+fi
 # The message of a failed scenario says all; the stack of the test runner does not help.
 export RUST_BACKTRACE=0
-export KUBEWRIGHT_BIN KUBEWRIGHT_IMAGE KUBEWRIGHT_LAB_SUITE="${KUBEWRIGHT_LAB_SUITE:-test}"
 exec cargo test --locked --no-fail-fast --test irq_host --test lab

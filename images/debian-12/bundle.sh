@@ -18,7 +18,7 @@ for program; do
     patchelf --set-interpreter "$prefix/lib/$loader" --force-rpath --set-rpath "$prefix/lib" "$out/bin/$name"
     "$libraries/$loader" --library-path "$libraries" --list "$root/$program" >"$out/list"
     if grep 'not found' "$out/list" >&2; then
-        echo "bundle.sh: $program needs a library that no package in root.sh brings: add the package" >&2
+        echo "bundle.sh: $program needs a library that no unpacked package brings: add the package to debian-12.sh" >&2
         exit 1
     fi
     # "libc.so.6 => ROOT/usr/lib/x86_64-linux-gnu/libc.so.6 (0x…)": copied under the name by which it is asked for.
