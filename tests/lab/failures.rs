@@ -55,15 +55,19 @@ pub(crate) fn a_corrupt_blob_is_refused_and_named(world: &World) {
     let image = copy.path().join("image");
     let copied = std::process::Command::new("cp").arg("-r").arg(world.image()).arg(&image).status().unwrap();
     assert!(copied.success());
-    let blobs = std::fs::read_dir(image.join("blobs/sha256")).unwrap();
-    let largest = blobs.map(|entry| entry.unwrap().path()).max_by_key(|path| path.metadata().unwrap().len()).unwrap();
-    let mut file = std::fs::OpenOptions::new().write(true).open(&largest).unwrap();
+    // A layer that masters get: the directory may hold those of earlier builds, too.
+    let reference = format!("oci:{}", image.display());
+    let inspected = world.kubewright(&["image", "inspect", &reference, "-o", "json"]).exits(0).json();
+    let components = inspected["image"]["components"].as_array().unwrap();
+    let kubelet = components.iter().find(|component| component["name"] == "kubelet").unwrap();
+    let layer = image.join("blobs/sha256").join(kubelet["blob"]["sha256"].as_str().unwrap());
+    let mut file = std::fs::OpenOptions::new().write(true).open(&layer).unwrap();
     file.seek(SeekFrom::Start(4096)).unwrap();
     file.write_all(b"not what it was").unwrap();
 
     let from = world.image().display().to_string();
     let inventory = world.inventory_with("corrupt.yaml", &from, &image.display().to_string());
-    let digest = largest.file_name().unwrap().to_string_lossy().into_owned();
+    let digest = layer.file_name().unwrap().to_string_lossy().into_owned();
     fails_naming(install_with(world, &inventory), &[&digest[..12]]);
     world.on("m1", "test ! -e /etc/kubernetes && test ! -e /opt/kubewright").exits(0);
 }

@@ -17,6 +17,7 @@ mod masters;
 mod preparation;
 mod services;
 mod traffic;
+mod upgrade;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -72,6 +73,19 @@ const SOAK: &[Scenario] = &[
     ("a_change_rolls_through_the_masters", drift::a_change_rolls_through_the_masters),
     ("a_host_cut_off_in_the_middle_is_named", failures::a_host_cut_off_in_the_middle_is_named),
     ("a_kubelet_that_cannot_start_is_told", failures::a_kubelet_that_cannot_start_is_told),
+    ("install_for_upgrades", upgrade::install_for_upgrades),
+    ("an_upgrade_goes_unnoticed", upgrade::an_upgrade_goes_unnoticed),
+    ("there_is_no_way_back_over_a_minor_of_etcd", upgrade::there_is_no_way_back_over_a_minor_of_etcd),
+    ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
+    ("install_for_upgrades", upgrade::install_for_upgrades),
+    ("a_broken_etcd_is_put_back", upgrade::a_broken_etcd_is_put_back),
+    ("a_broken_api_server_is_put_back", upgrade::a_broken_api_server_is_put_back),
+    ("a_broken_kubelet_is_put_back", upgrade::a_broken_kubelet_is_put_back),
+    ("killed_at_every_boundary_it_ends_upgraded", upgrade::killed_at_every_boundary_it_ends_upgraded),
+    ("a_minor_upgrade_pauses_for_a_canary", upgrade::a_minor_upgrade_pauses_for_a_canary),
+    ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
+    ("install_for_upgrades", upgrade::install_for_upgrades),
+    ("a_power_cut_in_the_middle_is_gone_on_with", upgrade::a_power_cut_in_the_middle_is_gone_on_with),
     ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
     ("a_virtual_address_moves_to_a_living_master", endpoints::a_virtual_address_moves_to_a_living_master),
     ("an_external_endpoint_is_left_to_others", endpoints::an_external_endpoint_is_left_to_others),

@@ -59,6 +59,19 @@ impl Ran {
     }
 }
 
+/// A program on a host that asks until it is stopped.
+pub(crate) struct Prober(std::process::Child);
+
+impl Prober {
+    /// Stops it; what it has seen.
+    pub(crate) fn stop(mut self) -> Value {
+        drop(self.0.stdin.take());
+        let output = self.0.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+}
+
 impl World {
     /// Boots three masters and two workers, or takes the lab that `KUBEWRIGHT_LAB_NAME` names.
     pub(crate) fn up() -> Self {
@@ -164,6 +177,25 @@ impl World {
         let mut command = self.lab_command(&["ssh", host], &["--", "test -x /root/kubectl || { cat >/root/kubectl.new && chmod 755 /root/kubectl.new && sync /root/kubectl.new && mv /root/kubectl.new /root/kubectl; }"]);
         command.stdin(std::fs::File::open(kubectl.trim()).unwrap());
         assert!(command.output().unwrap().status.success());
+    }
+
+    /// Asks the API through `host`'s own endpoint and the service at `address` ten times a second, from that host.
+    pub(crate) fn prober(&self, host: &str, address: &str) -> Prober {
+        let program = std::env::var_os("KUBEWRIGHT_PROBER").unwrap_or_else(|| panic!("KUBEWRIGHT_PROBER is not set"));
+        let put = "cat >/root/prober.new && chmod 755 /root/prober.new && mv /root/prober.new /root/prober";
+        let mut command = self.lab_command(&["ssh", host], &["--", put]);
+        command.stdin(std::fs::File::open(program).unwrap());
+        assert!(command.output().unwrap().status.success());
+        let config = if host.starts_with('m') { "admin.conf" } else { "kubelet.conf" };
+        let path = if host.starts_with('m') {
+            "/api/v1/namespaces/default".to_owned()
+        } else {
+            format!("/api/v1/nodes/{host}")
+        };
+        let ask =
+            format!("/root/prober --kubeconfig /etc/kubernetes/{config} --api-path {path} --service http://{address}/");
+        let mut command = self.lab_command(&["ssh", host], &["--", &ask]);
+        Prober(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap())
     }
 
     pub(crate) fn binary(&self) -> &Path {
