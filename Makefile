@@ -5,7 +5,7 @@ CACHE      := $(or $(KUBEWRIGHT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ku
 IMAGES     := $(CACHE)/images
 LAB        := demo
 
-.PHONY: help build image images-of-test images-of-soak packages test test-unit soak bench bench-distribute demo demo-down
+.PHONY: help build image images-of-soak packages test test-unit soak bench bench-distribute demo demo-down
 
 help:
 	@echo 'make demo       five real hosts on this machine, and a cluster on them (root; Debian 12)'
@@ -35,13 +35,10 @@ image: build
 	$(call make-images,debian-12)
 
 # What upgrades begin and end with.
-images-of-test: build
-	$(call make-images,debian-12 debian-12-updates)
-
 images-of-soak: build
 	$(call make-images,debian-12 debian-12-updates debian-12-minor)
 
-test: images-of-test
+test: image
 	scripts/test.sh
 
 test-unit:

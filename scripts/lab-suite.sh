@@ -7,11 +7,13 @@ target=x86_64-unknown-linux-musl
 images=${KUBEWRIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kubewright}/images
 export KUBEWRIGHT_LAB_SUITE="${KUBEWRIGHT_LAB_SUITE:-test}"
 export KUBEWRIGHT_BIN="$PWD/target/$target/release/kubewright"
-export KUBEWRIGHT_IMAGE="$images/debian-12" KUBEWRIGHT_IMAGE_NEXT="$images/debian-12-updates"
-cargo build --locked --release --target "$target" --example prober
-export KUBEWRIGHT_PROBER="$PWD/target/$target/release/examples/prober"
+export KUBEWRIGHT_IMAGE="$images/debian-12"
 
+# Upgrades are among the long scenarios.
 if [ "$KUBEWRIGHT_LAB_SUITE" = soak ]; then
+    cargo build --locked --release --target "$target" --example prober
+    export KUBEWRIGHT_PROBER="$PWD/target/$target/release/examples/prober"
+    export KUBEWRIGHT_IMAGE_NEXT="$images/debian-12-updates"
     export KUBEWRIGHT_IMAGE_MINOR="$images/debian-12-minor"
     for component in kube-apiserver kubelet etcd; do
         spec=$(images/debian-12/sabotage.sh "$component")
