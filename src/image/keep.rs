@@ -28,22 +28,30 @@ pub async fn pull(reference: &RegistryReference, access: &Access) -> Result<Plac
     Ok(Placed { reference: Store::name(reference), digest, signed })
 }
 
-/// Copies the image at `source`, all of its variants and signatures, to `destination`: a directory or an archive.
+/// Copies the image at `source`, all of its variants and signatures, to `destination`: a directory or an archive. In a
+/// directory, it gets the tag of `source` where no other is named.
 pub async fn copy(source: &Location, destination: &Location, access: &Access) -> Result<Placed, ImageError> {
     let bad = |reason| ImageError::Unsuitable { what: "cannot copy to", location: destination.to_string(), reason };
-    let located = locate::locate(source, access, Variants::All).await?;
+    let destination = destination.with_tag_of(source);
+    let located = || locate::locate(source, access, Variants::All);
     let reference = destination.to_string();
-    let signed = match destination {
+    let (digest, signed) = match &destination {
         Location::Layout { directory, tag: Some(tag) } => {
+            let located = located().await?;
             let layout = Layout::create(directory)?;
             let _lock = layout.blobs.lock().map_err(ImageError::io("lock", directory))?;
-            into_layout(&located, &layout, |layout, top| layout.set(tag, top))?
+            let signed = into_layout(&located, &layout, |layout, top| layout.set(tag, top))?;
+            (located.top.digest, signed)
+        }
+        Location::Archive { file } | Location::DockerArchive { file } => {
+            let located = located().await?;
+            let signed = save::write(&located, source, file)?;
+            (located.top.digest, signed)
         }
         Location::Layout { tag: None, .. } => return Err(bad("name the tag that it is to have: oci:DIR:TAG")),
-        Location::Archive { file } | Location::DockerArchive { file } => save::write(&located, source, file)?,
         Location::Registry(_) => return Err(bad("that is a registry; use image push")),
     };
-    Ok(Placed { reference, digest: located.top.digest, signed })
+    Ok(Placed { reference, digest, signed })
 }
 
 /// Takes the image in the archive at `source` into the store, as `name`, or as the archive calls it.

@@ -42,12 +42,17 @@ fn describe(blobs: &Blobs, entry: Entry) -> Result<Stored, ImageError> {
     for part in here.values().flatten().filter(|part| blobs.has(&part.blob)) {
         size.insert(part.blob.sha256.clone(), part.blob.size);
     }
-    let whole = here.iter().filter(|(_, parts)| parts.iter().all(|part| blobs.has(&part.blob)));
+    // Of an image without variants, only the config says what it is for.
+    let is_for = |architecture| open::read(blobs, &reference, &entry.top, architecture).is_ok();
+    let whole = here
+        .iter()
+        .filter(|(architecture, parts)| is_for(**architecture) && parts.iter().all(|part| blobs.has(&part.blob)));
+    let architectures = whole.map(|(architecture, _)| *architecture).collect();
     let image = open::read_any(blobs, &reference, &entry.top).ok();
     Ok(Stored {
         digest: entry.top.digest.clone(),
         kubernetes: image.map(|image| image.kubernetes.to_string()),
-        architectures: whole.map(|(architecture, _)| *architecture).collect(),
+        architectures,
         size: size.values().sum(),
         stored: entry.stored,
         reference,

@@ -45,6 +45,19 @@ impl Location {
     }
 }
 
+impl Location {
+    /// The same place; a directory for which no tag is named gets that of `source`, if it has one.
+    pub(super) fn with_tag_of(&self, source: &Self) -> Self {
+        match (self, source) {
+            (Self::Layout { directory, tag: None }, Self::Registry(RegistryReference { tag, .. }))
+            | (Self::Layout { directory, tag: None }, Self::Layout { tag, .. }) => {
+                Self::Layout { directory: directory.clone(), tag: tag.clone() }
+            }
+            _ => self.clone(),
+        }
+    }
+}
+
 /// `DIR[:TAG]`.
 fn layout(text: &str) -> Result<Location, &'static str> {
     // A tag has no slash, so that "oci:/a:b/c" is a directory as a whole.
@@ -92,6 +105,18 @@ mod tests {
             Location::Layout { directory: "/a".into(), tag: Some("v1".into()) }
         );
         assert_eq!(Location::parse("oci:/a:b/c").unwrap(), Location::Layout { directory: "/a:b/c".into(), tag: None });
+    }
+
+    #[test]
+    fn a_tag_is_taken_over_where_none_is_named() {
+        let with_tag_of = |text: &str, source: &str| {
+            Location::parse(text).unwrap().with_tag_of(&Location::parse(source).unwrap()).to_string()
+        };
+        assert_eq!(with_tag_of("oci:a", "r.example/a:v1"), "oci:a:v1");
+        assert_eq!(with_tag_of("oci:a", "oci:b:v2"), "oci:a:v2");
+        assert_eq!(with_tag_of("oci:a:v3", "r.example/a:v1"), "oci:a:v3");
+        assert_eq!(with_tag_of("oci:a", "oci-archive:b"), "oci:a");
+        assert_eq!(with_tag_of("oci-archive:a", "r.example/a:v1"), "oci-archive:a");
     }
 
     #[test]

@@ -56,6 +56,13 @@ fn an_image_goes_to_a_registry_and_comes_back_the_same() {
     assert_eq!(digest_in(&ok(&part, &["image", "inspect", &name, "--ca", &ca])), digest);
     let listed: serde_json::Value = serde_json::from_str(&ok(&part, &["image", "ls", "-o", "json"])).unwrap();
     assert_eq!(listed[0]["architectures"], serde_json::json!([own]));
+    // An image without variants is for the one that its config names.
+    write(&home.join("image"), "v2", &[own], &[("etcd", b"etcd")]);
+    let single = server.name("sample:v2");
+    ok(&home, &["image", "push", "oci:image:v2", &single, "--ca", &ca]);
+    ok(&part, &["image", "pull", &single, "--ca", &ca]);
+    let listed: serde_json::Value = serde_json::from_str(&ok(&part, &["image", "ls", "-o", "json"])).unwrap();
+    assert_eq!(listed[1]["architectures"], serde_json::json!([own]));
     // The next time, from the store, where no registry is asked.
     server.forget();
     ok(&part, &["image", "inspect", &name]);
@@ -102,7 +109,7 @@ fn a_mirror_is_read_in_place_of_its_host() {
     ok(&home, &["image", "push", "oci:image", &server.name("sample:v1"), "--ca", &ca]);
     let mirror = format!("nowhere.example=https://{}/kubewright", server.host());
     let name = "nowhere.example/sample:v1";
-    let pulled = ok(&home, &["image", "pull", name, "-o", "oci:copy:v1", "--mirror", &mirror, "--ca", &ca]);
+    let pulled = ok(&home, &["image", "pull", name, "-o", "oci:copy", "--mirror", &mirror, "--ca", &ca]);
     assert_eq!(digest_in(&pulled), digest);
     assert_eq!(digest_in(&ok(&home, &["image", "verify", "oci:copy:v1"])), digest);
 }

@@ -30,7 +30,9 @@ pub enum RegistryError {
     #[error("{0:?} is no host of a registry")]
     Host(String),
     /// Nothing came back.
-    #[error("cannot reach {url} to {doing}: {reason}")]
+    #[error(
+        "cannot {doing}: {url} does not answer: {reason}; is the name right, and does a way, a proxy or a --mirror lead there?"
+    )]
     Unreachable {
         /// What was tried.
         doing: String,

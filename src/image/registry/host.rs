@@ -176,7 +176,8 @@ impl Host {
             None => RegistryError::Unreachable {
                 doing: doing.to_owned(),
                 url: error.url().map_or_else(|| self.endpoint.origin.to_string(), ToString::to_string),
-                reason: explain(error),
+                // The outermost message says nothing but the address again.
+                reason: explain(std::error::Error::source(error).unwrap_or(error)),
             },
         }
     }
