@@ -67,7 +67,7 @@ fn summary(report: &Value) -> String {
         format!(
             "{target}: {} requests, {} failed, {} connects tried again, p50 {} ms, p99 {} ms, longest {} ms, longest gap {} ms",
             number("requests"),
-            number("failed"),
+            number("failures"),
             number("connect_retries"),
             number("p50_ms"),
             number("p99_ms"),
@@ -105,7 +105,7 @@ pub(crate) fn an_upgrade_goes_unnoticed(world: &World) {
     assert!(world.run_verb_on(&inventory, "plan", &[]).exits(0).stdout.contains("No changes"));
     let again = upgrade(world, &next, &[], &[]).exits(0);
     assert!(again.stdout.contains("0 changed"), "{}", again.stdout);
-    assert_eq!(report["service"]["result"]["failed"], 0, "{report}");
+    assert_eq!(report["service"]["result"]["failures"], 0, "{report}");
     let rate = report["api"]["result"]["success_rate"].as_f64().unwrap();
     assert!(rate >= 0.999, "{report}");
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/workload.yaml");
