@@ -2,9 +2,9 @@
 
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::process::Stdio;
-use std::time::Duration;
 
-use crate::world::{Ran, World, eventually};
+use crate::locking::a_run_is_at_work;
+use crate::world::{Ran, World};
 
 fn install_with(world: &World, inventory: &std::path::Path) -> Ran {
     let inventory = inventory.display().to_string();
@@ -106,9 +106,7 @@ pub(crate) fn a_host_cut_off_in_the_middle_is_named(world: &World) {
     let mut run = world.verb_command("install", &[], &[("KUBEWRIGHT_HOLD_AT", "workers:start")]);
     let mut run = run.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     // What the hold is on has begun when the lock is taken and the hosts were compared.
-    eventually("the install is under way", Duration::from_secs(60), || {
-        world.run_verb("plan", &[]).stderr.contains("another run is at work")
-    });
+    a_run_is_at_work(world);
     world.lab(&["cut", "n2"], &[]).exits(0);
     drop(run.stdin.take());
     let mut said = String::new();
