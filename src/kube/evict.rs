@@ -6,6 +6,7 @@ use super::api::Api;
 use super::operation::Operation;
 use super::{KubeError, pods};
 use crate::cluster::KubeVersion;
+use crate::versions::groups;
 
 /// How long an evicted pod may take to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,13 +52,11 @@ impl Api {
 }
 
 fn eviction(pod: &Value, grace: GracePeriod, version: KubeVersion) -> Value {
-    // Eviction of policy/v1 is served from 1.22 on, that of v1beta1 until 1.24.
-    let api_version = if version >= KubeVersion::new(1, 22, 0) { "policy/v1" } else { "policy/v1beta1" };
     let mut options = json!({"preconditions": {"uid": pod["metadata"]["uid"]}});
     if let GracePeriod::Seconds(seconds) = grace {
         options["gracePeriodSeconds"] = seconds.into();
     }
-    json!({"apiVersion": api_version, "kind": "Eviction",
+    json!({"apiVersion": groups::eviction_api(version), "kind": "Eviction",
         "metadata": {"name": pod["metadata"]["name"], "namespace": pod["metadata"]["namespace"]},
         "deleteOptions": options})
 }

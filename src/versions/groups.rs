@@ -12,12 +12,7 @@ pub fn admin(version: KubeVersion) -> &'static str {
     if version.minor >= 29 { CLUSTER_ADMINS } else { MASTERS }
 }
 
-/// API version of `PodDisruptionBudget`.
-pub fn disruption_budget_api(version: KubeVersion) -> &'static str {
-    if version.minor >= 21 { "policy/v1" } else { "policy/v1beta1" }
-}
-
-/// API version of the `Eviction` that a drain posts.
+/// API version of the `Eviction` that a drain posts: that of v1 is served from 1.22 on, that of v1beta1 until 1.24.
 pub fn eviction_api(version: KubeVersion) -> &'static str {
     if version.minor >= 22 { "policy/v1" } else { "policy/v1beta1" }
 }
@@ -31,13 +26,8 @@ mod tests {
         let version = |minor| KubeVersion::new(1, minor, 0);
         assert_eq!(admin(version(28)), "system:masters");
         assert_eq!(admin(version(29)), "kubeadm:cluster-admins");
-        for (minor, budget, eviction) in [
-            (20, "policy/v1beta1", "policy/v1beta1"),
-            (21, "policy/v1", "policy/v1beta1"),
-            (22, "policy/v1", "policy/v1"),
-            (37, "policy/v1", "policy/v1"),
-        ] {
-            assert_eq!(disruption_budget_api(version(minor)), budget, "1.{minor}");
+        for (minor, eviction) in [(20, "policy/v1beta1"), (21, "policy/v1beta1"), (22, "policy/v1"), (37, "policy/v1")]
+        {
             assert_eq!(eviction_api(version(minor)), eviction, "1.{minor}");
         }
     }

@@ -6,19 +6,23 @@ use serde_json::Value;
 
 use super::selector::selects;
 use super::{Finding, Severity, name};
-use crate::cluster::KubeVersion;
 
-/// The version of the API that a server of `version` has budgets in.
-pub(super) fn api_version(version: KubeVersion) -> &'static str {
-    if version >= KubeVersion::new(1, 21, 0) { "policy/v1" } else { "policy/v1beta1" }
+/// The version of budgets in which an empty selector selects everything; before it, nothing.
+const V1: &str = "policy/v1";
+
+/// The version of the API to ask for budgets, of those that the server says it serves of their group. Asked, not known
+/// by its version: halfway through an upgrade that is one thing and what answers another.
+pub(super) fn api_version(group: &Value) -> &'static str {
+    let served: Vec<_> = group["versions"].as_array().into_iter().flatten().map(|one| &one["groupVersion"]).collect();
+    if served.iter().any(|version| *version == V1) { V1 } else { "policy/v1beta1" }
 }
 
-/// What is the matter with budgets, as far as they are about `pods`, which have to move.
-pub(super) fn findings(budgets: &[Value], pods: &[Value], version: KubeVersion) -> Vec<Finding> {
+/// What is the matter with budgets of `api_version`, as far as they are about `pods`, which have to move.
+pub(super) fn findings(budgets: &[Value], pods: &[Value], api_version: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut by_pod: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for budget in budgets {
-        let mut guarded = pods.iter().filter(|pod| guards(budget, pod, version)).map(name).peekable();
+        let mut guarded = pods.iter().filter(|pod| guards(budget, pod, api_version)).map(name).peekable();
         if guarded.peek().is_none() {
             continue;
         }
@@ -37,11 +41,10 @@ pub(super) fn findings(budgets: &[Value], pods: &[Value], version: KubeVersion) 
     findings
 }
 
-fn guards(budget: &Value, pod: &Value, version: KubeVersion) -> bool {
+fn guards(budget: &Value, pod: &Value, api_version: &str) -> bool {
     let selector = &budget["spec"]["selector"];
-    // In v1beta1 an empty selector selects nothing.
     let is_empty = selector.as_object().is_some_and(|fields| fields.values().all(|field| field == &Value::Null));
-    let counts = api_version(version) == "policy/v1" || !is_empty;
+    let counts = api_version == V1 || !is_empty;
     counts
         && budget["metadata"]["namespace"] == pod["metadata"]["namespace"]
         && selects(selector, &pod["metadata"]["labels"])
@@ -86,8 +89,6 @@ mod tests {
 
     use super::*;
 
-    const NEW: KubeVersion = KubeVersion::new(1, 36, 4);
-
     fn budget(name: &str, allowed: u32, healthy: u32, expected: u32) -> Value {
         json!({"metadata": {"name": name, "namespace": "shop"},
             "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"app": "web"}}},
@@ -99,7 +100,7 @@ mod tests {
     }
 
     fn told(budgets: &[Value], pods: &[Value]) -> Vec<(Severity, String)> {
-        let found = findings(budgets, pods, NEW);
+        let found = findings(budgets, pods, V1);
         found.into_iter().map(|finding| (finding.severity, format!("{} {}", finding.subject, finding.text))).collect()
     }
 
@@ -135,8 +136,18 @@ mod tests {
         let mut all = budget("all", 0, 2, 2);
         all["spec"]["selector"] = json!({});
         let pods = [pod("web-1", "shop", "web")];
-        assert_eq!(findings(std::slice::from_ref(&all), &pods, NEW).len(), 1);
-        assert_eq!(findings(&[all], &pods, KubeVersion::new(1, 20, 2)), []);
-        assert_eq!(api_version(KubeVersion::new(1, 21, 0)), "policy/v1");
+        assert_eq!(findings(std::slice::from_ref(&all), &pods, V1).len(), 1);
+        assert_eq!(findings(&[all], &pods, "policy/v1beta1"), []);
+    }
+
+    #[test]
+    fn the_newest_version_that_is_served_is_asked() {
+        let group = |versions: &[&str]| {
+            let versions: Vec<_> = versions.iter().map(|version| json!({"groupVersion": version})).collect();
+            api_version(&json!({"kind": "APIGroup", "name": "policy", "versions": versions}))
+        };
+        assert_eq!(group(&["policy/v1beta1"]), "policy/v1beta1");
+        assert_eq!(group(&["policy/v1", "policy/v1beta1"]), "policy/v1");
+        assert_eq!(group(&["policy/v1"]), "policy/v1");
     }
 }

@@ -92,14 +92,15 @@ impl Api {
     /// What keeps `nodes` from being drained with `options`, or is lost by it: pods without controller, budgets that
     /// allow no disruption.
     pub async fn drain_findings(&self, nodes: &[String], options: &DrainOptions) -> Result<Vec<Finding>, KubeError> {
-        let version = self.version().await?;
+        let policy = self.send("/apis/policy", "the API group policy", Operation::Document).await?;
+        let api_version = budgets::api_version(&policy);
         let nodes: BTreeSet<&str> = nodes.iter().map(String::as_str).collect();
         let mut pods = self.list("/api/v1/pods", "the pods", ListParams::default()).await?;
         pods.retain(|pod| pods::is_concerned(pod, &nodes));
-        let path = format!("/apis/{}/poddisruptionbudgets", budgets::api_version(version));
+        let path = format!("/apis/{api_version}/poddisruptionbudgets");
         let budgets = self.list(&path, "the PodDisruptionBudgets", ListParams::default()).await?;
         let mut findings = pods::findings(&pods, options);
-        findings.extend(budgets::findings(&budgets, &pods, version));
+        findings.extend(budgets::findings(&budgets, &pods, api_version));
         Ok(findings)
     }
 
