@@ -103,6 +103,12 @@ impl ApiAccess<'_> {
         look.await.unwrap_or_else(|failures| lines(&failures))
     }
 
+    /// What is missing until a controller-manager and a scheduler lead.
+    pub(super) async fn leaders_missing(&self, watch: &Watch) -> Vec<String> {
+        let look = self.call("look for leaders", async |api| api.leaders_missing(watch).await).await;
+        look.unwrap_or_else(|failures| lines(&failures))
+    }
+
     /// Control-plane pods of a node that have not run undisturbed for a while.
     pub(super) async fn static_pods_missing(&self, node: &HostName, watch: &Watch) -> Vec<String> {
         let nodes = [node.to_string()];

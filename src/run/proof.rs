@@ -41,6 +41,8 @@ pub(super) async fn missing(run: &Execution<'_>, gate: Gate, wave: &[&Host], mem
             }
             missing
         }
+        // A pod that runs does no work yet: one controller-manager and one scheduler lead, and do so now.
+        Gate::ControlPlaneRunning if !wave.is_empty() => run.api.leaders_missing(&memory.watch).await,
         _ => Vec::new(),
     }
 }
