@@ -143,10 +143,15 @@ pub(super) fn images(socket: &Path) -> io::Result<Images> {
 
 /// Sets `labels` on an image; its others stay.
 pub(super) fn label(socket: &Path, name: &str, labels: &BTreeMap<String, String>) -> io::Result<()> {
+    call(socket, UPDATE, relabelling(name, labels)).map(|Plain {}| ())
+}
+
+fn relabelling(name: &str, labels: &BTreeMap<String, String>) -> UpdateImageRequest {
     let paths = labels.keys().map(|key| format!("labels.{key}")).collect();
-    let image = ImageRecord { name: name.to_owned(), labels: labels.clone(), ..ImageRecord::default() };
-    let request = UpdateImageRequest { image: Some(image), update_mask: Some(FieldMask { paths }) };
-    call(socket, UPDATE, request).map(|Plain {}| ())
+    // Only the labels are taken from it; but containerd 1.7 dies of an image without target.
+    let target = Some(Descriptor::default());
+    let image = ImageRecord { name: name.to_owned(), labels: labels.clone(), target, ..ImageRecord::default() };
+    UpdateImageRequest { image: Some(image), update_mask: Some(FieldMask { paths }) }
 }
 
 /// All images of the kubelet's namespace, and which of them containers were made from.
@@ -208,4 +213,19 @@ where
         .unary(request, PathAndQuery::from_static(method), ProstCodec::default())
         .await
         .map(tonic::Response::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+
+    #[test]
+    fn an_image_never_goes_without_target() {
+        let request = relabelling("registry.example/pause:3.2", &[("key".to_owned(), "value".to_owned())].into());
+        let sent = UpdateImageRequest::decode(request.encode_to_vec().as_slice()).unwrap();
+        assert!(sent.image.unwrap().target.is_some());
+        assert_eq!(sent.update_mask.unwrap().paths, ["labels.key"]);
+    }
 }
