@@ -24,11 +24,13 @@ pub fn upgrade() -> Vec<Stage> {
     let (members, masters) = (Selector::Role(Role::Etcd), Selector::Role(Role::ControlPlane));
     let stage = |name, after, hosts, work, pace, gate, on_failure| Stage { name, after, hosts, work, pace, gate, on_failure };
     let together = Pace::Together;
+    // Hundreds of megabytes written at once slow etcd down beside it; so, never on two members of one quorum.
+    let quietly = Pace::Careful("etcd.service");
     vec![
         stage("keep",          &[],                Everyone,    Work::Keep(KEPT),                            together, None, Stop),
         stage("backup",        &["keep"],          Everyone,    Work::Backup,                                together, None, Stop),
-        stage("distribute",    &["backup"],        Everyone,    Work::Distribute,                            together, None, Stop),
-        stage("prepare",       &["distribute"],    Everyone,    Work::Converge(&[Kernel, Disks, Binaries, Tuning, Images]), together, None, Stop),
+        stage("distribute",    &["backup"],        Everyone,    Work::Distribute,                            quietly, None, Stop),
+        stage("prepare",       &["distribute"],    Everyone,    Work::Converge(&[Kernel, Disks, Binaries, Tuning, Images]), quietly, None, Stop),
         stage("etcd",          &["prepare"],       members,     Work::Converge(&[Pki, Etcd]),                Pace::Careful("etcd.service"),    Some(Gate::EtcdHealthy),         PutBack),
         stage("control-plane", &["etcd"],          masters,     Work::Converge(&[Pki, ControlPlane]),        Pace::Careful("kubelet.service"), Some(Gate::ApiServersReady),     PutBack),
         stage("controllers",   &["control-plane"], masters,     Work::Converge(&[Controllers]),              Pace::Careful("kubelet.service"), Some(Gate::ControlPlaneRunning), PutBack),

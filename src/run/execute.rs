@@ -96,9 +96,6 @@ impl Execution<'_> {
     }
 
     async fn work(&self, stage: &Stage, hosts: Vec<&Host>) -> (usize, Vec<HostFailure>) {
-        if stage.work == Work::Distribute {
-            return self.distribute(stage, &hosts).await;
-        }
         let mut changed = match self.at_the_api(stage).await {
             Ok(changed) => changed,
             Err(failures) => return (0, failures),
@@ -165,6 +162,9 @@ impl Execution<'_> {
         {
             return (0, vec![reason]);
         }
+        if stage.work == Work::Distribute {
+            return self.distribute(stage, wave).await;
+        }
         let in_wave = |host: &Host| wave.iter().any(|wanted| wanted.name == host.name);
         let outcomes = self
             .fleet
@@ -207,7 +207,7 @@ impl Execution<'_> {
         })
     }
 
-    /// Blobs of all hosts together: they may give them to each other.
+    /// Blobs of all hosts of a wave together: they may give them to each other.
     async fn distribute(&self, stage: &Stage, hosts: &[&Host]) -> (usize, Vec<HostFailure>) {
         let needs = hosts.iter().map(|host| (host.name.clone(), self.blobs(host))).collect();
         let registry = self.image.origin().map(distribute::Registry::of);

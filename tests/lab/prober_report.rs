@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 /// How many failures, and retries, a report tells one by one.
-const TOLD: usize = 50;
+const TOLD: usize = 1000;
 
 /// What became of one request.
 #[derive(Debug)]

@@ -71,6 +71,10 @@ impl Job<'_> {
     /// Brings every host what it `needs`; those that have all of it cost nothing. Returns how many blobs came to each.
     pub async fn run(&self, needs: &BTreeMap<HostName, BTreeSet<Blob>>) -> Outcomes<usize> {
         let all: BTreeSet<Blob> = needs.values().flatten().cloned().collect();
+        if all.is_empty() {
+            let ok = needs.keys().map(|name| (name.clone(), 0)).collect();
+            return Outcomes { ok, failed: Vec::new() };
+        }
         let among_peers = matches!(self.settings.mode, DistributionMode::Auto | DistributionMode::Peers);
         let have = self.look(&all, |name| among_peers || needs.contains_key(name)).await;
         let have_been_asked = needs.keys().filter(|name| have.ok.contains_key(*name));
