@@ -1,6 +1,6 @@
 //! What the installer can ask about things that run on a host, and the answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,11 @@ pub enum Probe {
     Unit {
         /// Name: `kubelet.service`.
         name: String,
+    },
+    /// The pods that run a program. → [`Probed::Pods`]
+    Pods {
+        /// Its name, of which the kernel keeps 15 bytes: `kube-apiserver`.
+        program: String,
     },
     /// The host's clock. → [`Probed::Clock`]
     Clock,
@@ -133,6 +138,11 @@ pub enum Probed {
         restarts: u32,
         /// End of its journal.
         last_lines: String,
+    },
+    /// Pods with a process.
+    Pods {
+        /// Their UIDs; that of a static pod is the hash of its manifest.
+        uids: BTreeSet<String>,
     },
     /// Milliseconds since the epoch by the host's clock.
     Clock {

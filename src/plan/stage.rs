@@ -155,12 +155,14 @@ impl Gate {
     }
 
     /// How long a gate may take. Generous: on a slow machine an API server needs a minute, and a failed wait costs
-    /// the operator more than a long one.
-    pub fn deadline(self) -> Duration {
+    /// the operator more than a long one. Daemons roll through `nodes` by a tenth at a time, each round after the other:
+    /// the kubelet of a busy node takes a minute to let go of a pod.
+    pub fn deadline(self, nodes: usize) -> Duration {
+        let rounds = u64::try_from(nodes.min(10)).unwrap_or_default();
         Duration::from_secs(match self {
             Self::EtcdHealthy | Self::KubeletsHealthy => 180,
-            Self::ApiServersReady => 300,
-            Self::ControlPlaneRunning | Self::NodesUpgraded | Self::NodesReady | Self::WorkloadsAvailable => 300,
+            Self::ApiServersReady | Self::ControlPlaneRunning | Self::NodesUpgraded | Self::NodesReady => 300,
+            Self::WorkloadsAvailable => 300 + 60 * rounds,
         })
     }
 
@@ -175,5 +177,17 @@ impl Gate {
             Self::NodesReady => "every node Ready",
             Self::WorkloadsAvailable => "add-ons rolled out",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn daemons_have_time_for_every_node() {
+        let minutes = |nodes| Gate::WorkloadsAvailable.deadline(nodes).as_secs() / 60;
+        assert_eq!([1, 5, 10, 1000].map(minutes), [6, 10, 15, 15]);
+        assert_eq!(Gate::EtcdHealthy.deadline(1), Gate::EtcdHealthy.deadline(1000));
     }
 }

@@ -184,17 +184,6 @@ impl<'a> ApiAccess<'a> {
         flat(self.call("look at the control plane", async |api| api.control_plane(&expected).await).await)
     }
 
-    /// Pods among `old` (hash by name) that the API still knows by their old hash.
-    pub(super) async fn still_running(&self, old: &BTreeMap<String, String>) -> Vec<String> {
-        match self.call("look at the control plane", async |api| api.static_pod_hashes().await).await {
-            Ok(now) => {
-                let same = old.iter().filter(|(pod, hash)| now.get(*pod).is_none_or(|hash_now| hash_now == *hash));
-                same.map(|(pod, _)| format!("{pod} is still the old one")).collect()
-            }
-            Err(failures) => failures.iter().map(ToString::to_string).collect(),
-        }
-    }
-
     /// The hashes of the static pods that are about to be changed, by pod; none where no API answers.
     pub(super) async fn pods_to_replace(&self, survey: &Survey) -> BTreeMap<String, String> {
         let changing = survey.changing_static_pods();

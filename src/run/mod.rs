@@ -1,9 +1,7 @@
 //! Executes a plan: connects, locks, surveys, runs stages with their widths and gates. Sends events, never prints.
 
 mod api;
-mod canaries;
 mod checkpoint;
-mod crash;
 pub mod distribute;
 mod etcd;
 mod execute;
@@ -12,7 +10,6 @@ mod failure;
 mod findings;
 mod fleet;
 mod gate;
-mod hopeless;
 mod install;
 mod keep;
 mod kubeconfig;
@@ -22,7 +19,6 @@ mod nodes;
 mod order;
 mod preflight;
 mod preview;
-mod proof;
 mod put_back;
 mod reset;
 mod roll;

@@ -4,11 +4,10 @@
 use super::execution::Execution;
 use super::failure::HostFailure;
 use super::fleet::{Member, unexpected};
-use super::proof::Memory;
-use super::{gate, order, proof};
+use super::{gate, order};
 use crate::cluster::Host;
 use crate::desired::state::PartState;
-use crate::host::protocol::{Failure, LogOf, Probe, Probed, Reply, ToAgent};
+use crate::host::protocol::{Failure, LogOf, Probe, Probed, Reply, ToAgent, Upgrade};
 use crate::plan::{Gate, Stage, Work};
 
 impl Execution<'_> {
@@ -36,7 +35,7 @@ impl Execution<'_> {
             return if own.is_empty() { wave.to_vec() } else { own };
         }
         let Some(gate) = stage.gate else { return wave.to_vec() };
-        let missing = proof::missing(self, gate, wave, &Memory::default()).await;
+        let missing = gate::unproven(self, gate, wave).await;
         let about = |host: &&&Host| missing.iter().any(|line| order::is_about(line, host));
         let lacking: Vec<&Host> = wave.iter().filter(about).copied().collect();
         if lacking.is_empty() { wave.to_vec() } else { lacking }
@@ -77,7 +76,7 @@ impl Execution<'_> {
     async fn restore(&self, stage: &Stage, member: &Member) -> Result<(), String> {
         let text = |failure: Failure| failure.to_string();
         let wanted = stage.work.parts();
-        let kept = kept(member).await.map_err(text)?;
+        let (_, kept) = kept(member).await.map_err(text)?;
         let parts: Vec<PartState> =
             wanted.iter().filter_map(|part| kept.iter().find(|state| state.part == *part)).cloned().collect();
         if parts.is_empty() {
@@ -100,11 +99,11 @@ impl Execution<'_> {
     }
 }
 
-/// What was kept of a host.
-pub(super) async fn kept(member: &Member) -> Result<Vec<PartState>, Failure> {
+/// What was kept of a host, and for which upgrade.
+pub(super) async fn kept(member: &Member) -> Result<(Option<Upgrade>, Vec<PartState>), Failure> {
     let what = "read what was kept of the host";
     match member.ask(what, ToAgent::Kept).await? {
-        Reply::Kept { parts, .. } => Ok(parts),
+        Reply::Kept { upgrade, parts } => Ok((upgrade, parts)),
         other => Err(unexpected(what, &other)),
     }
 }

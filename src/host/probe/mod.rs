@@ -6,6 +6,7 @@ mod etcd;
 mod http;
 mod log;
 mod modules;
+mod pods;
 mod reach;
 mod syncs;
 
@@ -22,6 +23,7 @@ pub(super) use reach::Listeners;
 /// Answers a probe. That nothing answers over there is an answer; only what stops us from asking is a failure.
 pub(super) async fn probe(machine: &Machine, listeners: &mut Listeners, probe: &Probe) -> Result<Probed, Failure> {
     match probe {
+        Probe::Pods { program } => pods::running(machine, program),
         Probe::Clock => Ok(clock()),
         Probe::Syncs => syncs::probe(machine),
         Probe::Modules { names } => modules::missing(machine, names),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::failure::HostFailure;
-use super::fleet::Fleet;
+use super::super::failure::HostFailure;
+use super::super::fleet::{Fleet, Member};
 use crate::cluster::{Host, HostName};
 use crate::host::protocol::{Failure, Probe, Probed};
 
@@ -25,7 +25,7 @@ impl Crashes {
     /// Looks at the unit on the hosts that `select` picks: the failures are those where it keeps crashing, with its
     /// last lines.
     pub(super) async fn look(&mut self, fleet: &Fleet, select: impl Fn(&Host) -> bool) -> Vec<HostFailure> {
-        let ask = async |member: &super::fleet::Member| member.probe(Probe::Unit { name: self.unit.to_owned() }).await;
+        let ask = async |member: &Member| member.probe(Probe::Unit { name: self.unit.to_owned() }).await;
         let outcomes = fleet.each(select, ask).await;
         let mut failures = Vec::new();
         for (host, probed) in outcomes.ok {

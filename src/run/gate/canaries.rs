@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use super::execution::Execution;
+use super::super::execution::Execution;
 use crate::cluster::{Host, HostName};
 use crate::host::protocol::{Probe, Probed};
 use crate::kube::CANARY_PORT;

@@ -1,16 +1,21 @@
 //! Waits that name their condition, prove the new state and have a deadline.
 
+mod canaries;
+mod crash;
+mod hopeless;
+mod proof;
+
 use super::execution::Execution;
 use super::failure::HostFailure;
 use super::fleet::Member;
-use super::hopeless::Hopeless;
-use super::proof::Memory;
 use super::wait::Wait;
-use super::{etcd, proof, set_to_run};
+use super::{etcd, set_to_run};
 use crate::cluster::{Endpoint, Host, Role};
 use crate::host::protocol::{Probe, Probed};
 use crate::kube::Watch;
 use crate::plan::{Gate, Stage};
+use hopeless::Hopeless;
+use proof::Memory;
 
 /// Waits until `gate` holds, and on the hosts of `wave` holds for what was just written there. Hosts whose turn comes
 /// `later` prove themselves then: what they lack now may be what they are about to get. Ends early where a host of
@@ -51,7 +56,8 @@ pub(super) async fn wait_restored(
 }
 
 fn waiting<'a>(run: &'a Execution<'_>, stage: &'a str, gate: Gate) -> Wait<'a> {
-    let (what, limit, hint) = (gate.title(), gate.deadline(), hint(gate));
+    let nodes = run.cluster.hosts.iter().filter(|host| host.roles.is_node()).count();
+    let (what, limit, hint) = (gate.title(), gate.deadline(nodes), hint(gate));
     Wait { stage, what, limit, hint, fleet: run.fleet, events: run.events }
 }
 
@@ -83,6 +89,11 @@ pub(super) async fn observe(run: &Execution<'_>, gate: Gate, but: &[&Host]) -> V
         Gate::NodesReady => run.api.nodes_missing().await,
         Gate::WorkloadsAvailable => run.api.workloads_missing(&run.survey.objects).await,
     }
+}
+
+/// What the hosts of `wave` still have to prove, at one look.
+pub(super) async fn unproven(run: &Execution<'_>, gate: Gate, wave: &[&Host]) -> Vec<String> {
+    proof::missing(run, gate, wave, &Memory::default()).await
 }
 
 /// Kubelets that do not answer.

@@ -1,8 +1,8 @@
 //! Sees early that what was just changed will not come up by itself, so that nobody waits for a deadline.
 
+use super::super::execution::Execution;
+use super::super::failure::HostFailure;
 use super::crash::Crashes;
-use super::execution::Execution;
-use super::failure::HostFailure;
 use crate::cluster::{Host, HostName};
 use crate::host::protocol::Failure;
 use crate::plan::{Gate, OnFailure, Stage};

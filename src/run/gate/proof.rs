@@ -1,11 +1,11 @@
 //! What the hosts just changed have to prove beyond what a gate asks of all: that it is the new state that is well.
 
-use std::collections::BTreeMap;
-
+use super::super::execution::Execution;
+use super::super::fleet::Member;
+use super::super::{etcd, set_to_run};
 use super::canaries::Canaries;
-use super::execution::Execution;
-use super::{etcd, gate, set_to_run};
 use crate::cluster::{Host, Role};
+use crate::host::protocol::{Probe, Probed};
 use crate::kube::Watch;
 use crate::plan::Gate;
 
@@ -26,10 +26,10 @@ pub(super) async fn missing(run: &Execution<'_>, gate: Gate, wave: &[&Host], mem
         }
         Gate::NodesUpgraded => {
             let in_wave = |host: &Host| wave.iter().any(|one| one.name == host.name);
-            let mut missing = gate::kubelets(run, in_wave).await;
+            let mut missing = super::kubelets(run, in_wave).await;
             // A new kubelet may start the static pods anew; the next master must not begin before.
             let others: Vec<&Host> = run.cluster.hosts.iter().filter(|host| !in_wave(host)).collect();
-            missing.extend(gate::observe(run, Gate::ApiServersReady, &others).await);
+            missing.extend(super::observe(run, Gate::ApiServersReady, &others).await);
             if missing.is_empty() {
                 for host in wave {
                     let version = set_to_run::version(run, host, "kubelet");
@@ -57,26 +57,33 @@ pub(super) async fn restored(
 ) -> Vec<String> {
     match gate {
         Gate::NodesUpgraded | Gate::KubeletsHealthy => {
-            let mut missing = gate::kubelets(run, |one| one.name == host.name).await;
+            let mut missing = super::kubelets(run, |one| one.name == host.name).await;
             if missing.is_empty() {
                 missing.extend(run.api.node_missing(&host.name, None, watch).await);
             }
             missing
         }
         Gate::ControlPlaneRunning => run.api.static_pods_missing(&host.name, watch).await,
-        Gate::EtcdHealthy => gate::observe(run, gate, &[]).await,
-        _ => gate::observe(run, gate, others).await,
+        Gate::EtcdHealthy => super::observe(run, gate, &[]).await,
+        _ => super::observe(run, gate, others).await,
     }
 }
 
 /// API servers of `wave` that have not been replaced yet: an old one is ready, too.
 async fn old_api_servers(run: &Execution<'_>, wave: &[&Host]) -> Vec<String> {
-    let names = wave.iter().map(|host| format!("kube-apiserver-{}", host.name));
-    let old: BTreeMap<String, String> = names
-        .filter_map(|name| run.replaced.get_key_value(&name))
-        .map(|(name, hash)| (name.clone(), hash.clone()))
-        .collect();
-    if old.is_empty() { Vec::new() } else { run.api.still_running(&old).await }
+    let program = "kube-apiserver";
+    let old = |host: &Host| run.replaced.get(&format!("{program}-{}", host.name));
+    let changed = |host: &Host| wave.iter().any(|one| one.name == host.name) && old(host).is_some();
+    let look = async |member: &Member| {
+        let probed = member.probe(Probe::Pods { program: program.to_owned() }).await?;
+        Ok(matches!(probed, Probed::Pods { uids } if old(&member.host).is_some_and(|old| uids.contains(old))))
+    };
+    let outcomes = run.fleet.each(changed, look).await;
+    let still = outcomes
+        .ok
+        .into_iter()
+        .filter_map(|(host, old)| old.then(|| format!("{host}: {program} is still the old one")));
+    still.chain(outcomes.failed.iter().map(ToString::to_string)).collect()
 }
 
 /// Members of `wave` that do not run the version that they are set to run.

@@ -1,0 +1,68 @@
+//! Which pods run a program, as the kernel has it. The API hears of a new static pod up to a minute later.
+
+use std::collections::BTreeSet;
+
+use super::super::machine::Machine;
+use super::super::protocol::{Failure, Probed};
+
+pub(super) fn running(machine: &Machine, program: &str) -> Result<Probed, Failure> {
+    let pids = machine.names("/proc")?.into_iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+    let pod = |pid: String| {
+        // A process that ends while it is looked at runs nothing.
+        let read = |file: &str| machine.text(&format!("/proc/{pid}/{file}")).ok().flatten();
+        (read("comm")?.trim_end() == program).then(|| uid(&read("cgroup")?)).flatten()
+    };
+    Ok(Probed::Pods { uids: pids.filter_map(pod).collect::<BTreeSet<_>>() })
+}
+
+/// The pod's UID in `0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUID.slice/…`, where it has
+/// underscores for dashes, or in `…/kubepods/burstable/podUID/…`.
+fn uid(cgroup: &str) -> Option<String> {
+    const LENGTH: usize = 32;
+    let uid = |part: &str| {
+        let (_, uid) = part.strip_suffix(".slice").unwrap_or(part).rsplit_once("pod")?;
+        let fits = uid.len() >= LENGTH && uid.bytes().all(|byte| byte.is_ascii_hexdigit() || b"-_".contains(&byte));
+        fits.then(|| uid.replace('_', "-"))
+    };
+    cgroup.split(['/', '\n']).find_map(uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::Scripted;
+    use super::*;
+
+    const STATIC: &str = "5883a03d536242f06f30697dce99ffe7";
+
+    #[test]
+    fn a_pod_is_known_by_its_cgroup_with_either_driver() {
+        let plain = "0a1b2c3d-1111-2222-3333-444455556666";
+        let (slice, dashes) =
+            ("/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod", plain.replace('-', "_"));
+        for (cgroup, expected) in [
+            (format!("0::{slice}{STATIC}.slice/cri-containerd-aa.scope\n"), Some(STATIC)),
+            (format!("0::{slice}{dashes}.slice/cri-containerd-aa.scope\n"), Some(plain)),
+            (format!("4:cpu:/kubepods/burstable/pod{STATIC}/aa\n1:name=systemd:/x\n"), Some(STATIC)),
+            (format!("0::/kubepods/pod{plain}/aa\n"), Some(plain)),
+            ("0::/kubepods.slice/kubepods-besteffort.slice/x.scope\n".to_owned(), None),
+            ("0::/system.slice/kubelet.service\n".to_owned(), None),
+        ] {
+            assert_eq!(uid(&cgroup).as_deref(), expected, "{cgroup}");
+        }
+    }
+
+    #[test]
+    fn only_pods_of_the_program_are_told() {
+        let host = Scripted::new();
+        let process = |pid: u32, program: &str, cgroup: &str| {
+            host.put(&format!("/proc/{pid}/comm"), &format!("{program}\n"));
+            host.put(&format!("/proc/{pid}/cgroup"), cgroup);
+        };
+        process(10, "kube-apiserver", &format!("0::/kubepods/burstable/pod{STATIC}/aa\n"));
+        process(11, "kube-scheduler", "0::/kubepods/burstable/pod00000000000000000000000000000000/aa\n");
+        process(12, "kube-apiserver", "0::/user.slice\n");
+        host.put("/proc/uptime", "1 1\n");
+        let told = running(&host.machine, "kube-apiserver").unwrap();
+        assert_eq!(told, Probed::Pods { uids: [STATIC.to_owned()].into() });
+    }
+}
