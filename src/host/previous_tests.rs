@@ -14,7 +14,7 @@ const SHOW: &str =
     "systemctl show -p Id,Names,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,Type,Job --";
 
 fn upgrade(to: &str) -> Upgrade {
-    Upgrade { from: "sha256:aa".into(), to: to.into() }
+    Upgrade { to: to.into() }
 }
 
 fn file(path: &str, content: &str, restarts: &[&str]) -> Resource {

@@ -220,12 +220,10 @@ pub enum Reply {
     Done,
 }
 
-/// An upgrade, by texts that tell it from every other one: digests of both cluster images.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An upgrade, told from every other one by where it leads: where a run that goes on begins is half-way already.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Upgrade {
-    /// What is there before.
-    pub from: String,
-    /// What is to be there.
+    /// Digest of the cluster image.
     pub to: String,
 }
 

@@ -82,7 +82,9 @@ impl Execution<'_> {
     pub(super) fn concerns(&self, stage: &Stage, host: &Host) -> bool {
         stage.hosts.selects(host)
             && match stage.work {
-                Work::Converge(parts) | Work::Keep(parts) => self.survey.differs(&host.name, parts),
+                Work::Converge(parts) => self.survey.differs(&host.name, parts),
+                // A host that stays as it is must forget what it was before an earlier upgrade: a way back takes all of them.
+                Work::Keep(_) => self.survey.changes.values().any(|changes| !changes.is_empty()),
                 Work::Roll(parts) => self.survey.differs(&host.name, parts) && self.rolling.includes(stage, host),
                 Work::Backup => self.survey.changes.get(&host.name).is_some_and(|changes| !changes.is_empty()),
                 Work::Distribute => !self.blobs(host).is_empty(),

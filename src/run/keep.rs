@@ -12,8 +12,7 @@ impl Execution<'_> {
     /// Has a host remember what `parts` are now. Nothing counts as changed by that.
     pub(super) async fn keep(&self, parts: &[Part], member: &Member) -> Result<usize, Failure> {
         let what = "keep what the host runs now";
-        // Only the goal tells upgrades apart: where a run that goes on begins is half-way already.
-        let upgrade = Upgrade { from: String::new(), to: self.image.digest.clone() };
+        let upgrade = Upgrade { to: self.image.digest.clone() };
         let parts = self.parts(parts, &member.host);
         match member.ask(what, ToAgent::Keep { upgrade, parts }).await? {
             Reply::Done => Ok(0),

@@ -12,9 +12,9 @@ use super::rolling::Rolling;
 use super::subject::{Subject, connect};
 use super::survey::Survey;
 use super::{checkpoint, lock, preflight, put_back, roll, set_to_run};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, HostName};
 use crate::desired::state::HostState;
-use crate::host::protocol::{Reply, ToAgent};
+use crate::host::protocol::{Reply, ToAgent, Upgrade};
 use crate::pki::Renewal;
 use crate::plan::path::{self, Path};
 use crate::plan::preflight::Severity;
@@ -137,7 +137,8 @@ pub async fn rollback(subject: &Subject<'_>, request: &Request<'_>, events: &Eve
     let survey = Survey::take(cluster, &image.manifest, &fleet, subject.state, Renewal::Due).await?;
     let kept = fleet.each(|_| true, async |member| put_back::kept(member).await).await;
     let kept = kept.all().map_err(RunError::Failed)?;
-    let states: BTreeMap<_, _> = kept.into_iter().map(|(host, parts)| (host, HostState { parts })).collect();
+    of_one_upgrade(&kept)?;
+    let states: BTreeMap<_, _> = kept.into_iter().map(|(host, (_, parts))| (host, HostState { parts })).collect();
     if states.values().all(|state| state.parts.is_empty()) {
         let why = "no host has anything kept of an upgrade";
         return Err(HostFailure::cluster("roll back", why).hint("there is nothing to return to").into());
@@ -166,6 +167,27 @@ pub async fn rollback(subject: &Subject<'_>, request: &Request<'_>, events: &Eve
     Ok(if summary.changed == 0 { Outcome::Nothing } else { Outcome::Done(summary) })
 }
 
+/// An upgrade that was cut off while hosts were keeping what they are has changed nothing yet; but some hosts still hold
+/// what they were before the one before, and to put those back would tear the cluster apart.
+fn of_one_upgrade<T>(kept: &BTreeMap<HostName, (Option<Upgrade>, T)>) -> Result<(), HostFailure> {
+    let mut hosts: BTreeMap<&Upgrade, Vec<&str>> = BTreeMap::new();
+    for (host, (upgrade, _)) in kept {
+        if let Some(upgrade) = upgrade {
+            hosts.entry(upgrade).or_default().push(host.as_str());
+        }
+    }
+    if hosts.len() <= 1 {
+        return Ok(());
+    }
+    let groups: Vec<_> = hosts
+        .iter()
+        .map(|(upgrade, hosts)| format!("{} before the upgrade to {}", hosts.join(", "), upgrade.to))
+        .collect();
+    let why = format!("hosts remember different moments: {}", groups.join("; "));
+    Err(HostFailure::cluster("roll back", why)
+        .hint("the last upgrade was cut off before it changed anything; run `kubewright upgrade` again, and roll back after that"))
+}
+
 /// What was kept has been put back: a later upgrade keeps what is there then.
 async fn forget(fleet: &Fleet) -> Result<(), RunError> {
     let what = "forget what was kept of the host";
@@ -179,6 +201,17 @@ async fn forget(fleet: &Fleet) -> Result<(), RunError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_way_back_leads_to_one_moment() {
+        let kept = |goals: [Option<&str>; 3]| -> BTreeMap<HostName, (Option<Upgrade>, ())> {
+            let names = ["m1", "m2", "n1"].map(|name| HostName::parse(name).unwrap());
+            names.into_iter().zip(goals.map(|to| (to.map(|to| Upgrade { to: to.to_owned() }), ()))).collect()
+        };
+        assert!(of_one_upgrade(&kept([Some("b"), None, Some("b")])).is_ok());
+        let error = of_one_upgrade(&kept([Some("c"), Some("b"), Some("c")])).unwrap_err().to_string();
+        assert!(error.contains("m2 before the upgrade to b; m1, n1 before the upgrade to c"), "{error}");
+    }
 
     #[test]
     fn a_pause_cuts_the_list_where_it_says() {

@@ -104,7 +104,7 @@ async fn diff_converge_and_diff_again() {
 async fn what_is_kept_comes_back_over_the_wire() {
     let host = Scripted::new();
     let mut client = Client::connect(&host).await;
-    let upgrade = Upgrade { from: "a".into(), to: "b".into() };
+    let upgrade = Upgrade { to: "b".into() };
     client.ask(&ToAgent::Converge { parts: parts("old\n") }).await.unwrap();
     let keep = ToAgent::Keep { upgrade: upgrade.clone(), parts: parts("new\n") };
     assert!(matches!(client.ask(&keep).await, Ok(Reply::Done)));
