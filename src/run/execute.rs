@@ -109,6 +109,11 @@ impl Execution<'_> {
                 let (number, of) = (index + 1, waves.len());
                 self.events.send(Event::WaveStarted { stage: stage.name.into(), number, of, hosts });
             }
+            if let (Some(gate), Pace::Careful(_), [host]) = (stage.gate, stage.pace, wave.as_slice())
+                && let Err(failures) = gate::wait_for_others(self, stage, gate, host).await
+            {
+                return (changed, failures);
+            }
             let later = waves[index + 1..].concat();
             let (more, failures) = self.wave(stage, wave, &later).await;
             changed += more;
@@ -158,12 +163,6 @@ impl Execution<'_> {
     }
 
     async fn wave(&self, stage: &Stage, wave: &[&Host], later: &[&Host]) -> (usize, Vec<HostFailure>) {
-        if stage.pace != Pace::Together
-            && wave.len() == 1
-            && let Some(reason) = self.quorum_at_risk(stage, wave[0]).await
-        {
-            return (0, vec![reason]);
-        }
         if stage.work == Work::Distribute {
             return self.distribute(stage, wave).await;
         }
@@ -191,22 +190,6 @@ impl Execution<'_> {
             Work::Roll(_) => (changed, self.open(wave).await),
             _ => (changed, Vec::new()),
         }
-    }
-
-    /// Before a living member is disturbed, all the others must be well: otherwise this one may be what holds quorum.
-    async fn quorum_at_risk(&self, stage: &Stage, host: &Host) -> Option<HostFailure> {
-        let gate = stage.gate.filter(|gate| gate.guards_quorum())?;
-        let missing = gate::observe(self, gate, &[]).await;
-        let (own, others): (Vec<_>, Vec<_>) = missing.into_iter().partition(|line| order::is_about(line, host));
-        // One that is not well itself holds no quorum.
-        (own.is_empty() && !others.is_empty()).then(|| {
-            let failure = Failure {
-                what: format!("change {} while the cluster is alive", stage.name),
-                why: format!("another member is not well: {}", others.join("; ")),
-                hint: Some("bring it back first; nothing was changed on this host".into()),
-            };
-            HostFailure::of(&host.name, failure)
-        })
     }
 
     /// Blobs of all hosts of a wave together: they may give them to each other.

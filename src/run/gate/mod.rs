@@ -9,7 +9,7 @@ use super::execution::Execution;
 use super::failure::HostFailure;
 use super::fleet::Member;
 use super::wait::Wait;
-use super::{etcd, set_to_run};
+use super::{etcd, order, set_to_run};
 use crate::cluster::{Endpoint, Host, Role};
 use crate::host::protocol::{Probe, Probed};
 use crate::kube::Watch;
@@ -53,6 +53,28 @@ pub(super) async fn wait_restored(
     let watch = Watch::default();
     let others: Vec<&Host> = run.cluster.hosts.iter().filter(|one| one.name != host.name).collect();
     waiting(run, stage, gate).until(async || Ok(proof::restored(run, gate, host, &others, &watch).await)).await
+}
+
+/// Waits until the members that hold a quorum or an endpoint together with `host` are well: before that it may be what
+/// holds it. Where `host` is not well itself, it holds nothing. One that a cut-off run has just restarted needs a moment.
+pub(super) async fn wait_for_others(
+    run: &Execution<'_>,
+    stage: &Stage,
+    gate: Gate,
+    host: &Host,
+) -> Result<(), Vec<HostFailure>> {
+    if !gate.guards_quorum() {
+        return Ok(());
+    }
+    let what = format!("the others to be well before {} of {} is changed", stage.name, host.name);
+    let hint = format!("bring them back first; nothing was changed on {}", host.name);
+    let wait = Wait { what: &what, hint: &hint, ..waiting(run, stage.name, gate) };
+    let others = async || {
+        let missing = observe(run, gate, &[]).await;
+        let (own, others): (Vec<_>, Vec<_>) = missing.into_iter().partition(|line| order::is_about(line, host));
+        Ok(if own.is_empty() { others } else { Vec::new() })
+    };
+    wait.until(others).await
 }
 
 fn waiting<'a>(run: &'a Execution<'_>, stage: &'a str, gate: Gate) -> Wait<'a> {
