@@ -12,7 +12,7 @@ use super::blobs::Blobs;
 use super::build::{manifest_of, pack_again};
 use super::layout::Layout;
 use super::oci::{self, Config, Descriptor, Index};
-use super::{Blob, ClusterImage, Component, ImageError, archive, digest, open};
+use super::{Blob, ClusterImage, Component, ImageError, archive, digest, read};
 
 /// Largest document that is read.
 const DOCUMENT_LIMIT: u64 = 4 << 20;
@@ -34,7 +34,7 @@ pub(super) fn unpack(file: &Path, directory: &Path) -> Result<PathBuf, ImageErro
         let path = archive::unpack(file, directory)?;
         let layout = Layout::at(&path);
         let reference = format!("docker-archive:{}", file.display());
-        if layout.find(None).and_then(|top| open::read_any(&layout.blobs, &reference, &top)).is_ok()
+        if layout.find(None).and_then(|top| read::read_any(&layout.blobs, &reference, &top)).is_ok()
             || !contents.files.contains_key("manifest.json")
         {
             return Ok(path);

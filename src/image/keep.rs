@@ -7,7 +7,7 @@ use super::pull::into_store;
 use super::push::Placed;
 use super::store::Store;
 use super::tree::{Tree, Variants};
-use super::{ImageError, Location, Registry, oci, open, save, signature};
+use super::{ImageError, Location, Registry, oci, read, save, signature};
 use crate::cluster::RegistryReference;
 
 /// Fetches the image that `reference` names now, all of its variants and signatures, into the store. What the store had
@@ -23,7 +23,7 @@ pub async fn pull(reference: &RegistryReference, access: &Access) -> Result<Plac
     let digest = top.digest.clone();
     // What is no cluster image is not kept under a name.
     let name = reference.to_string();
-    open::read_any(&store.layout().blobs, &name, &top)?;
+    read::read_any(&store.layout().blobs, &name, &top)?;
     store.set(reference, top)?;
     Ok(Placed { reference: Store::name(reference), digest, signed })
 }
@@ -57,7 +57,7 @@ pub async fn copy(source: &Location, destination: &Location, access: &Access) ->
 /// Takes the image in the archive at `source` into the store, as `name`, or as the archive calls it.
 pub async fn load(source: &Location, name: Option<&RegistryReference>, access: &Access) -> Result<Placed, ImageError> {
     let located = locate::locate(source, access, Variants::All).await?;
-    let image = open::read_any(&located.layout.blobs, &located.reference, &located.top)?;
+    let image = read::read_any(&located.layout.blobs, &located.reference, &located.top)?;
     let annotation = |key| located.top.annotations.get(key);
     let full = annotation(oci::CONTAINERD_NAME).or(annotation(oci::TAG));
     let own = full.and_then(|name| RegistryReference::parse(name).ok());

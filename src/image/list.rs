@@ -9,7 +9,7 @@ use super::blobs::Blobs;
 use super::oci::Descriptor;
 use super::store::{Entry, Store};
 use super::tree::{Part, Tree, Variants};
-use super::{Architecture, ImageError, open};
+use super::{Architecture, ImageError, read};
 
 /// An image in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,12 +43,12 @@ fn describe(blobs: &Blobs, entry: Entry) -> Result<Stored, ImageError> {
         size.insert(part.blob.sha256.clone(), part.blob.size);
     }
     // Of an image without variants, only the config says what it is for.
-    let is_for = |architecture| open::read(blobs, &reference, &entry.top, architecture).is_ok();
+    let is_for = |architecture| read::read(blobs, &reference, &entry.top, architecture).is_ok();
     let whole = here
         .iter()
         .filter(|(architecture, parts)| is_for(**architecture) && parts.iter().all(|part| blobs.has(&part.blob)));
     let architectures = whole.map(|(architecture, _)| *architecture).collect();
-    let image = open::read_any(blobs, &reference, &entry.top).ok();
+    let image = read::read_any(blobs, &reference, &entry.top).ok();
     Ok(Stored {
         digest: entry.top.digest.clone(),
         kubernetes: image.map(|image| image.kubernetes.to_string()),

@@ -26,6 +26,7 @@ mod origin;
 mod prune;
 mod pull;
 mod push;
+mod read;
 mod registry;
 mod save;
 mod sign;

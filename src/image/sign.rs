@@ -5,7 +5,7 @@ use std::path::Path;
 use super::access::Access;
 use super::signature::{self, SigningKey};
 use super::tree::Variants;
-use super::{ImageError, Location, Registry, locate, open, push};
+use super::{ImageError, Location, Registry, locate, push, read};
 
 /// What became of a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub async fn sign(location: &Location, key: &Path, access: &Access) -> Result<(S
     let located = locate::locate(location, access, Variants::All).await?;
     let (layout, sha256) = (&located.layout, located.sha256());
     // Nobody should sign what is something else.
-    open::read_any(&layout.blobs, &located.reference, &located.top)?;
+    read::read_any(&layout.blobs, &located.reference, &located.top)?;
     let name = match location {
         Location::Registry(reference) => reference.name(),
         _ => String::new(),

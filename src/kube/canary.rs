@@ -9,7 +9,7 @@ use ::kube::api::ListParams;
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::evict::GracePeriod;
+use super::grace_period::GracePeriod;
 use super::operation::Operation;
 use super::{KubeError, concurrency, pods};
 

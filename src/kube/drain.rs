@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::api::Api;
 use super::cordon::Cordon;
-use super::evict::{Eviction, GracePeriod};
+use super::evict::Eviction;
+use super::grace_period::GracePeriod;
 use super::{KubeError, canary, concurrency, pods};
 
 /// What a drain may do.

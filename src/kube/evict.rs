@@ -3,19 +3,11 @@
 use serde_json::{Value, json};
 
 use super::api::Api;
+use super::grace_period::GracePeriod;
 use super::operation::Operation;
 use super::{KubeError, pods};
 use crate::cluster::KubeVersion;
 use crate::versions::groups;
-
-/// How long an evicted pod may take to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GracePeriod {
-    /// As long as it asks for.
-    OfThePod,
-    /// So many seconds.
-    Seconds(u32),
-}
 
 /// The answer to an eviction.
 #[derive(Debug, PartialEq, Eq)]

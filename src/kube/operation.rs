@@ -4,7 +4,7 @@ use ::kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Prec
 use serde_json::Value;
 
 use super::FIELD_MANAGER;
-use super::evict::GracePeriod;
+use super::grace_period::GracePeriod;
 
 /// A request to the resource at some path.
 #[derive(Debug, Clone, Copy)]

@@ -2,8 +2,9 @@ use std::fs;
 use std::io::Write;
 
 use super::*;
+use crate::image::blobs::Blobs;
 use crate::image::digest;
-use crate::image::oci::Index;
+use crate::image::oci::{self, Config, Descriptor, Index, Manifest};
 use crate::image::testing::{SPEC, build_spec, sample};
 
 fn layout(directory: &Path, tag: Option<&str>) -> Location {

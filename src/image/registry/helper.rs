@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use super::credentials::Credentials;
+use super::login::Credentials;
 
 /// A helper may ask a server of its own; it must not hang a run.
 const DEADLINE: Duration = Duration::from_secs(60);

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use tokio::sync::Mutex;
 
-use super::challenge::{self, Challenge};
-use super::credentials::{self, Credentials};
+use super::credentials;
 use super::endpoint::{self, Access, Choice, Endpoint};
-use super::{Registry, RegistryError, client, explain, token};
+use super::login::Credentials;
+use super::{Registry, RegistryError, client, explain};
 
 /// Attempts at a request, before a server that is busy or out of reach is given up.
 const ATTEMPTS: u32 = 4;
@@ -28,7 +28,7 @@ pub(super) struct Host {
     pub(super) credentials: Option<Credentials>,
     logins: Option<PathBuf>,
     /// The header `Authorization` by repository.
-    authorizations: Mutex<BTreeMap<String, HeaderValue>>,
+    pub(super) authorizations: Mutex<BTreeMap<String, HeaderValue>>,
 }
 
 /// What a request is for.
@@ -110,29 +110,7 @@ impl Host {
         self.client.execute(request).await.map_err(failed)
     }
 
-    /// Gets hold of what the registry wants to see.
-    async fn authorize(&self, purpose: &Purpose<'_>, response: Response) -> Result<(), RegistryError> {
-        let headers = response.headers().get_all(WWW_AUTHENTICATE).iter();
-        let challenge = challenge::parse(headers.filter_map(|value| value.to_str().ok()));
-        let value = match (&challenge, &self.credentials) {
-            (_, Some(Credentials::RegistryToken(token))) => format!("Bearer {token}"),
-            (Some(Challenge::Basic), Some(Credentials::Password { user, password })) => token::basic(user, password),
-            (Some(Challenge::Bearer { realm, service }), _) => {
-                let scope = self.scope(purpose.repository);
-                token::fetch(self, &purpose.doing, realm, service.as_deref(), &scope).await?
-            }
-            (Some(Challenge::Basic), _) | (None, _) => return Err(self.refusal(&purpose.doing, response).await),
-        };
-        let mut value = HeaderValue::try_from(value).map_err(|_| RegistryError::Protocol {
-            host: self.name.clone(),
-            reason: "the token that it gave cannot be sent".to_owned(),
-        })?;
-        value.set_sensitive(true);
-        self.authorizations.lock().await.insert(purpose.repository.to_owned(), value);
-        Ok(())
-    }
-
-    fn scope(&self, repository: &str) -> String {
+    pub(super) fn scope(&self, repository: &str) -> String {
         let actions = if self.access == Access::Write { "pull,push" } else { "pull" };
         format!("repository:{}{repository}:{actions}", self.endpoint.prefix)
     }

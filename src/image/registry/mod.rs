@@ -12,6 +12,7 @@ mod error;
 mod hand_over;
 mod helper;
 mod host;
+mod login;
 mod options;
 mod progress;
 mod read;

@@ -2,13 +2,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{RequestBuilder, Url};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::{RequestBuilder, Response, Url};
 use serde::Deserialize;
 
-use super::credentials::Credentials;
+use super::challenge::{self, Challenge};
 use super::endpoint::is_loopback;
-use super::host::Host;
+use super::host::{Host, Purpose};
+use super::login::Credentials;
 use super::{RegistryError, explain};
 
 #[derive(Deserialize)]
@@ -19,13 +20,37 @@ struct Reply {
     access_token: String,
 }
 
+impl Host {
+    /// Gets hold of what the registry wants to see.
+    pub(super) async fn authorize(&self, purpose: &Purpose<'_>, response: Response) -> Result<(), RegistryError> {
+        let headers = response.headers().get_all(WWW_AUTHENTICATE).iter();
+        let challenge = challenge::parse(headers.filter_map(|value| value.to_str().ok()));
+        let value = match (&challenge, &self.credentials) {
+            (_, Some(Credentials::RegistryToken(token))) => format!("Bearer {token}"),
+            (Some(Challenge::Basic), Some(Credentials::Password { user, password })) => basic(user, password),
+            (Some(Challenge::Bearer { realm, service }), _) => {
+                let scope = self.scope(purpose.repository);
+                fetch(self, &purpose.doing, realm, service.as_deref(), &scope).await?
+            }
+            (Some(Challenge::Basic), _) | (None, _) => return Err(self.refusal(&purpose.doing, response).await),
+        };
+        let mut value = HeaderValue::try_from(value).map_err(|_| RegistryError::Protocol {
+            host: self.name.clone(),
+            reason: "the token that it gave cannot be sent".to_owned(),
+        })?;
+        value.set_sensitive(true);
+        self.authorizations.lock().await.insert(purpose.repository.to_owned(), value);
+        Ok(())
+    }
+}
+
 /// The header for name and password.
-pub(super) fn basic(user: &str, password: &str) -> String {
+fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
 /// The header with a token for `scope` from `realm`.
-pub(super) async fn fetch(
+async fn fetch(
     host: &Host,
     doing: &str,
     realm: &str,
