@@ -13,20 +13,20 @@ const TOO_MANY: u32 = 3;
 /// Restarts of a unit, as they were when the wait began.
 pub(super) struct Crashes {
     unit: &'static str,
+    has_it: fn(&Host) -> bool,
     before: BTreeMap<HostName, u32>,
 }
 
 impl Crashes {
-    /// Watches `unit`.
-    pub(super) fn of(unit: &'static str) -> Self {
-        Self { unit, before: BTreeMap::new() }
+    /// Watches `unit` on the hosts that have it.
+    pub(super) fn of(unit: &'static str, has_it: fn(&Host) -> bool) -> Self {
+        Self { unit, has_it, before: BTreeMap::new() }
     }
 
-    /// Looks at the unit on the hosts that `select` picks: the failures are those where it keeps crashing, with its
-    /// last lines.
-    pub(super) async fn look(&mut self, fleet: &Fleet, select: impl Fn(&Host) -> bool) -> Vec<HostFailure> {
+    /// The hosts where the unit keeps crashing, with its last lines.
+    pub(super) async fn look(&mut self, fleet: &Fleet) -> Vec<HostFailure> {
         let ask = async |member: &Member| member.probe(Probe::Unit { name: self.unit.to_owned() }).await;
-        let outcomes = fleet.each(select, ask).await;
+        let outcomes = fleet.each(self.has_it, ask).await;
         let mut failures = Vec::new();
         for (host, probed) in outcomes.ok {
             let Probed::Unit { restarts, last_lines } = probed else { continue };
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn only_restarts_during_the_wait_count() {
-        let mut crashes = Crashes::of("kubelet.service");
+        let mut crashes = Crashes::of("kubelet.service", |host| host.roles.is_node());
         let host = HostName::parse("n1").unwrap();
         let verdicts = [40, 41, 42, 43, 0, 1, 3].map(|restarts| crashes.is_too_many(&host, restarts));
         assert_eq!(verdicts, [false, false, false, true, false, false, true]);

@@ -3,16 +3,16 @@
 use super::super::execution::Execution;
 use super::super::failure::HostFailure;
 use super::crash::Crashes;
-use crate::cluster::{Host, HostName};
+use crate::cluster::{Host, HostName, Role};
 use crate::host::protocol::Failure;
 use crate::plan::{Gate, OnFailure, Stage};
 
 /// What one wait has seen of crashes.
 pub(super) struct Hopeless {
-    gate: Gate,
+    /// The unit that the gate is about.
+    unit: Option<Crashes>,
     /// Nodes whose static pods are new; none where nothing is put back, and the operator may still mend it in time.
     pods_on: Vec<HostName>,
-    kubelets: Crashes,
 }
 
 impl Hopeless {
@@ -20,13 +20,20 @@ impl Hopeless {
         let pods = matches!(gate, Gate::ApiServersReady | Gate::ControlPlaneRunning);
         let watched = if pods && stage.on_failure == OnFailure::PutBack { wave } else { &[] };
         let pods_on = watched.iter().map(|host| host.name.clone()).collect();
-        Self { gate, pods_on, kubelets: Crashes::of("kubelet.service") }
+        let unit = match gate {
+            Gate::EtcdHealthy => Some(Crashes::of("etcd.service", |host| host.roles.contains(Role::Etcd))),
+            Gate::KubeletsHealthy | Gate::NodesUpgraded => {
+                Some(Crashes::of("kubelet.service", |host| host.roles.is_node()))
+            }
+            _ => None,
+        };
+        Self { unit, pods_on }
     }
 
     /// Fails with what keeps crashing.
     pub(super) async fn look(&mut self, run: &Execution<'_>) -> Result<(), Vec<HostFailure>> {
-        if matches!(self.gate, Gate::KubeletsHealthy | Gate::NodesUpgraded) {
-            let crashing = self.kubelets.look(run.fleet, |host| host.roles.is_node()).await;
+        if let Some(crashes) = &mut self.unit {
+            let crashing = crashes.look(run.fleet).await;
             if !crashing.is_empty() {
                 return Err(crashing);
             }
