@@ -38,9 +38,18 @@ pub enum Probe {
         url: String,
     },
     /// How often systemd has restarted a unit by itself since it was last started, and what it said last.
+    /// → [`Probed::Restarts`]
     Unit {
         /// Name: `kubelet.service`.
         name: String,
+    },
+    /// How often the kubelet has restarted a container of the newest incarnation of a pod in kube-system, and what it
+    /// said last. → [`Probed::Restarts`]
+    Container {
+        /// Name of the pod: `kube-apiserver-m1`.
+        pod: String,
+        /// Name of the container in it.
+        container: String,
     },
     /// The pods that run a program. → [`Probed::Pods`]
     Pods {
@@ -132,11 +141,11 @@ pub enum Probed {
         /// The connection error.
         why: String,
     },
-    /// The unit.
-    Unit {
-        /// Restarts by systemd.
+    /// How it went with something that is restarted when it ends.
+    Restarts {
+        /// Number of restarts.
         restarts: u32,
-        /// End of its journal.
+        /// End of its log.
         last_lines: String,
     },
     /// Pods with a process.

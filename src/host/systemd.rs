@@ -96,7 +96,7 @@ pub(super) fn restarts_of(machine: &Machine, name: &str) -> Result<Probed, Failu
     let output = machine.system.run(&command).map_err(|error| Failure::command(&what, &error))?;
     let restarts = output.text().trim().parse().unwrap_or(0);
     let last_lines = if restarts == 0 { String::new() } else { journal(machine, name) };
-    Ok(Probed::Unit { restarts, last_lines })
+    Ok(Probed::Restarts { restarts, last_lines })
 }
 
 /// The unit's last lines; the failure that they explain matters more than a journal that cannot be read.
@@ -140,11 +140,11 @@ mod tests {
         let host = super::super::testing::Scripted::new();
         let ask = "systemctl show -p NRestarts --value -- kubelet.service";
         host.expect(ask, "0\n");
-        let well = Probed::Unit { restarts: 0, last_lines: String::new() };
+        let well = Probed::Restarts { restarts: 0, last_lines: String::new() };
         assert_eq!(restarts_of(&host.machine, "kubelet.service").unwrap(), well);
         host.expect(ask, "4\n");
         host.expect("journalctl -u kubelet.service -n 20 --no-pager -o cat", "no such flag\n");
-        let crashing = Probed::Unit { restarts: 4, last_lines: "no such flag".into() };
+        let crashing = Probed::Restarts { restarts: 4, last_lines: "no such flag".into() };
         assert_eq!(restarts_of(&host.machine, "kubelet.service").unwrap(), crashing);
         host.done();
     }

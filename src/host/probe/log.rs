@@ -21,14 +21,29 @@ const LINE: usize = 1024;
 pub(super) fn probe(machine: &Machine, of: &LogOf) -> Result<Probed, Failure> {
     let lines = match of {
         LogOf::Unit { name } => last(systemd::journal(machine, name).lines().map(str::to_owned).collect()),
-        LogOf::Container { pod, container } => of_container(machine, pod, container)
-            .map_err(|error| Failure::new(format!("reading the log of {container} in pod {pod}"), error))?,
+        LogOf::Container { pod, container } => of_container(machine, pod, container)?.1,
     };
     Ok(Probed::Log { lines })
 }
 
-/// The newest log of a container of a pod in kube-system, over all of the pod's incarnations.
-fn of_container(machine: &Machine, pod: &str, container: &str) -> io::Result<Vec<String>> {
+/// The API knows this, too; but the kubelet of a master cannot tell it while its own API server is what crashes.
+pub(super) fn restarts(machine: &Machine, pod: &str, container: &str) -> Result<Probed, Failure> {
+    let (restarts, lines) = of_container(machine, pod, container)?;
+    Ok(Probed::Restarts { restarts, last_lines: lines.join("\n") })
+}
+
+/// The number and the end of the newest log of a container of a pod in kube-system, over all of the pod's incarnations.
+/// The kubelet numbers them by its restarts.
+fn of_container(machine: &Machine, pod: &str, container: &str) -> Result<(u32, Vec<String>), Failure> {
+    let read = || {
+        let Some(path) = newest(machine, pod, container)? else { return Ok((0, Vec::new())) };
+        let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        Ok((number.unwrap_or(0), last(messages(&end(&path)?))))
+    };
+    read().map_err(|error: io::Error| Failure::new(format!("reading the log of {container} in pod {pod}"), error))
+}
+
+fn newest(machine: &Machine, pod: &str, container: &str) -> io::Result<Option<PathBuf>> {
     let mut newest: Option<(SystemTime, PathBuf)> = None;
     for name in machine.names(PODS).map_err(io::Error::other)? {
         if !name.starts_with(&format!("kube-system_{pod}_")) {
@@ -47,8 +62,7 @@ fn of_container(machine: &Machine, pod: &str, container: &str) -> io::Result<Vec
             }
         }
     }
-    let Some((_, path)) = newest else { return Ok(Vec::new()) };
-    Ok(last(messages(&end(&path)?)))
+    Ok(newest.map(|(_, path)| path))
 }
 
 /// The end of a file, from the beginning of a line on.
@@ -152,6 +166,8 @@ mod tests {
         let of = |pod: &str| LogOf::Container { pod: pod.into(), container: "kube-apiserver".into() };
         let told = probe(&host.machine, &of("kube-apiserver-m1")).unwrap();
         assert_eq!(told, Probed::Log { lines: vec!["the new one crashes".into()] });
+        let told = restarts(&host.machine, "kube-apiserver-m1", "kube-apiserver").unwrap();
+        assert_eq!(told, Probed::Restarts { restarts: 1, last_lines: "the new one crashes".into() });
         assert_eq!(probe(&host.machine, &of("kube-scheduler-m1")).unwrap(), Probed::Log { lines: Vec::new() });
         assert_eq!(probe(&Scripted::new().machine, &of("x")).unwrap(), Probed::Log { lines: Vec::new() });
     }

@@ -43,6 +43,7 @@ pub(super) async fn probe(machine: &Machine, listeners: &mut Listeners, probe: &
         Probe::Log(of) => log::probe(machine, of),
         Probe::Https { url } => http::get(http::trusting(machine, "/etc/kubernetes/pki/ca.crt")?, url).await,
         Probe::Http { url } => http::get(http::client().tls_certs_only([]), url).await,
+        Probe::Container { pod, container } => log::restarts(machine, pod, container),
         Probe::Unit { name } => systemd::restarts_of(machine, name),
         Probe::Certificates => certificates::list(machine).map(|certificates| Probed::Certificates { certificates }),
     }

@@ -1,56 +1,65 @@
-//! Tells a unit that is still starting from one that never will: the second is restarted again and again.
+//! Tells what is still starting from what never will: the second is restarted again and again.
 
 use std::collections::BTreeMap;
 
-use super::super::failure::HostFailure;
 use super::super::fleet::{Fleet, Member};
-use crate::cluster::{Host, HostName};
-use crate::host::protocol::{Failure, Probe, Probed};
+use crate::cluster::HostName;
+use crate::host::protocol::{Probe, Probed};
 
-/// Restarts during one wait that are no accident any more. Each comes with systemd's own pause before it.
+/// Restarts during one wait that are no accident any more. Each comes with a pause of systemd's or the kubelet's before
+/// it.
 const TOO_MANY: u32 = 3;
 
-/// Restarts of a unit, as they were when the wait began.
+/// What is restarted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Restarted {
+    /// A unit, by systemd.
+    Unit(&'static str),
+    /// The container of this name in the static pod of this name, by the kubelet.
+    StaticPod(&'static str),
+}
+
+impl Restarted {
+    fn probe(self, host: &HostName) -> Probe {
+        match self {
+            Self::Unit(name) => Probe::Unit { name: name.to_owned() },
+            Self::StaticPod(name) => Probe::Container { pod: format!("{name}-{host}"), container: name.to_owned() },
+        }
+    }
+}
+
+/// Restarts on some hosts, as they were when the wait began.
 pub(super) struct Crashes {
-    unit: &'static str,
-    has_it: fn(&Host) -> bool,
+    pub(super) what: Restarted,
+    hosts: Vec<HostName>,
     before: BTreeMap<HostName, u32>,
 }
 
 impl Crashes {
-    /// Watches `unit` on the hosts that have it.
-    pub(super) fn of(unit: &'static str, has_it: fn(&Host) -> bool) -> Self {
-        Self { unit, has_it, before: BTreeMap::new() }
+    /// Watches `what` on `hosts`.
+    pub(super) fn of(what: Restarted, hosts: Vec<HostName>) -> Self {
+        Self { what, hosts, before: BTreeMap::new() }
     }
 
-    /// The hosts where the unit keeps crashing, with its last lines.
-    pub(super) async fn look(&mut self, fleet: &Fleet) -> Vec<HostFailure> {
-        let ask = async |member: &Member| member.probe(Probe::Unit { name: self.unit.to_owned() }).await;
-        let outcomes = fleet.each(self.has_it, ask).await;
-        let mut failures = Vec::new();
+    /// The hosts where it keeps crashing, with its last lines.
+    pub(super) async fn look(&mut self, fleet: &Fleet) -> Vec<(HostName, String)> {
+        let ask = async |member: &Member| member.probe(self.what.probe(&member.host.name)).await;
+        let outcomes = fleet.each(|host| self.hosts.contains(&host.name), ask).await;
+        let mut crashing = Vec::new();
         for (host, probed) in outcomes.ok {
-            let Probed::Unit { restarts, last_lines } = probed else { continue };
+            let Probed::Restarts { restarts, last_lines } = probed else { continue };
             if self.is_too_many(&host, restarts) {
-                failures.push(HostFailure::of(&host, self.failure(&last_lines)));
+                crashing.push((host, last_lines));
             }
         }
-        failures
+        crashing
     }
 
     fn is_too_many(&mut self, host: &HostName, restarts: u32) -> bool {
         let before = self.before.entry(host.clone()).or_insert(restarts);
-        // A start by hand counts from zero again.
+        // A start by hand counts from zero again, and so does a new pod.
         *before = (*before).min(restarts);
         restarts - *before >= TOO_MANY
-    }
-
-    fn failure(&self, last_lines: &str) -> Failure {
-        let unit = self.unit;
-        Failure {
-            what: format!("unit {unit}"),
-            why: format!("it keeps crashing; its last lines:\n{last_lines}"),
-            hint: Some(format!("see journalctl -u {unit} on the host; then run the same command again")),
-        }
     }
 }
 
@@ -60,8 +69,8 @@ mod tests {
 
     #[test]
     fn only_restarts_during_the_wait_count() {
-        let mut crashes = Crashes::of("kubelet.service", |host| host.roles.is_node());
         let host = HostName::parse("n1").unwrap();
+        let mut crashes = Crashes::of(Restarted::Unit("kubelet.service"), vec![host.clone()]);
         let verdicts = [40, 41, 42, 43, 0, 1, 3].map(|restarts| crashes.is_too_many(&host, restarts));
         assert_eq!(verdicts, [false, false, false, true, false, false, true]);
     }

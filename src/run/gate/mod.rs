@@ -28,7 +28,7 @@ pub(super) async fn wait(
     later: &[&Host],
 ) -> Result<(), Vec<HostFailure>> {
     let memory = Memory::default();
-    let mut hopeless = Hopeless::new(stage, gate, wave);
+    let mut hopeless = Hopeless::new(run, stage, gate, wave);
     waiting(run, stage.name, gate)
         .until(async || {
             let mut missing = observe(run, gate, later).await;
