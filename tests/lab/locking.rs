@@ -15,6 +15,8 @@ pub(crate) fn two_installs_at_once(world: &World) {
     let mut first = first.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     // A second install that came before the first has the lock would take it away from that.
     a_run_is_at_work(world);
+    let plan = world.run_verb("plan", &[]).exits(0);
+    assert!(plan.stderr.contains("another run is at work"), "{}", plan.stderr);
     let refused = world.run_verb("install", &[]).exits(75);
     assert!(refused.stderr.contains("locked by root@") && refused.stderr.contains("install"), "{}", refused.stderr);
     // The hold ends with its standard input.
