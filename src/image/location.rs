@@ -43,9 +43,7 @@ impl Location {
             _ => RegistryReference::parse(text).map(Self::Registry).map_err(bad),
         }
     }
-}
 
-impl Location {
     /// The same place; a directory for which no tag is named gets that of `source`, if it has one.
     pub(super) fn with_tag_of(&self, source: &Self) -> Self {
         match (self, source) {
