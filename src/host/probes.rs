@@ -37,20 +37,9 @@ pub enum Probe {
         /// The URL.
         url: String,
     },
-    /// How often systemd has restarted a unit by itself since it was last started, and what it said last.
-    /// → [`Probed::Restarts`]
-    Unit {
-        /// Name: `kubelet.service`.
-        name: String,
-    },
-    /// How often the kubelet has restarted a container of the newest incarnation of a pod in kube-system, and what it
-    /// said last. → [`Probed::Restarts`]
-    Container {
-        /// Name of the pod: `kube-apiserver-m1`.
-        pod: String,
-        /// Name of the container in it.
-        container: String,
-    },
+    /// How often systemd has restarted a unit by itself since it was last started, or the kubelet a container of a pod's
+    /// newest incarnation, and what it said last. → [`Probed::Restarts`]
+    Restarts(LogOf),
     /// The pods that run a program. → [`Probed::Pods`]
     Pods {
         /// Its name, of which the kernel keeps 15 bytes: `kube-apiserver`.
@@ -145,7 +134,7 @@ pub enum Probed {
     Restarts {
         /// Number of restarts.
         restarts: u32,
-        /// End of its log.
+        /// End of its log, where it was restarted at all.
         last_lines: String,
     },
     /// Pods with a process.

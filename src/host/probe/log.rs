@@ -21,26 +21,44 @@ const LINE: usize = 1024;
 pub(super) fn probe(machine: &Machine, of: &LogOf) -> Result<Probed, Failure> {
     let lines = match of {
         LogOf::Unit { name } => last(systemd::journal(machine, name).lines().map(str::to_owned).collect()),
-        LogOf::Container { pod, container } => of_container(machine, pod, container)?.1,
+        LogOf::Container { pod, container } => of_container(machine, pod, container, |path| tail(&path))?,
     };
     Ok(Probed::Log { lines })
 }
 
-/// The API knows this, too; but the kubelet of a master cannot tell it while its own API server is what crashes.
-pub(super) fn restarts(machine: &Machine, pod: &str, container: &str) -> Result<Probed, Failure> {
-    let (restarts, lines) = of_container(machine, pod, container)?;
-    Ok(Probed::Restarts { restarts, last_lines: lines.join("\n") })
+/// The API knows this of containers, too; but the kubelet of a master cannot tell it while its own API server is what
+/// crashes.
+pub(super) fn restarts(machine: &Machine, of: &LogOf) -> Result<Probed, Failure> {
+    match of {
+        LogOf::Unit { name } => systemd::restarts_of(machine, name),
+        LogOf::Container { pod, container } => {
+            let (restarts, lines) = of_container(machine, pod, container, |path| match number(&path) {
+                0 => Ok((0, Vec::new())),
+                restarts => Ok((restarts, tail(&path)?)),
+            })?;
+            Ok(Probed::Restarts { restarts, last_lines: lines.join("\n") })
+        }
+    }
 }
 
-/// The number and the end of the newest log of a container of a pod in kube-system, over all of the pod's incarnations.
-/// The kubelet numbers them by its restarts.
-fn of_container(machine: &Machine, pod: &str, container: &str) -> Result<(u32, Vec<String>), Failure> {
-    let read = || {
-        let Some(path) = newest(machine, pod, container)? else { return Ok((0, Vec::new())) };
-        let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-        Ok((number.unwrap_or(0), last(messages(&end(&path)?))))
-    };
-    read().map_err(|error: io::Error| Failure::new(format!("reading the log of {container} in pod {pod}"), error))
+/// What `read` finds in the newest log of a container of a pod in kube-system, over all of the pod's incarnations.
+fn of_container<T: Default>(
+    machine: &Machine,
+    pod: &str,
+    container: &str,
+    read: impl FnOnce(PathBuf) -> io::Result<T>,
+) -> Result<T, Failure> {
+    let found = newest(machine, pod, container).and_then(|path| path.map_or_else(|| Ok(T::default()), read));
+    found.map_err(|error| Failure::new(format!("reading the log of {container} in pod {pod}"), error))
+}
+
+/// The kubelet numbers the logs of a container by its restarts.
+fn number(path: &Path) -> u32 {
+    path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok()).unwrap_or(0)
+}
+
+fn tail(path: &Path) -> io::Result<Vec<String>> {
+    Ok(last(messages(&end(path)?)))
 }
 
 fn newest(machine: &Machine, pod: &str, container: &str) -> io::Result<Option<PathBuf>> {
@@ -166,7 +184,7 @@ mod tests {
         let of = |pod: &str| LogOf::Container { pod: pod.into(), container: "kube-apiserver".into() };
         let told = probe(&host.machine, &of("kube-apiserver-m1")).unwrap();
         assert_eq!(told, Probed::Log { lines: vec!["the new one crashes".into()] });
-        let told = restarts(&host.machine, "kube-apiserver-m1", "kube-apiserver").unwrap();
+        let told = restarts(&host.machine, &of("kube-apiserver-m1")).unwrap();
         assert_eq!(told, Probed::Restarts { restarts: 1, last_lines: "the new one crashes".into() });
         assert_eq!(probe(&host.machine, &of("kube-scheduler-m1")).unwrap(), Probed::Log { lines: Vec::new() });
         assert_eq!(probe(&Scripted::new().machine, &of("x")).unwrap(), Probed::Log { lines: Vec::new() });

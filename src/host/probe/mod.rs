@@ -15,7 +15,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::etcdctl;
 use super::machine::Machine;
 use super::protocol::{Failure, Probe, Probed};
-use super::systemd;
 
 pub(super) use http::chain;
 pub(super) use reach::Listeners;
@@ -43,8 +42,7 @@ pub(super) async fn probe(machine: &Machine, listeners: &mut Listeners, probe: &
         Probe::Log(of) => log::probe(machine, of),
         Probe::Https { url } => http::get(http::trusting(machine, "/etc/kubernetes/pki/ca.crt")?, url).await,
         Probe::Http { url } => http::get(http::client().tls_certs_only([]), url).await,
-        Probe::Container { pod, container } => log::restarts(machine, pod, container),
-        Probe::Unit { name } => systemd::restarts_of(machine, name),
+        Probe::Restarts(of) => log::restarts(machine, of),
         Probe::Certificates => certificates::list(machine).map(|certificates| Probed::Certificates { certificates }),
     }
 }

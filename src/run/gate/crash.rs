@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::fleet::{Fleet, Member};
 use crate::cluster::HostName;
-use crate::host::protocol::{Probe, Probed};
+use crate::host::protocol::{LogOf, Probe, Probed};
 
 /// Restarts during one wait that are no accident any more. Each comes with a pause of systemd's or the kubelet's before
 /// it.
@@ -20,10 +20,10 @@ pub(super) enum Restarted {
 }
 
 impl Restarted {
-    fn probe(self, host: &HostName) -> Probe {
+    fn log(self, host: &HostName) -> LogOf {
         match self {
-            Self::Unit(name) => Probe::Unit { name: name.to_owned() },
-            Self::StaticPod(name) => Probe::Container { pod: format!("{name}-{host}"), container: name.to_owned() },
+            Self::Unit(name) => LogOf::Unit { name: name.to_owned() },
+            Self::StaticPod(name) => LogOf::Container { pod: format!("{name}-{host}"), container: name.to_owned() },
         }
     }
 }
@@ -43,7 +43,7 @@ impl Crashes {
 
     /// The hosts where it keeps crashing, with its last lines.
     pub(super) async fn look(&mut self, fleet: &Fleet) -> Vec<(HostName, String)> {
-        let ask = async |member: &Member| member.probe(self.what.probe(&member.host.name)).await;
+        let ask = async |member: &Member| member.probe(Probe::Restarts(self.what.log(&member.host.name))).await;
         let outcomes = fleet.each(|host| self.hosts.contains(&host.name), ask).await;
         let mut crashing = Vec::new();
         for (host, probed) in outcomes.ok {
