@@ -14,6 +14,7 @@ pub mod plan;
 pub mod remote;
 pub mod report;
 pub mod run;
+pub mod snapshot;
 pub mod versions;
 
 #[doc(hidden)]

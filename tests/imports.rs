@@ -17,6 +17,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("versions", &["remote", "host", "kube", "report"]),
     ("image", &["remote", "host", "kube", "report"]),
     ("pki", &["remote", "host", "kube", "report"]),
+    ("snapshot", &["remote", "host", "kube", "report"]),
     ("desired", &["remote", "host", "kube", "report"]),
     ("plan", &["remote", "host", "kube", "report"]),
     ("host", &["remote", "kube", "run", "report", "cli"]),

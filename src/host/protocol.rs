@@ -207,9 +207,8 @@ pub enum Reply {
         bytes: u64,
         /// SHA-256 of the whole file, in hexadecimal.
         sha256: String,
-        /// The member's revision when the snapshot began, so that it holds at least that; none when it was there
-        /// already.
-        revision: Option<u64>,
+        /// The latest revision in it.
+        revision: u64,
     },
     /// To [`ToAgent::Serve`].
     Serving {

@@ -1,7 +1,5 @@
 //! A snapshot of etcd, taken from this host's own member and verified before it counts.
 
-mod file;
-
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -10,12 +8,12 @@ use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
 
-use self::file::{Whole, verify};
 use super::atomic;
 use super::backup;
 use super::etcdctl::{etcdctl, failed, status};
 use super::machine::{Machine, found};
 use super::protocol::{Failure, Reply};
+use crate::snapshot::{Damage, Verified, verify};
 
 /// How long it may take to write the largest database to a slow disk.
 const SAVING: Duration = Duration::from_secs(13 * 60);
@@ -28,25 +26,34 @@ pub(super) fn snapshot(machine: &Machine, name: &str, endpoint: &str) -> Result<
     let what = format!("snapshot {path}");
     let target = machine.root.at(&path);
     // A damaged one is replaced, like any other that is not there.
-    if let Ok(Some(Whole { bytes, sha256 })) = look(&target) {
-        return Ok(Reply::Snapshot { path, bytes, sha256, revision: None });
+    if let Ok(Some(whole)) = look(&target) {
+        return Ok(reply(path, whole));
     }
     let own = machine.own_directory(&directory)?;
     let status = status(machine, &what, endpoint)?;
     room(&what, &own, status.db_size)?;
     let part = target.with_file_name("etcd.db.part");
     let saved = save(machine, &what, endpoint, &part).and_then(|whole| {
+        let (found, least) = (whole.contents.revision, status.revision);
+        if found < least {
+            let why = format!("it ends at revision {found}, and the member was at revision {least} before it began");
+            return Err(Failure::new(format!("{what}: verifying what etcdctl wrote"), why));
+        }
         let settled = sync(&part).and_then(|()| atomic::settle(&part, &target));
         settled.map(|()| whole).map_err(|error| Failure::writing(&what, &error, &own))
     });
     if saved.is_err() {
         let _ = clear(&part);
     }
-    let Whole { bytes, sha256 } = saved?;
-    Ok(Reply::Snapshot { path, bytes, sha256, revision: Some(status.revision) })
+    Ok(reply(path, saved?))
 }
 
-fn save(machine: &Machine, what: &str, endpoint: &str, part: &Path) -> Result<Whole, Failure> {
+fn reply(path: String, whole: Verified) -> Reply {
+    let Verified { bytes, sha256, contents } = whole;
+    Reply::Snapshot { path, bytes, sha256, revision: contents.revision }
+}
+
+fn save(machine: &Machine, what: &str, endpoint: &str, part: &Path) -> Result<Verified, Failure> {
     clear(part).map_err(|error| Failure::new(format!("{what}: removing what a killed run left"), error))?;
     let path = part.display().to_string();
     let command = etcdctl(machine, what, endpoint)?.args(["snapshot", "save", &path]).deadline(SAVING);
@@ -60,10 +67,10 @@ fn save(machine: &Machine, what: &str, endpoint: &str, part: &Path) -> Result<Wh
 }
 
 /// The snapshot at `path`; `None` where there is none.
-fn look(path: &Path) -> Result<Option<Whole>, file::Damage> {
+fn look(path: &Path) -> Result<Option<Verified>, Damage> {
     let Some(file) = found(File::open(path))? else { return Ok(None) };
     let size = file.metadata()?.len();
-    verify(file, size).map(Some)
+    verify(&file, size).map(Some)
 }
 
 fn sync(part: &Path) -> io::Result<()> {
@@ -101,8 +108,8 @@ mod tests {
     use super::super::command::Command;
     use super::super::testing::Scripted;
     use super::super::testing_etcd::RealEtcd;
-    use super::file::tests::snapshot_of;
     use super::*;
+    use crate::snapshot::testing::snapshot_of;
 
     const ENDPOINT: &str = "http://127.0.0.1:2379";
 
@@ -116,7 +123,7 @@ mod tests {
     fn expect(host: &Scripted, name: &str, writes: Vec<u8>) {
         let program = host.at("/opt/kubewright/etcd/3.5.16/bin/etcdctl").display().to_string();
         let common = format!("{program} --endpoints={ENDPOINT} --dial-timeout=15s");
-        let answer = r#"[{"Endpoint":"x","Status":{"header":{"revision":42},"dbSize":20480}}]"#;
+        let answer = r#"[{"Endpoint":"x","Status":{"header":{"revision":5},"dbSize":20480}}]"#;
         host.expect(&format!("{common} endpoint status --write-out=json --command-timeout=20s"), answer);
         let part = host.at(&format!("/var/lib/kubewright/backups/{name}/etcd.db.part"));
         let save = format!("{common} snapshot save {}", part.display());
@@ -135,20 +142,19 @@ mod tests {
         let Reply::Snapshot { path, bytes, revision, .. } = snapshot(&host.machine, "a", ENDPOINT).unwrap() else {
             panic!()
         };
-        assert_eq!(
-            (path.as_str(), bytes, revision),
-            ("/var/lib/kubewright/backups/a/etcd.db", 5 * 4096 + 32, Some(42))
-        );
+        let saved = snapshot_of(5);
+        assert_eq!(path, "/var/lib/kubewright/backups/a/etcd.db");
+        assert_eq!((bytes, revision), (saved.len() as u64, 6));
         assert_eq!(names(&host, "a"), ["etcd.db"]);
         assert_eq!(host.at(&path).metadata().unwrap().mode() & 0o7777, 0o600);
         host.done();
         let Reply::Snapshot { bytes, revision, .. } = snapshot(&host.machine, "a", ENDPOINT).unwrap() else { panic!() };
-        assert_eq!((bytes, revision), (5 * 4096 + 32, None));
+        assert_eq!((bytes, revision), (saved.len() as u64, 6));
         // A damaged one is replaced.
         host.put(&path, "x");
-        expect(&host, "a", snapshot_of(6));
+        expect(&host, "a", snapshot_of(90));
         let Reply::Snapshot { bytes, .. } = snapshot(&host.machine, "a", ENDPOINT).unwrap() else { panic!() };
-        assert_eq!(bytes, 6 * 4096 + 32);
+        assert_eq!(bytes, snapshot_of(90).len() as u64);
         host.done();
     }
 
@@ -160,6 +166,16 @@ mod tests {
         expect(&host, "a", damaged);
         let failure = snapshot(&host.machine, "a", ENDPOINT).unwrap_err();
         assert!(failure.why.contains("SHA-256") && failure.hint.is_some(), "{failure}");
+        assert_eq!(names(&host, "a"), Vec::<String>::new());
+        host.done();
+    }
+
+    #[test]
+    fn one_that_is_older_than_its_member_is_an_error() {
+        let host = host();
+        expect(&host, "a", snapshot_of(3));
+        let failure = snapshot(&host.machine, "a", ENDPOINT).unwrap_err();
+        assert!(failure.why.contains("ends at revision 4, and the member was at revision 5"), "{failure}");
         assert_eq!(names(&host, "a"), Vec::<String>::new());
         host.done();
     }
@@ -190,9 +206,12 @@ mod tests {
         let Reply::Snapshot { path, bytes, sha256, revision } = snapshot(&machine, "a", &endpoint).unwrap() else {
             panic!()
         };
-        assert_eq!(revision, Some(2));
+        assert_eq!(revision, 2);
         let content = fs::read(host.at(&path)).unwrap();
         assert_eq!((content.len() as u64, super::super::blob::sha256(&content)), (bytes, sha256));
+        let contents = verify(&content[..], bytes).unwrap().contents;
+        assert_eq!((contents.members, contents.kubernetes_keys, contents.alarms), (vec!["m0".to_owned()], 1, 0));
+        assert!(contents.cluster_version.is_some() && contents.applied > 0);
         let restored = host.at("/restored").display().to_string();
         run(client().args(["snapshot", "restore", &host.at(&path).display().to_string(), "--data-dir", &restored]));
         // Cut where a page ends, or with one byte changed, it is no snapshot any more.

@@ -1,0 +1,79 @@
+//! The two meta pages, with which a database begins. Numbers are little-endian.
+
+use super::damage::Damage;
+use super::page::HEADER;
+use super::source::Source;
+
+/// Length of what follows the page's header.
+const META: usize = 64;
+pub(super) const FLAG: u16 = 4;
+pub(super) const MAGIC: u32 = 0xED0C_DAED;
+pub(super) const VERSION: u32 = 2;
+/// Sizes of pages that bbolt can have: powers of two, from 512 bytes to 64 KiB.
+const SIZES: std::ops::RangeInclusive<u32> = 9..=16;
+
+/// What a meta page tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Meta {
+    /// Bytes.
+    pub(super) page_size: u64,
+    /// Pages, from the first one on; what comes after them is room.
+    pub(super) pages: u64,
+    /// Page at which the bucket of buckets begins.
+    pub(super) root: u64,
+    /// Of two meta pages, the later one has the higher number.
+    transaction: u64,
+}
+
+impl Meta {
+    /// The newer one of page 0 and page 1, which begins where a page of some size ends.
+    pub(super) fn newest(source: &(impl Source + ?Sized), length: u64) -> Result<Self, Damage> {
+        let second = || {
+            for offset in SIZES.map(|power| 1_u64 << power) {
+                match Self::read(source, offset, length)? {
+                    Some(meta) if meta.page_size == offset => return Ok(Some(meta)),
+                    _ => {}
+                }
+            }
+            Ok::<_, Damage>(None)
+        };
+        let both = [Self::read(source, 0, length)?, second()?];
+        let meta = both.into_iter().flatten().max_by_key(|meta| meta.transaction).ok_or(Damage::Meta)?;
+        let Self { pages, page_size, .. } = meta;
+        if pages.checked_mul(page_size).is_none_or(|needed| needed > length) {
+            return Err(Damage::Short { pages, page_size, bytes: length });
+        }
+        Ok(meta)
+    }
+
+    /// The meta page at `offset`; `None` where what is there is none.
+    fn read(source: &(impl Source + ?Sized), offset: u64, length: u64) -> Result<Option<Self>, Damage> {
+        let mut page = [0; HEADER + META];
+        if offset + page.len() as u64 > length {
+            return Ok(None);
+        }
+        source.read_at(&mut page, offset)?;
+        Ok(Self::parse(&page))
+    }
+
+    fn parse(page: &[u8; HEADER + META]) -> Option<Self> {
+        let (header, meta) = page.split_at(HEADER);
+        let flags = u16::from_le_bytes(header[8..10].try_into().ok()?);
+        let long = |at: usize| Some(u64::from_le_bytes(meta[at..at + 8].try_into().ok()?));
+        let short = |at: usize| Some(u32::from_le_bytes(meta[at..at + 4].try_into().ok()?));
+        let page_size = short(8)?;
+        let valid = flags == FLAG
+            && short(0)? == MAGIC
+            && short(4)? == VERSION
+            && page_size.is_power_of_two()
+            && SIZES.contains(&page_size.trailing_zeros())
+            && long(56)? == checksum(&meta[..56]);
+        let meta = Self { page_size: page_size.into(), pages: long(40)?, root: long(16)?, transaction: long(48)? };
+        valid.then_some(meta)
+    }
+}
+
+/// FNV-1a.
+pub(super) fn checksum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
