@@ -22,6 +22,8 @@ const LIST: &str = "/containerd.services.images.v1.Images/List";
 const UPDATE: &str = "/containerd.services.images.v1.Images/Update";
 const DELETE: &str = "/containerd.services.images.v1.Images/Delete";
 const CONTAINERS: &str = "/containerd.services.containers.v1.Containers/List";
+const LEASES: &str = "/containerd.services.leases.v1.Leases/List";
+const END_LEASE: &str = "/containerd.services.leases.v1.Leases/Delete";
 /// Containers are listed with all that they were made from.
 const LARGEST_ANSWER: usize = 64 << 20;
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -97,6 +99,29 @@ impl Moment {
 struct DeleteImageRequest {
     #[prost(string, tag = "1")]
     name: String,
+    /// Answer only when what nothing refers to any more is gone from the disk.
+    #[prost(bool, tag = "2")]
+    sync: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Lease {
+    #[prost(string, tag = "1")]
+    id: String,
+    #[prost(message, optional, tag = "2")]
+    created_at: Option<Moment>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ListLeasesResponse {
+    #[prost(message, repeated, tag = "1")]
+    leases: Vec<Lease>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct EndLeaseRequest {
+    #[prost(string, tag = "1")]
+    id: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -170,7 +195,33 @@ pub(super) fn catalogue(socket: &Path) -> io::Result<Catalogue> {
 
 /// Removes a reference; containerd collects the content when nothing else refers to it.
 pub(super) fn remove(socket: &Path, name: &str) -> io::Result<()> {
-    call(socket, DELETE, DeleteImageRequest { name: name.to_owned() }).map(|Plain {}| ())
+    call(socket, DELETE, DeleteImageRequest { name: name.to_owned(), sync: false }).map(|Plain {}| ())
+}
+
+/// Removes references with all that was unpacked of them, as far as nothing else refers to it, and returns when it is
+/// gone. Leases from before `boot` would keep it: whoever held them ended with that boot.
+pub(super) fn forget(socket: &Path, names: &[String], boot: SystemTime) -> io::Result<()> {
+    let listed: ListLeasesResponse = call(socket, LEASES, Plain {})?;
+    let now = SystemTime::now();
+    for lease in listed.leases.into_iter().filter(|lease| is_left_over(lease, boot, now)) {
+        gone(call(socket, END_LEASE, EndLeaseRequest { id: lease.id }))?;
+    }
+    for name in names {
+        gone(call(socket, DELETE, DeleteImageRequest { name: name.clone(), sync: true }))?;
+    }
+    Ok(())
+}
+
+/// Where the clock went back with the boot, what is from before it seems to be from later than now.
+fn is_left_over(lease: &Lease, boot: SystemTime, now: SystemTime) -> bool {
+    lease.created_at.as_ref().is_some_and(|at| at.time() < boot || at.time() > now + Duration::from_secs(60))
+}
+
+fn gone(answer: io::Result<Plain>) -> io::Result<()> {
+    match answer {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// One call, on a runtime of its own: the caller is a thread for work that blocks.
@@ -220,6 +271,17 @@ mod tests {
     use prost::Message;
 
     use super::*;
+
+    #[test]
+    fn only_leases_of_another_boot_are_left_over() {
+        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let left_over = |created: i64| {
+            let lease = Lease { id: "a".into(), created_at: Some(Moment { seconds: created, nanoseconds: 0 }) };
+            is_left_over(&lease, at(5000), at(6000))
+        };
+        assert_eq!([4999, 5000, 6000, 6060, 6061].map(left_over), [true, false, false, false, true]);
+        assert!(!is_left_over(&Lease::default(), at(5000), at(6000)));
+    }
 
     #[test]
     fn an_image_never_goes_without_target() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::ifaddrs::getifaddrs;
 use nix::mount::{MntFlags, umount2};
@@ -29,6 +29,9 @@ pub(super) trait System: Send + Sync {
     fn image_catalogue(&self, socket: &Path) -> io::Result<containerd::Catalogue>;
     /// Removes a reference from containerd; [`io::ErrorKind::NotFound`] when it knows none of that name.
     fn remove_image(&self, socket: &Path, reference: &str) -> io::Result<()>;
+    /// Removes references from containerd, and waits until all that was unpacked for them only is gone, even where a
+    /// lease from before `boot` holds it.
+    fn forget_images(&self, socket: &Path, references: &[String], boot: SystemTime) -> io::Result<()>;
     /// Detaches the file system mounted at `path`.
     fn unmount(&self, path: &Path) -> io::Result<()>;
     /// Kills a process; one that is gone already is killed.
@@ -75,6 +78,10 @@ impl System for Live {
 
     fn remove_image(&self, socket: &Path, reference: &str) -> io::Result<()> {
         containerd::remove(socket, reference)
+    }
+
+    fn forget_images(&self, socket: &Path, references: &[String], boot: SystemTime) -> io::Result<()> {
+        containerd::forget(socket, references, boot)
     }
 
     fn unmount(&self, path: &Path) -> io::Result<()> {
@@ -150,6 +157,10 @@ impl System for Elsewhere {
     }
 
     fn remove_image(&self, _: &Path, _: &str) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn forget_images(&self, _: &Path, _: &[String], _: SystemTime) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -190,6 +190,11 @@ impl System for Script {
         removed.map(drop).map_err(|error| io::Error::new(io::ErrorKind::NotFound, error))
     }
 
+    fn forget_images(&self, _: &Path, references: &[String], _: SystemTime) -> io::Result<()> {
+        let command = Command::new("containerd").arg("forget").args(references.iter().map(String::as_str));
+        self.answer(&command).map(drop).map_err(io::Error::other)
+    }
+
     fn unmount(&self, path: &Path) -> io::Result<()> {
         let path = path.strip_prefix(&self.root).unwrap_or(path);
         self.answer(&Command::new("umount").arg(format!("/{}", path.display()))).map(drop).map_err(io::Error::other)

@@ -2,15 +2,17 @@
 //! layer it came, so that a rebuilt image with an old reference is imported again.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::super::command::Command;
 use super::super::containerd::Images as KnownImages;
 use super::super::layer::{self, Archive, malformed};
+use super::super::machine::Machine;
 use super::super::protocol::{Action, Change, Failure};
 use super::{Context, Observe, Observed, Outcome, Pending};
 use crate::cluster::Snapshotter;
@@ -18,6 +20,8 @@ use crate::desired::state::Images;
 
 /// Where every version of our own containerd is.
 const PROGRAMS: &str = "/opt/kubewright/containerd";
+/// Where it keeps what it has.
+const ROOT: &str = "/var/lib/containerd";
 pub(super) const SOCKET: &str = "/run/containerd/containerd.sock";
 /// Says from which layer a reference came.
 pub(super) const LABEL: &str = "kubewright.dev/blob";
@@ -85,7 +89,11 @@ impl Images {
             return Ok(Outcome::NotNeeded);
         }
         *cx.images.borrow_mut() = None;
+        if self.references.iter().any(|name| known.get(name).is_some_and(|labels| !labels.contains_key(LABEL))) {
+            self.forget(cx)?;
+        }
         layer::read(&cx.machine, &self.title(), &self.blob, |archive| self.import(cx, archive))?;
+        self.sync(cx)?;
         let labels = [(LABEL, self.blob.sha256.as_str()), PINNED];
         let labels: BTreeMap<_, _> = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         for reference in &self.references {
@@ -99,6 +107,31 @@ impl Images {
             })?;
         }
         Ok(Outcome::Made)
+    }
+
+    /// What containerd has under our references without our label may be half of an import: it notes that files are
+    /// there before they are on the disk, so after a power cut they may be cut short, and it would not unpack them again.
+    fn forget(&self, cx: &Context) -> Result<(), Failure> {
+        let socket = cx.machine.root.at(SOCKET);
+        let failed = |error| self.failed("removing what an import left that was cut off", error);
+        let catalogue = cx.machine.system.image_catalogue(&socket).map_err(failed)?;
+        let mut names = Vec::new();
+        for image in catalogue.images.iter().filter(|image| self.references.contains(&image.name)) {
+            // containerd has further names for it. One that has our label is whole, under whatever name.
+            let same = || catalogue.images.iter().filter(|one| one.digest == image.digest);
+            if same().all(|one| !one.labels.contains_key(LABEL)) {
+                names.extend(same().map(|one| one.name.clone()));
+            }
+        }
+        names.sort();
+        names.dedup();
+        cx.machine.system.forget_images(&socket, &names, booted(&cx.machine)?).map_err(failed)
+    }
+
+    /// The label says that an image is whole, so all of it must be on the disk before.
+    fn sync(&self, cx: &Context) -> Result<(), Failure> {
+        let synced = File::open(cx.machine.root.at(ROOT)).and_then(|file| Ok(nix::unistd::syncfs(file)?));
+        synced.map_err(|error| self.failed(&format!("writing {ROOT} to the disk"), error))
     }
 
     fn failed(&self, doing: &str, error: impl std::fmt::Display) -> Failure {
@@ -143,4 +176,11 @@ impl Images {
         }
         Err(Failure::new(title, format!("its layer has no {wanted}")).hint("build the cluster image again"))
     }
+}
+
+/// When the host was started, by its clock.
+fn booted(machine: &Machine) -> Result<SystemTime, Failure> {
+    let text = machine.text("/proc/stat")?.unwrap_or_default();
+    let seconds = text.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok());
+    Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.unwrap_or(0)))
 }

@@ -27,6 +27,7 @@ fn images(host: &Scripted, content: &[u8]) -> (Vec<PartState>, String) {
     let sha256 = sha256(&layer);
     let path = host.at(&format!("/var/lib/kubewright/blobs/sha256/{sha256}"));
     fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::create_dir_all(host.at("/var/lib/containerd")).unwrap();
     fs::write(path, &layer).unwrap();
     let images = Images {
         name: "pause".into(),
@@ -67,6 +68,35 @@ fn images_are_imported_through_a_pipe_verified_and_labelled() {
     let failure = converge(&host.machine, &parts, &mut |_| {}).unwrap_err();
     assert!(failure.why.contains("does not know registry.k8s.io/pause:3.2"), "{failure}");
     host.done();
+}
+
+#[test]
+fn what_an_import_left_that_was_cut_off_goes_first() {
+    let host = Scripted::new();
+    let (parts, sha256) = images(&host, b"an OCI archive");
+    host.put("/opt/kubewright/containerd/1.6/bin/ctr", "");
+    fs::create_dir_all(host.at("/run/containerd")).unwrap();
+    let _containerd = UnixListener::bind(host.at("/run/containerd/containerd.sock")).unwrap();
+    let ctr = host.at("/opt/kubewright/containerd/1.6/bin/ctr").display().to_string();
+    let socket = host.at("/run/containerd/containerd.sock").display().to_string();
+    let import = format!("{ctr} -n k8s.io --address {socket} images import -");
+    let label = format!(
+        "containerd label registry.k8s.io/pause:3.2 io.cri-containerd.pinned=pinned kubewright.dev/blob={sha256}"
+    );
+    for (other, forgotten) in [
+        ("sha256:aa sha256:01 7 io.cri-containerd.image=managed", "registry.k8s.io/pause:3.2 sha256:aa"),
+        // The same image has come whole under another name.
+        ("other:1 sha256:01 7 kubewright.dev/blob=00", ""),
+    ] {
+        host.expect("containerd images", "registry.k8s.io/pause:3.2 io.cri-containerd.image=managed");
+        let own = "registry.k8s.io/pause:3.2 sha256:01 7 io.cri-containerd.image=managed";
+        host.expect("containerd catalogue", &format!("{own}\n{other}\nelse:1 sha256:02 7"));
+        host.expect(format!("containerd forget {forgotten}").trim_end(), "");
+        host.expect(&import, "");
+        host.expect(&label, "");
+        make(&host, &parts);
+        host.done();
+    }
 }
 
 #[test]
@@ -170,6 +200,30 @@ async fn a_real_containerd_takes_them_and_keeps_the_label() {
             assert_eq!(made.len(), 1);
             assert_eq!(diff(&real.machine, &parts).unwrap(), []);
         }
+    })
+    .await;
+}
+
+/// A power cut after containerd has noted that an image is unpacked, and before its files were on the disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_containerd_unpacks_again_what_was_cut_short() {
+    with_containerd(|real| {
+        let reference = "registry.k8s.io/pause:3.2";
+        let parts = real.image(reference, b"a program");
+        converge(&real.machine, &parts, &mut |_| {}).unwrap();
+        let unpacked = || {
+            let snapshots = real.host.at("/run/containerd/root/io.containerd.snapshotter.v1.overlayfs/snapshots");
+            let programs = fs::read_dir(snapshots).unwrap().map(|one| one.unwrap().path().join("fs/pause"));
+            programs.filter(|path| path.exists()).collect::<Vec<_>>()
+        };
+        let [program] = &unpacked()[..] else { panic!("{:?}", unpacked()) };
+        fs::write(program, "a pro").unwrap();
+        real.ctr(&["images", "label", reference, "kubewright.dev/blob="]);
+        real.ctr(&["images", "tag", reference, "sha256:00"]);
+        assert_eq!(converge(&real.machine, &parts, &mut |_| {}).unwrap().len(), 1);
+        let [program] = &unpacked()[..] else { panic!("{:?}", unpacked()) };
+        assert_eq!(fs::read(program).unwrap(), b"a program");
+        assert_eq!(diff(&real.machine, &parts).unwrap(), []);
     })
     .await;
 }
