@@ -21,7 +21,10 @@ const LINE: usize = 1024;
 pub(super) fn probe(machine: &Machine, of: &LogOf) -> Result<Probed, Failure> {
     let lines = match of {
         LogOf::Unit { name } => last(systemd::journal(machine, name).lines().map(str::to_owned).collect()),
-        LogOf::Container { pod, container } => of_container(machine, pod, container, |path| tail(&path))?,
+        LogOf::Container { pod, container } => {
+            let last_words = || said(&logs(machine, pod, container)?);
+            last_words().map_err(|error| unreadable(pod, container, error))?
+        }
     };
     Ok(Probed::Log { lines })
 }
@@ -32,24 +35,25 @@ pub(super) fn restarts(machine: &Machine, of: &LogOf) -> Result<Probed, Failure>
     match of {
         LogOf::Unit { name } => systemd::restarts_of(machine, name),
         LogOf::Container { pod, container } => {
-            let (restarts, lines) = of_container(machine, pod, container, |path| match number(&path) {
-                0 => Ok((0, Vec::new())),
-                restarts => Ok((restarts, tail(&path)?)),
-            })?;
-            Ok(Probed::Restarts { restarts, last_lines: lines.join("\n") })
+            let look = || {
+                let logs = logs(machine, pod, container)?;
+                let restarts = logs.first().map_or(0, |log| number(&log.path));
+                let lines = if restarts == 0 { Vec::new() } else { said(&logs)? };
+                Ok(Probed::Restarts { restarts, last_lines: lines.join("\n") })
+            };
+            look().map_err(|error| unreadable(pod, container, error))
         }
     }
 }
 
-/// What `read` finds in the newest log of a container of a pod in kube-system, over all of the pod's incarnations.
-fn of_container<T: Default>(
-    machine: &Machine,
-    pod: &str,
-    container: &str,
-    read: impl FnOnce(PathBuf) -> io::Result<T>,
-) -> Result<T, Failure> {
-    let found = newest(machine, pod, container).and_then(|path| path.map_or_else(|| Ok(T::default()), read));
-    found.map_err(|error| Failure::new(format!("reading the log of {container} in pod {pod}"), error))
+fn unreadable(pod: &str, container: &str, error: io::Error) -> Failure {
+    Failure::new(format!("reading the log of {container} in pod {pod}"), error)
+}
+
+/// The last words in the newest of `logs` that has any: a container that is about to start has said nothing yet, and one
+/// that crashes may never say anything.
+fn said(logs: &[Log]) -> io::Result<Vec<String>> {
+    logs.iter().find(|log| log.bytes > 0).map_or_else(|| Ok(Vec::new()), |log| tail(&log.path))
 }
 
 /// The kubelet numbers the logs of a container by its restarts.
@@ -61,8 +65,18 @@ fn tail(path: &Path) -> io::Result<Vec<String>> {
     Ok(last(messages(&end(path)?)))
 }
 
-fn newest(machine: &Machine, pod: &str, container: &str) -> io::Result<Option<PathBuf>> {
-    let mut newest: Option<(SystemTime, PathBuf)> = None;
+/// One log of a container.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Log {
+    modified: SystemTime,
+    path: PathBuf,
+    bytes: u64,
+}
+
+/// The logs of a container of a pod in kube-system, the newest one first: those of the pod's latest incarnation. What an
+/// earlier one said is not why this one does not run.
+fn logs(machine: &Machine, pod: &str, container: &str) -> io::Result<Vec<Log>> {
+    let mut logs = Vec::new();
     for name in machine.names(PODS).map_err(io::Error::other)? {
         if !name.starts_with(&format!("kube-system_{pod}_")) {
             continue;
@@ -71,16 +85,18 @@ fn newest(machine: &Machine, pod: &str, container: &str) -> io::Result<Option<Pa
         let Some(entries) = found(fs::read_dir(&directory))? else { continue };
         for entry in entries {
             let path = entry?.path();
-            // A container that is about to start has said nothing yet.
-            let Some(meta) = found(fs::metadata(&path))?.filter(|meta| meta.len() > 0) else { continue };
-            let candidate = Some((meta.modified()?, path));
-            let is_log = candidate.as_ref().is_some_and(|(_, path)| path.extension().is_some_and(|end| end == "log"));
-            if is_log && candidate > newest {
-                newest = candidate;
+            if path.extension().is_none_or(|end| end != "log") {
+                continue;
+            }
+            if let Some(meta) = found(fs::metadata(&path))? {
+                logs.push(Log { modified: meta.modified()?, path, bytes: meta.len() });
             }
         }
     }
-    Ok(newest.map(|(_, path)| path))
+    logs.sort_by(|one: &Log, other| other.cmp(one));
+    let latest = logs.first().and_then(|log| log.path.parent().map(Path::to_owned));
+    logs.retain(|log| log.path.parent() == latest.as_deref());
+    Ok(logs)
 }
 
 /// The end of a file, from the beginning of a line on.
@@ -164,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_log_of_all_incarnations_is_read() {
+    fn the_newest_log_of_the_latest_incarnation_is_read() {
         let host = Scripted::new();
         let path =
             |uid: &str, file: &str| format!("/var/log/pods/kube-system_kube-apiserver-m1_{uid}/kube-apiserver/{file}");
@@ -185,7 +201,13 @@ mod tests {
         let told = probe(&host.machine, &of("kube-apiserver-m1")).unwrap();
         assert_eq!(told, Probed::Log { lines: vec!["the new one crashes".into()] });
         let told = restarts(&host.machine, &of("kube-apiserver-m1")).unwrap();
-        assert_eq!(told, Probed::Restarts { restarts: 1, last_lines: "the new one crashes".into() });
+        assert_eq!(told, Probed::Restarts { restarts: 2, last_lines: "the new one crashes".into() });
+        // One that never says anything is restarted all the same.
+        host.put(&path("silent", "3.log"), "");
+        let told = restarts(&host.machine, &of("kube-apiserver-m1")).unwrap();
+        assert_eq!(told, Probed::Restarts { restarts: 3, last_lines: String::new() });
+        let told = probe(&host.machine, &of("kube-apiserver-m1")).unwrap();
+        assert_eq!(told, Probed::Log { lines: Vec::new() });
         assert_eq!(probe(&host.machine, &of("kube-scheduler-m1")).unwrap(), Probed::Log { lines: Vec::new() });
         assert_eq!(probe(&Scripted::new().machine, &of("x")).unwrap(), Probed::Log { lines: Vec::new() });
     }

@@ -67,7 +67,10 @@ fn failure(what: Restarted, last_lines: &str, on_failure: OnFailure) -> Failure 
         // The last lines are told when it is put back.
         OnFailure::PutBack => Failure { what, why: "it keeps crashing".into(), hint: None },
         OnFailure::Stop => {
-            let why = format!("it keeps crashing; its last lines:\n{last_lines}");
+            let why = match last_lines {
+                "" => "it keeps crashing, and says nothing".to_owned(),
+                lines => format!("it keeps crashing; its last lines:\n{lines}"),
+            };
             let hint = Some(format!("see {log} on the host; then run the same command again"));
             Failure { what, why, hint }
         }
