@@ -49,10 +49,7 @@ impl Execution<'_> {
         let Some(member) = self.fleet.member(&host.name) else {
             return failure(reason, "the host is gone; run the same command again when it is back".into());
         };
-        let why = match last_words(stage, member).await {
-            Some(lines) => format!("{reason}\n{lines}"),
-            None => reason,
-        };
+        let why = with_last_words(reason, last_words(stage, member).await);
         match self.restore(stage, member).await {
             Ok(()) => failure(
                 why,
@@ -114,11 +111,17 @@ fn reason(failures: &[HostFailure], host: &Host) -> String {
     failures.iter().filter(about).map(|failure| failure.failure.to_string()).collect::<Vec<_>>().join("\n")
 }
 
+/// The end of a log, and whose it is.
+struct LastWords {
+    of: &'static str,
+    lines: Vec<String>,
+}
+
 /// The end of the log of what did not come up, before it is put back.
-async fn last_words(stage: &Stage, member: &Member) -> Option<String> {
+async fn last_words(stage: &Stage, member: &Member) -> Option<LastWords> {
     let unit = |name: &str| LogOf::Unit { name: name.to_owned() };
     let pod = |name: &str| LogOf::Container { pod: format!("{name}-{}", member.host.name), container: name.to_owned() };
-    let (title, log) = match stage.gate? {
+    let (of, log) = match stage.gate? {
         Gate::EtcdHealthy => ("etcd.service", unit("etcd.service")),
         Gate::ApiServersReady => ("kube-apiserver", pod("kube-apiserver")),
         Gate::ControlPlaneRunning => ("kube-controller-manager", pod("kube-controller-manager")),
@@ -126,13 +129,21 @@ async fn last_words(stage: &Stage, member: &Member) -> Option<String> {
         Gate::KubeletsHealthy | Gate::NodesReady | Gate::WorkloadsAvailable => return None,
     };
     match member.probe(Probe::Log(log)).await {
-        Ok(Probed::Log { lines }) if !lines.is_empty() => Some(format!("last lines of {title}:\n{}", indented(&lines))),
+        Ok(Probed::Log { lines }) => Some(LastWords { of, lines }),
         _ => None,
     }
 }
 
-fn indented(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+/// The reason, and the end of the log below it, where the reason does not have it already: what keeps crashing has said
+/// the same again since.
+fn with_last_words(reason: String, words: Option<LastWords>) -> String {
+    let Some(LastWords { of, lines }) = words else { return reason };
+    let told = |line: &String| reason.lines().any(|told| told.trim() == line.trim());
+    if lines.first().is_none_or(told) {
+        return reason;
+    }
+    let indented: Vec<String> = lines.iter().map(|line| format!("    {line}")).collect();
+    format!("{reason}\nlast lines of {of}:\n{}", indented.join("\n"))
 }
 
 #[cfg(test)]
@@ -150,5 +161,17 @@ mod tests {
             HostFailure::cluster("wait", "not within 300 s"),
         ];
         assert_eq!(reason(&failures, fixture.host("m1")), "etcd: broken\nwait: not within 300 s");
+    }
+
+    #[test]
+    fn no_line_of_a_log_is_told_twice() {
+        let words = |lines: &[&str]| {
+            Some(LastWords { of: "etcd.service", lines: lines.iter().map(|line| (*line).to_owned()).collect() })
+        };
+        let told = |reason: &str, lines: &[&str]| with_last_words(reason.to_owned(), words(lines));
+        assert_eq!(told("it is not ready", &["a", "b"]), "it is not ready\nlast lines of etcd.service:\n    a\n    b");
+        assert_eq!(told("it crashes; its last lines:\n10:01 a\n10:01 b", &["10:01 b", "10:02 a"]).lines().count(), 3);
+        assert_eq!(told("it is not ready", &[]), "it is not ready");
+        assert_eq!(with_last_words("it is not ready".to_owned(), None), "it is not ready");
     }
 }
