@@ -6,7 +6,6 @@ mod inspect;
 mod load;
 mod lock;
 mod ls;
-mod output;
 mod prune;
 mod pull;
 mod push;
@@ -15,10 +14,10 @@ mod save;
 mod sign;
 mod verify;
 
+use super::output::Output;
 use super::{Exit, Failure, block_on};
 use crate::image::Progress;
 use crate::report;
-use output::Output;
 pub(super) use registry::RegistryArgs;
 
 /// Build, lock, move, compare and sign cluster images

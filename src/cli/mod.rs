@@ -2,6 +2,7 @@
 
 mod agent;
 mod completion;
+mod etcd;
 mod exit;
 mod explain;
 mod host;
@@ -11,6 +12,7 @@ mod install;
 mod inventory;
 mod kubeconfig;
 mod lab;
+mod output;
 mod plan;
 mod preflight;
 mod reset;
@@ -49,6 +51,7 @@ enum Verb {
     Reset(reset::Args),
     Explain(explain::Args),
     Image(image::Args),
+    Etcd(etcd::Args),
     Lab(lab::Args),
     Completion(completion::Args),
     Host(host::Args),
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         Verb::Reset(args) => args.run(),
         Verb::Explain(args) => args.run(),
         Verb::Image(args) => args.run(),
+        Verb::Etcd(args) => args.run(),
         Verb::Lab(args) => args.run(),
         Verb::Completion(args) => args.run(),
         Verb::Host(args) => args.run(),

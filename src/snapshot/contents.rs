@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use prost::Message;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::bolt::Visit;
 
@@ -14,7 +14,8 @@ const NEEDED: [&str; 4] = ["key", "meta", "lease", "members"];
 const KUBE_SYSTEM: &[u8] = b"/registry/namespaces/kube-system";
 
 /// What a snapshot holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Contents {
     /// The latest revision; 1 where nothing was ever written.
     pub revision: u64,

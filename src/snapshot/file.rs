@@ -2,6 +2,7 @@
 
 use std::io;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -15,7 +16,8 @@ const SECTOR: u64 = 512;
 
 /// A snapshot that is whole: its bytes are those that etcd sent, every page of its database is sound, and what stands
 /// in it is etcd's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Verified {
     /// Size of the file in bytes.
     pub bytes: u64,

@@ -1,0 +1,109 @@
+//! `kubewright etcd snapshot verify`.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::super::output::Output;
+use super::super::{Exit, Failure};
+use crate::report;
+use crate::snapshot::{self, Damage, Verified};
+
+/// Tell whether snapshots of etcd are whole, and what stands in them: reads every page, needs no etcd
+///
+/// Compares the SHA-256 at the end of each file, walks its database page by page, and reads etcd's own records in it.
+/// Exits 1 when any of them could not be restored.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// Files that `etcdctl snapshot save` or kubewright wrote
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// How to show what stands in them
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let looked: Vec<_> = self.files.iter().map(|file| (file.as_path(), look(file))).collect();
+        match self.output {
+            Output::Table => {
+                let rows: Vec<_> =
+                    looked.iter().filter_map(|(file, whole)| Some(row(file, whole.as_ref().ok()?))).collect();
+                if !rows.is_empty() {
+                    report::print(&report::table(&HEAD, &rows));
+                }
+            }
+            Output::Json => {
+                let all: Vec<_> = looked.iter().map(|(file, whole)| as_json(file, whole)).collect();
+                report::print(&serde_json::to_string_pretty(&all)?);
+            }
+        }
+        let damaged = looked.iter().filter_map(|(file, whole)| Some((file, whole.as_ref().err()?)));
+        let damaged: Vec<_> = damaged.map(|(file, damage)| format!("{}: {damage}", file.display())).collect();
+        if damaged.is_empty() { Ok(Exit::Done) } else { Err(Failure::new(damaged.join("\nerror: "))) }
+    }
+}
+
+fn look(file: &Path) -> Result<Verified, Damage> {
+    // Not a pipe, which would not be opened before somebody writes.
+    let meta = std::fs::metadata(file)?;
+    if !meta.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file").into());
+    }
+    snapshot::verify(&File::open(file)?, meta.len())
+}
+
+const HEAD: [&str; 7] =
+    ["FILE", "SIZE", "REVISION", "VERSIONS OF KEYS", "ETCD", "MEMBERS", "CLUSTER (UID OF KUBE-SYSTEM)"];
+
+fn row(file: &Path, whole: &Verified) -> Vec<String> {
+    let contents = &whole.contents;
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    vec![
+        file.display().to_string(),
+        format!("{:.1} MiB", whole.bytes as f64 / f64::from(1 << 20)),
+        contents.revision.to_string(),
+        contents.versions.to_string(),
+        or_none(&contents.cluster_version),
+        contents.members.join(", "),
+        or_none(&contents.kubernetes_uid),
+    ]
+}
+
+fn as_json(file: &Path, looked: &Result<Verified, Damage>) -> serde_json::Value {
+    match looked {
+        Ok(whole) => serde_json::json!({ "file": file, "whole": true, "snapshot": whole }),
+        Err(damage) => serde_json::json!({ "file": file, "whole": false, "damage": damage.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::testing::snapshot_of;
+
+    #[test]
+    fn each_file_is_told_and_one_that_is_damaged_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str, content: &[u8]| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            path
+        };
+        let (good, cut) = (file("good.db", &snapshot_of(9)), file("cut.db", &snapshot_of(9)[..5000]));
+        let whole = look(&good).unwrap();
+        assert_eq!(row(&good, &whole)[1..], ["0.0 MiB", "10", "9", "3.5.0", "m1", "-"]);
+        let json = as_json(&good, &Ok(whole));
+        assert_eq!((&json["whole"], &json["snapshot"]["contents"]["kubernetesKeys"]), (&true.into(), &9.into()));
+        let run = |files: &[&Path]| {
+            let files = files.iter().map(|file| file.to_path_buf()).collect();
+            Args { files, output: Output::Table }.run().map_err(|failure| format!("{failure:?}"))
+        };
+        assert_eq!(run(&[&good]), Ok(Exit::Done));
+        let told = run(&[&good, &cut, directory.path(), Path::new("/none")]).unwrap_err();
+        for expected in ["cut.db: its size, 5000 bytes", "it is no file", "/none: it cannot be read: No such file"] {
+            assert!(told.contains(expected), "{told}");
+        }
+    }
+}
