@@ -32,6 +32,12 @@ pub enum Probe {
         /// The URL.
         url: String,
     },
+    /// GET /healthz over TLS on loopback, of a component whose certificate is one that it made when it started: there is
+    /// nothing to verify it with, and nothing is told to it.
+    Healthz {
+        /// Port.
+        port: u16,
+    },
     /// GET a plain HTTP URL on loopback (kubelet's healthz).
     Http {
         /// The URL.

@@ -1,6 +1,7 @@
 //! The gate that the control plane runs: on each master its three static pods, new ones, of the version wanted.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use ::kube::api::ListParams;
@@ -31,10 +32,40 @@ pub struct ControlPlaneExpected {
     pub replaced: BTreeMap<String, String>,
 }
 
+/// What a master still lacks. Its text begins with the name of the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlPlaneGap {
+    /// Name of the master's node.
+    pub node: String,
+    /// The component.
+    pub component: &'static str,
+    /// What is known of its pod.
+    pub pod: StaticPod,
+}
+
+/// A static pod that is not as expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StaticPod {
+    /// The API has never heard of it. The kubelet tells when it looks at the pod the next time with an API at hand, which
+    /// is up to a minute after it has started it.
+    Unreported,
+    /// What is wrong with it.
+    Lacking(String),
+}
+
+impl fmt::Display for ControlPlaneGap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match &self.pod {
+            StaticPod::Unreported => "its kubelet has not reported it yet",
+            StaticPod::Lacking(why) => why,
+        };
+        write!(f, "{}: {}: {why}", self.node, self.component)
+    }
+}
+
 impl Api {
-    /// What is missing until the control plane runs as expected; each line begins with the name of the node. One
-    /// observation.
-    pub async fn control_plane(&self, expected: &ControlPlaneExpected) -> Result<Vec<String>, KubeError> {
+    /// What is missing until the control plane runs as expected. One observation.
+    pub async fn control_plane(&self, expected: &ControlPlaneExpected) -> Result<Vec<ControlPlaneGap>, KubeError> {
         Ok(missing(&self.static_pods().await?, expected))
     }
 
@@ -67,16 +98,16 @@ fn annotation<'a>(pod: &'a Value, key: &str) -> Option<&'a str> {
     pod["metadata"]["annotations"][key].as_str()
 }
 
-fn missing(found: &[Value], expected: &ControlPlaneExpected) -> Vec<String> {
+fn missing(found: &[Value], expected: &ControlPlaneExpected) -> Vec<ControlPlaneGap> {
     let mut missing = Vec::new();
     for node in &expected.nodes {
         for component in COMPONENTS {
             let name = format!("{component}-{node}");
-            let gap = match found.iter().find(|pod| pod["metadata"]["name"] == name.as_str()) {
-                Some(pod) => gap(pod, component, expected, &name),
-                None => Some("its kubelet has not reported it yet".to_owned()),
+            let pod = match found.iter().find(|pod| pod["metadata"]["name"] == name.as_str()) {
+                Some(pod) => gap(pod, component, expected, &name).map(StaticPod::Lacking),
+                None => Some(StaticPod::Unreported),
             };
-            missing.extend(gap.map(|gap| format!("{node}: {component}: {gap}")));
+            missing.extend(pod.map(|pod| ControlPlaneGap { node: node.clone(), component, pod }));
         }
     }
     missing
@@ -149,6 +180,10 @@ mod tests {
             "spec": {"containers": [{"name": component, "image": image}]},
             "status": {"phase": "Running", "conditions":
                 [{"type": "Ready", "status": ready, "message": "containers with unready status"}]}})
+    }
+
+    fn missing(found: &[Value], expected: &ControlPlaneExpected) -> Vec<String> {
+        super::missing(found, expected).iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -44,7 +44,7 @@ mod workloads;
 pub use api::Api;
 pub use canary::{CANARY_PORT, Canary};
 pub use change::{Action, ObjectChange};
-pub use control_plane::ControlPlaneExpected;
+pub use control_plane::{ControlPlaneExpected, ControlPlaneGap, StaticPod};
 pub use cordon::{Cordon, OurCordon};
 pub use crash::Crash;
 pub use drain::{DrainOptions, EmptyDirs, Hold, Undrained, UnmanagedPods};

@@ -14,7 +14,9 @@ use super::wait::Wait;
 use crate::cluster::{Cluster, Endpoint, Host, KubeVersion, Role};
 use crate::desired;
 use crate::host::protocol::{Action, Change};
-use crate::kube::{self, Api, ControlPlaneExpected, KubeError, NodeMarks, NodeView, NodesExpected, ObjectChange};
+use crate::kube::{
+    self, Api, ControlPlaneExpected, ControlPlaneGap, KubeError, NodeMarks, NodeView, NodesExpected, ObjectChange,
+};
 use crate::pki::Keys;
 use crate::remote::Tunnel;
 use crate::report::{Event, Events};
@@ -173,15 +175,15 @@ impl<'a> ApiAccess<'a> {
 
     /// Control-plane pods on `masters` that do not run from `images` (by component), or are still the ones in
     /// `replaced`.
-    pub(super) async fn control_plane_missing(
+    pub(super) async fn control_plane(
         &self,
         masters: &[&Host],
         images: BTreeMap<String, String>,
         replaced: BTreeMap<String, String>,
-    ) -> Vec<String> {
+    ) -> Result<Vec<ControlPlaneGap>, Vec<HostFailure>> {
         let nodes = masters.iter().map(|host| host.name.to_string()).collect();
         let expected = ControlPlaneExpected { nodes, version: None, images, replaced };
-        flat(self.call("look at the control plane", async |api| api.control_plane(&expected).await).await)
+        self.call("look at the control plane", async |api| api.control_plane(&expected).await).await
     }
 
     /// The hashes of the static pods that are about to be changed, by pod; none where no API answers.

@@ -28,6 +28,11 @@ pub(super) fn trusting(machine: &Machine, path: &str) -> Result<ClientBuilder, F
     Ok(client().tls_certs_only(authorities))
 }
 
+/// A client for loopback, where a component has made its certificate itself: it is taken whatever it is.
+pub(super) fn unverified() -> ClientBuilder {
+    client().tls_danger_accept_invalid_certs(true)
+}
+
 /// GETs a URL.
 pub(super) async fn get(client: ClientBuilder, url: &str) -> Result<Probed, Failure> {
     let client = client.build().map_err(|error| Failure::new(format!("probe {url}"), chain(&error)))?;
@@ -62,6 +67,8 @@ pub(in crate::host) fn chain(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -93,6 +100,31 @@ mod tests {
         drop(listener);
         let Probed::Unreachable { why } = get(client().tls_certs_only([]), &url).await.unwrap() else { panic!() };
         assert!(why.contains("onnection refused"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_nobody_knows_is_taken_only_where_that_is_asked_for() {
+        let made = rcgen::generate_simple_self_signed(["localhost@1795910000".to_owned()]).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config =
+            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/healthz", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let refused = acceptor.accept(listener.accept().await.unwrap().0).await;
+            assert!(refused.is_err());
+            let mut stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+            stream.shutdown().await.unwrap();
+        });
+        let probed = get(client().tls_certs_only([]), &url).await.unwrap();
+        assert!(matches!(probed, Probed::Unreachable { .. }), "{probed:?}");
+        assert_eq!(get(unverified(), &url).await.unwrap(), Probed::Http { status: 200, body: "ok".into() });
+        server.await.unwrap();
     }
 
     #[test]

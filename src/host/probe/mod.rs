@@ -41,6 +41,7 @@ pub(super) async fn probe(machine: &Machine, listeners: &mut Listeners, probe: &
         Probe::EtcdHash { endpoint, revision } => etcdctl::hash(machine, endpoint, *revision),
         Probe::Log(of) => log::probe(machine, of),
         Probe::Https { url } => http::get(http::trusting(machine, "/etc/kubernetes/pki/ca.crt")?, url).await,
+        Probe::Healthz { port } => http::get(http::unverified(), &format!("https://127.0.0.1:{port}/healthz")).await,
         Probe::Http { url } => http::get(http::client().tls_certs_only([]), url).await,
         Probe::Restarts(of) => log::restarts(machine, of),
         Probe::Certificates => certificates::list(machine).map(|certificates| Probed::Certificates { certificates }),

@@ -4,12 +4,15 @@ mod canaries;
 mod crash;
 mod hopeless;
 mod proof;
+mod static_pods;
+
+use std::net::SocketAddr;
 
 use super::execution::Execution;
 use super::failure::HostFailure;
 use super::fleet::Member;
 use super::wait::Wait;
-use super::{etcd, order, set_to_run};
+use super::{etcd, order};
 use crate::cluster::{Endpoint, Host, Role};
 use crate::host::protocol::{Probe, Probed};
 use crate::kube::Watch;
@@ -89,22 +92,12 @@ pub(super) async fn observe(run: &Execution<'_>, gate: Gate, but: &[&Host]) -> V
     match gate {
         Gate::EtcdHealthy => etcd::missing(run, counts).await,
         Gate::ApiServersReady => {
-            let url = |member: &Member| {
-                let address = std::net::SocketAddr::new(member.host.address, Endpoint::APISERVER_PORT);
-                Probe::Https { url: format!("https://{address}/readyz") }
-            };
-            answering(run, "apiserver", |host| host.roles.contains(Role::ControlPlane) && counts(host), url).await
+            answering(run, "apiserver", |host| host.roles.contains(Role::ControlPlane) && counts(host), readyz).await
         }
         Gate::KubeletsHealthy => kubelets(run, counts).await,
         Gate::ControlPlaneRunning => {
             let masters: Vec<&Host> = run.cluster.with_role(Role::ControlPlane).filter(|host| counts(host)).collect();
-            // An API server has proven itself before, or will after: on the way back it changes after these.
-            let is_controller = |name: &str| !name.starts_with("kube-apiserver");
-            let mut images = set_to_run::control_plane_images(run);
-            images.retain(|component, _| is_controller(component));
-            let mut replaced = run.replaced.clone();
-            replaced.retain(|pod, _| is_controller(pod));
-            run.api.control_plane_missing(&masters, images, replaced).await
+            static_pods::missing(run, &masters).await
         }
         // Only those just changed have something to prove: `proof`.
         Gate::NodesUpgraded => Vec::new(),
@@ -122,6 +115,12 @@ pub(super) async fn unproven(run: &Execution<'_>, gate: Gate, wave: &[&Host]) ->
 pub(super) async fn kubelets(run: &Execution<'_>, counts: impl Fn(&Host) -> bool) -> Vec<String> {
     let url = |_: &Member| Probe::Http { url: "http://127.0.0.1:10248/healthz".into() };
     answering(run, "kubelet", |host| host.roles.is_node() && counts(host), url).await
+}
+
+/// What asks a master's own API server.
+fn readyz(member: &Member) -> Probe {
+    let address = SocketAddr::new(member.host.address, Endpoint::APISERVER_PORT);
+    Probe::Https { url: format!("https://{address}/readyz") }
 }
 
 fn hint(gate: Gate) -> &'static str {
