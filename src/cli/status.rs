@@ -43,7 +43,9 @@ fn human(status: &Status, style: Style) -> String {
     if let Some(changes @ 1..) = status.api_drift {
         text.push_str(&format!("\n{changes} objects or labels at the API differ; `kubewright plan` shows them"));
     }
-    if status.hosts.iter().any(|host| host.drift.is_some_and(|changes| changes > 0)) {
+    if let Some(why) = &status.other_versions {
+        text.push_str(&format!("\n{why}"));
+    } else if status.hosts.iter().any(|host| host.drift.is_some_and(|changes| changes > 0)) {
         text.push_str("\nhosts differ from the inventory; `kubewright plan` shows how, `kubewright install` mends it");
     }
     let verdict = if status.is_well() { style.green("well") } else { style.red("not well") };

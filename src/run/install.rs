@@ -45,6 +45,9 @@ pub async fn plan(subject: &Subject<'_>, events: &Events) -> Result<Pending, Run
         .await?
         .complete()?;
     tell_notes(&survey, events);
+    if let Some(why) = other_versions(subject, &survey) {
+        events.note(format!("{why}; install refuses to change that: {OTHER_VERSIONS}"));
+    }
     let hosts = survey.changes.iter().map(|(host, parts)| {
         (host.to_string(), parts.iter().flat_map(|part| part.changes.clone()).collect::<Vec<_>>())
     });
@@ -61,16 +64,27 @@ pub async fn plan(subject: &Subject<'_>, events: &Events) -> Result<Pending, Run
     Ok(Pending { changes, api_unknown })
 }
 
-/// Other versions on a living cluster come by an upgrade, in its order and with its proofs, never by an install.
-fn refuse_upgrade(subject: &Subject<'_>, survey: &Survey) -> Result<(), RunError> {
+/// What a living cluster runs in other versions than the image has.
+pub(super) fn other_versions(subject: &Subject<'_>, survey: &Survey) -> Option<String> {
     let image = &subject.image.manifest;
     let upgrades = stages::path::path(subject.cluster, image, &survey.facts).upgrades();
-    if upgrades.is_empty() || !survey.cluster_exists() {
-        return Ok(());
+    let differ = !upgrades.is_empty() && survey.cluster_exists();
+    differ.then(|| format!("this cluster runs other versions than {} has: {}", image.name, upgrades.join("; ")))
+}
+
+/// What to do about [`other_versions`].
+pub(super) const OTHER_VERSIONS: &str = "kubewright upgrade with the same inventory brings it there; where it was \
+     upgraded with --image, name that image in spec.image";
+
+/// Other versions on a living cluster come by an upgrade, in its order and with its proofs, never by an install.
+fn refuse_upgrade(subject: &Subject<'_>, survey: &Survey) -> Result<(), RunError> {
+    match other_versions(subject, survey) {
+        Some(why) => {
+            let hint = format!("{OTHER_VERSIONS}; nothing was changed");
+            Err(HostFailure::cluster("install", why).hint(hint).into())
+        }
+        None => Ok(()),
     }
-    let why = format!("this cluster runs other versions than {} has: {}", image.name, upgrades.join("; "));
-    let hint = "kubewright upgrade with the same inventory brings it there; nothing was changed";
-    Err(HostFailure::cluster("install", why).hint(hint).into())
 }
 
 /// Which certificates are issued anew and why, and what runs out.

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::api::ApiAccess;
 use super::fleet::{Fleet, Member};
-use super::lock;
 use super::subject::Subject;
 use super::survey::Survey;
+use super::{install, lock};
 use crate::cluster::{Endpoint, Role};
 use crate::host::protocol::{CertificateDates, Failure, Holder, Probe, Probed};
 use crate::pki::Renewal;
@@ -28,6 +28,8 @@ pub struct Status {
     pub api_drift: Option<usize>,
     /// Why the comparison with the inventory could not be made, when it could not.
     pub drift_unknown: Option<String>,
+    /// What it runs in other versions than the cluster image has, and what to do about that.
+    pub other_versions: Option<String>,
 }
 
 /// State of a host. Parts that the host has not, or that could not be asked, are `None`.
@@ -92,6 +94,7 @@ pub async fn status(subject: &Subject<'_>) -> Status {
         running: lock::holder_now(&fleet).await,
         api_drift: None,
         drift_unknown: None,
+        other_versions: None,
     };
     if !unreachable.is_empty() {
         status.drift_unknown = Some("not every host answers".into());
@@ -110,6 +113,8 @@ async fn compare(subject: &Subject<'_>, fleet: &Fleet, status: &mut Status) {
             return;
         }
     };
+    status.other_versions =
+        install::other_versions(subject, &survey).map(|why| format!("{why}; {}", install::OTHER_VERSIONS));
     let api = ApiAccess::new(subject.cluster, fleet, &survey.keys);
     let nodes = api.nodes().await.unwrap_or_default();
     if survey.cluster_exists() {
