@@ -75,7 +75,10 @@ pub(super) fn problem(pod: &Value) -> Option<String> {
             return Some(message.trim().to_owned());
         }
     }
-    Some(format!("it is {}", pod["status"]["phase"].as_str().unwrap_or("in no known phase")))
+    let phase = pod["status"]["phase"].as_str().unwrap_or("in no known phase");
+    // The conditions of a pod whose node is lost say nothing.
+    let ready = if phase == "Running" { ", and not ready" } else { "" };
+    Some(format!("it is {phase}{ready}"))
 }
 
 fn condition<'a>(pod: &'a Value, kind: &str) -> Option<&'a Value> {
@@ -94,6 +97,7 @@ mod tests {
             (json!({"conditions": [{"type": "Ready", "status": "True"}]}), None),
             (json!({"phase": "Succeeded"}), None),
             (json!({"phase": "Pending"}), Some("it is Pending")),
+            (json!({"phase": "Running"}), Some("it is Running, and not ready")),
             (
                 json!({"containerStatuses": [{"name": "a", "state": {"waiting":
                     {"reason": "ErrImageNeverPull", "message": "image is not present"}}}]}),
