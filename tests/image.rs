@@ -76,6 +76,7 @@ fn wrong_calls_and_bad_images_have_their_exit_codes() {
         (&["image", "build", "spec.yaml", "-o", "oci:out:a", "--tag", "b"][..], 64, "the tag is given twice"),
         (&["image", "build", "spec.yaml", "-o", "oci-archive:out.tar"], 64, "kubewright image save"),
         (&["image", "build", "spec.yaml"], 64, "--output"),
+        (&["image", "build", "spec.yaml", "-o", "oci:out", "--tag", "../../victim"], 64, "the tag must be"),
         (&["image", "build", "gone.yaml", "-o", "oci:out"], 1, "cannot read the spec gone.yaml"),
         (&["image", "build", "bad.yaml", "-o", "oci:out"], 1, "components[0] (etcd): version: \"../1\""),
         (&["image", "inspect", "oci:gone"], 1, "there is no cluster image at gone"),
@@ -84,6 +85,27 @@ fn wrong_calls_and_bad_images_have_their_exit_codes() {
         kubewright(cache.path()).args(arguments).assert().code(code).stderr(predicate::str::contains(what));
     }
     assert!(!cache.path().join("out").exists());
+}
+
+#[test]
+fn an_image_is_saved_into_a_file_and_over_nothing_else() {
+    let cache = sources();
+    kubewright(cache.path()).args(["image", "build", "spec.yaml", "-o", "oci:out"]).assert().success();
+    let link = cache.path().join("link");
+    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    let save = ["image", "save", "oci:out", "-o", "link"];
+    kubewright(cache.path()).args(save).assert().code(1).stderr(predicate::str::contains("no regular file"));
+    assert!(link.is_symlink());
+    let save = ["image", "save", "oci:out", "-o", "saved.tar"];
+    kubewright(cache.path()).args(save).assert().success();
+    kubewright(cache.path()).args(save).assert().success();
+    let verify = ["image", "verify", "oci-archive:saved.tar"];
+    kubewright(cache.path()).args(verify).assert().success();
+    let saved = fs::read(cache.path().join("saved.tar")).unwrap();
+    fs::write(cache.path().join("saved.tar"), &saved[..saved.len() / 2]).unwrap();
+    for verb in [&verify[..], &["image", "inspect", "oci-archive:saved.tar", "--verify"]] {
+        kubewright(cache.path()).args(verb).assert().code(1).stderr(predicate::str::contains("saved.tar"));
+    }
 }
 
 #[test]

@@ -16,9 +16,58 @@ const INDEX_LIMIT: u64 = 4 << 20;
 /// Unpacks the archive `file` below `directory`, and returns the layout. Blobs that are there from an earlier time stay:
 /// the directory is named after the index, so that another archive gets another one.
 pub(super) fn unpack(file: &Path, directory: &Path) -> Result<PathBuf, ImageError> {
+    unpack_lacking(file, directory, Blobs::has)
+}
+
+/// As [`unpack`], but reads all of the archive and of what is there, and takes neither at its word.
+pub(super) fn unpack_verified(file: &Path, directory: &Path) -> Result<PathBuf, ImageError> {
     let mut archive = open(file)?;
-    let bad = |reason: String| ImageError::NotLayout { path: file.to_owned(), what: "an OCI archive", reason };
-    let contents = contents(&mut archive).map_err(|error| bad(format!("it cannot be read as tar: {error}")))?;
+    for (sha256, (offset, size)) in contents(&mut archive).map_err(|error| not_tar(file, &error))?.blobs {
+        let sought = archive.seek(SeekFrom::Start(offset));
+        let read = sought.and_then(|_| digest::of_reader((&mut archive).take(size)));
+        let read = read.map_err(ImageError::io("read", file))?;
+        if read.sha256 != sha256 {
+            return Err(bad(
+                file,
+                format!("blob sha256:{sha256}: {}; copy the archive again", difference(&read, size)),
+            ));
+        }
+    }
+    unpack_lacking(file, directory, Blobs::is_intact)
+}
+
+/// What a tar is not, without a word of what stands in it: it may be a key.
+pub(super) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it is cut short".to_owned(),
+        _ if error.raw_os_error().is_some() => error.to_string(),
+        _ => "it is no tar file, or damaged".to_owned(),
+    }
+}
+
+fn not_tar(file: &Path, error: &io::Error) -> ImageError {
+    bad(file, format!("it cannot be read as tar: {}", reason(error)))
+}
+
+fn bad(file: &Path, reason: String) -> ImageError {
+    ImageError::NotLayout { path: file.to_owned(), what: "an OCI archive", reason }
+}
+
+fn difference(actual: &Blob, size: u64) -> String {
+    if actual.size < size {
+        return "the archive ends in the middle of it".to_owned();
+    }
+    format!("its content has digest {}", actual.sha256)
+}
+
+fn unpack_lacking(file: &Path, directory: &Path, has: fn(&Blobs, &Blob) -> bool) -> Result<PathBuf, ImageError> {
+    let mut archive = open(file)?;
+    let bad = |reason| bad(file, reason);
+    let length = archive.metadata().map_err(ImageError::io("read", file))?.len();
+    let contents = contents(&mut archive).map_err(|error| not_tar(file, &error))?;
+    if contents.blobs.values().any(|(offset, size)| offset.checked_add(*size).is_none_or(|end| end > length)) {
+        return Err(bad("it is cut short; copy the archive again".to_owned()));
+    }
     let index = contents
         .index
         .ok_or_else(|| bad("it has no index.json; is it what docker save wrote (docker-archive:FILE)?".to_owned()))?;
@@ -29,9 +78,12 @@ pub(super) fn unpack(file: &Path, directory: &Path) -> Result<PathBuf, ImageErro
     let _held = blobs.lock().map_err(ImageError::io("lock", &layout))?;
     for (sha256, (offset, size)) in contents.blobs {
         let blob = Blob { sha256, size };
-        if !blobs.has(&blob) {
-            extract(&mut archive, offset, &blob, &blobs)
-                .map_err(|error| bad(format!("blob sha256:{}: {error}; copy the archive again", blob.sha256)))?;
+        if !has(&blobs, &blob) {
+            extract(&mut archive, offset, &blob, &blobs).map_err(|error| match error.raw_os_error() {
+                // A disk that is full is no fault of the archive.
+                Some(_) => ImageError::io("unpack to", &layout)(error),
+                None => bad(format!("blob sha256:{}: {error}; copy the archive again", blob.sha256)),
+            })?;
         }
     }
     blobs.finish_layout(&parsed).map_err(ImageError::io("write to", &layout))?;
@@ -84,8 +136,7 @@ fn extract(archive: &mut File, offset: u64, blob: &Blob, blobs: &Blobs) -> io::R
     archive.seek(SeekFrom::Start(offset))?;
     let check = |actual: &Blob| match actual == blob {
         true => Ok(()),
-        false if actual.size < blob.size => Err(io::Error::other("the archive ends in the middle of it")),
-        false => Err(io::Error::other(format!("its content has digest {}", actual.sha256))),
+        false => Err(io::Error::other(difference(actual, blob.size))),
     };
     blobs.write_checked(check, |out| io::copy(&mut archive.take(blob.size), out)).map(|_| ())
 }

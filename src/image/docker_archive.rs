@@ -55,7 +55,7 @@ impl Contents {
     fn read(path: &Path) -> Result<Self, ImageError> {
         let mut file = archive::open(path)?;
         let files = list(&mut file);
-        let unreadable = |error| bad(path, format!("it cannot be read as tar: {error}"));
+        let unreadable = |error| bad(path, format!("it cannot be read as tar: {}", archive::reason(&error)));
         Ok(Self { files: files.map_err(unreadable)?, path: path.to_owned(), file })
     }
 

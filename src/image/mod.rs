@@ -31,6 +31,7 @@ mod registry;
 mod save;
 mod sign;
 mod signature;
+mod small;
 mod spec;
 mod store;
 #[cfg(test)]

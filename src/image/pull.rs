@@ -55,6 +55,11 @@ async fn blobs(
     let parts: Vec<_> = tree.parts.iter().filter(|part| part.kind == Kind::Blob).collect();
     progress.expect(parts.iter().map(|part| part.blob.size).sum());
     let into = &store.layout().blobs;
+    // Elsewhere what is here is taken at its word; who fetches an image wants all of it whole.
+    for blob in parts.iter().map(|part| &part.blob).filter(|blob| into.has(blob) && !into.is_intact(blob)) {
+        let path = into.path(&blob.sha256);
+        std::fs::remove_file(&path).map_err(ImageError::io("remove the damaged", &path))?;
+    }
     let downloads = parts.into_iter().map(|part| registry.download(reference, &part.what, &part.blob, into, progress));
     all(stream::iter(downloads).buffer_unordered(WIDTH).collect().await)
 }

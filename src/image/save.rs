@@ -64,7 +64,17 @@ fn docker_manifest(located: &Located, top: &Descriptor) -> Result<Vec<u8>, Image
     Ok(json!([entry]).to_string().into_bytes())
 }
 
+/// A device would be replaced by a file, and a link as well.
+fn replaceable(file: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(file) {
+        Ok(meta) if !meta.is_file() => Err(io::Error::other("it is no regular file; an image is saved into one")),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn pack(located: &Located, trees: &[Tree], index: &Index, docker: &[u8], file: &Path) -> io::Result<()> {
+    replaceable(file)?;
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let scratch = tempfile::Builder::new().prefix(".kubewright-").tempfile_in(directory)?;
     let mut tar = tar::Builder::new(BufWriter::with_capacity(1 << 20, scratch));

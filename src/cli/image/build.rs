@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::super::{Exit, Failure};
 use super::{RegistryArgs, megabytes, with_progress};
+use crate::cluster::{TAG_RULE, is_tag};
 use crate::image::{self, Architecture, BuildOptions, Built, Location, Lock, Progress, Spec};
 use crate::report;
 
@@ -61,6 +62,9 @@ impl Args {
 
     /// Directory and tag.
     fn output(&self, spec: &Spec) -> Result<(PathBuf, String), Failure> {
+        if self.tag.as_deref().is_some_and(|tag| !is_tag(tag)) {
+            return Err(Failure::usage(format!("--tag: {TAG_RULE}")));
+        }
         let text = match &self.tag {
             None => self.output.clone(),
             Some(tag) => format!("{}:{tag}", self.output),

@@ -1,9 +1,9 @@
 //! `kubewright image inspect`.
 
-use super::super::{Exit, Failure};
+use super::super::{Exit, Failure, block_on};
 use super::{Output, RegistryArgs, megabytes, with_progress};
 use crate::cluster::{ImageReference, Role};
-use crate::image::{self, Access, Architecture, ComponentKind, OpenImage};
+use crate::image::{self, Access, Architecture, ComponentKind, ImageError, Location, OpenImage};
 use crate::report;
 
 /// Show what a cluster image contains
@@ -30,7 +30,13 @@ impl Args {
         let access = Access { architecture: self.architecture, ..self.registries.access() };
         let image = with_progress(&access.progress, image::open(&ImageReference(self.reference), &access))?;
         if self.verify {
-            verify(&image)?;
+            match Location::parse(image.reference())? {
+                // What was unpacked of it before says nothing about the file.
+                location @ Location::Archive { .. } => {
+                    block_on(image::verify(&location, &access))?.map(drop).map_err(|errors| all(&errors))?;
+                }
+                _ => verify(&image)?,
+            }
         }
         match self.output {
             Output::Table => report::print(&as_table(&image)),
@@ -42,14 +48,13 @@ impl Args {
 
 /// Every damaged layer is told, not only the first.
 fn verify(image: &OpenImage) -> Result<(), Failure> {
-    let failures: Vec<_> = image
-        .manifest
-        .components
-        .iter()
-        .filter_map(|component| image.verify(&component.blob).err())
-        .map(|error| error.to_string())
-        .collect();
-    if failures.is_empty() { Ok(()) } else { Err(Failure::new(failures.join("\nerror: "))) }
+    let failures = image.manifest.components.iter().filter_map(|component| image.verify(&component.blob).err());
+    let failures: Vec<_> = failures.collect();
+    if failures.is_empty() { Ok(()) } else { Err(all(&failures)) }
+}
+
+fn all(errors: &[ImageError]) -> Failure {
+    Failure::new(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nerror: "))
 }
 
 fn as_table(image: &OpenImage) -> String {

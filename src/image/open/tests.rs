@@ -195,8 +195,11 @@ fn a_damaged_archive_leaves_no_blob_behind() {
     flipped[position] ^= 1;
     for (bytes, why) in [
         (&flipped[..], "its content has digest"),
-        (&whole[..position], "the archive ends in the middle of it"),
-        (b"this is no tar, but it is long enough to be looked at as if it were one", "cannot be read as tar"),
+        (&whole[..position], "it is cut short; copy the archive again"),
+        (
+            b"this is no tar, but it is long enough to be looked at as if it were one",
+            "cannot be read as tar: it is no tar file",
+        ),
         (&[0; 1024][..], "it has no index.json"),
     ] {
         fs::File::create(&file).unwrap().write_all(bytes).unwrap();
@@ -212,6 +215,49 @@ fn a_damaged_archive_leaves_no_blob_behind() {
             let path = blob.unwrap().path();
             assert_eq!(digest::of_file(&path).unwrap().sha256, path.file_name().unwrap().to_str().unwrap());
         }
+    }
+}
+
+/// What was unpacked before says nothing about the archive, and a good archive mends it.
+#[test]
+fn verifying_reads_the_archive_and_not_what_was_unpacked_before() {
+    let directory = tempfile::tempdir().unwrap();
+    sample(directory.path());
+    let (file, cache) = (directory.path().join("image.tar"), directory.path().join("other-cache"));
+    let whole = archive_of(&directory.path().join("image"));
+    let location = Location::Archive { file: file.clone() };
+    let access = Access { cache: Some(cache.clone()), ..Access::default() };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let verify = |bytes: &[u8]| {
+        fs::write(&file, bytes).unwrap();
+        let errors = runtime.block_on(crate::image::verify(&location, &access)).err().unwrap_or_default();
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(verify(&whole), "");
+    let position = whole.windows(4).position(|bytes| bytes == [0x28, 0xb5, 0x2f, 0xfd]).unwrap() + 20;
+    let mut flipped = whole.clone();
+    flipped[position] ^= 1;
+    assert!(verify(&flipped).contains("its content has digest"));
+    assert!(verify(&whole[..position]).contains("the archive ends in the middle of it"));
+    for layout in fs::read_dir(cache.join("archives")).unwrap() {
+        for blob in fs::read_dir(layout.unwrap().path().join("blobs/sha256")).unwrap() {
+            let path = blob.unwrap().path();
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[0] ^= 1;
+            fs::write(&path, bytes).unwrap();
+        }
+    }
+    assert_eq!(verify(&whole), "");
+}
+
+#[test]
+fn no_word_of_a_file_that_is_no_archive_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("key.pem");
+    fs::write(&file, format!("-----BEGIN PRIVATE KEY-----\n{}", "c2VjcmV0\n".repeat(100))).unwrap();
+    for location in [Location::Archive { file: file.clone() }, Location::DockerArchive { file: file.clone() }] {
+        let told = open_with_cache(&location, directory.path()).unwrap_err().to_string();
+        assert!(told.contains("it is no tar file") && !told.contains("PRIVATE") && !told.contains("c2Vj"), "{told}");
     }
 }
 

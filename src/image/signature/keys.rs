@@ -9,7 +9,11 @@ use aws_lc_rs::signature::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
 
+use super::super::small;
 use super::SignatureError;
+
+/// Largest key file that is read.
+const LIMIT: u64 = 64 << 10;
 
 /// Public keys; a signature by any of them is good.
 #[derive(Debug)]
@@ -44,7 +48,7 @@ impl SigningKey {
     /// Reads the file at `path`.
     pub fn load(path: &Path) -> Result<Self, SignatureError> {
         let bad = |reason: String| SignatureError::Key { path: path.to_owned(), reason };
-        let pem = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+        let pem = small::read(path, LIMIT).map_err(|error| bad(error.to_string()))?;
         if String::from_utf8_lossy(&pem).contains("BEGIN ENCRYPTED") {
             let reason =
                 "it is encrypted; decrypt it first (openssl pkcs8), and keep the result where only you can read it";
@@ -76,7 +80,7 @@ const KIND: &str = "ECDSA on P-256; make one with: openssl ecparam -name prime25
 
 fn public(path: &Path) -> Result<ParsedPublicKey, SignatureError> {
     let bad = |reason: String| SignatureError::Key { path: path.to_owned(), reason };
-    let pem = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+    let pem = small::read(path, LIMIT).map_err(|error| bad(error.to_string()))?;
     let key = SubjectPublicKeyInfoDer::from_pem_slice(&pem);
     let key = key.map_err(|_| bad("it has no public key in PEM form (BEGIN PUBLIC KEY)".to_owned()))?;
     ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key.as_ref()).map_err(|_| bad(format!("it is no key for {KIND}")))

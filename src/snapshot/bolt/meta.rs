@@ -1,12 +1,12 @@
-//! The two meta pages, with which a database begins. Numbers are little-endian.
+//! The two meta pages, with which a database begins.
 
 use super::damage::Damage;
-use super::page::HEADER;
+use super::header::{self, Header};
 use super::source::Source;
 
 /// Length of what follows the page's header.
 const META: usize = 64;
-pub(super) const FLAG: u16 = 4;
+pub(super) const KIND: u16 = 4;
 pub(super) const MAGIC: u32 = 0xED0C_DAED;
 pub(super) const VERSION: u32 = 2;
 /// Sizes of pages that bbolt can have: powers of two, from 512 bytes to 64 KiB.
@@ -21,6 +21,8 @@ pub(super) struct Meta {
     pub(super) pages: u64,
     /// Page at which the bucket of buckets begins.
     pub(super) root: u64,
+    /// Page that lists the free ones, where that was written. etcd does not have it written, and reads it where it is.
+    pub(super) freelist: Option<u64>,
     /// Of two meta pages, the later one has the higher number.
     transaction: u64,
 }
@@ -48,7 +50,7 @@ impl Meta {
 
     /// The meta page at `offset`; `None` where what is there is none.
     fn read(source: &(impl Source + ?Sized), offset: u64, length: u64) -> Result<Option<Self>, Damage> {
-        let mut page = [0; HEADER + META];
+        let mut page = [0; header::LENGTH + META];
         if offset + page.len() as u64 > length {
             return Ok(None);
         }
@@ -56,19 +58,22 @@ impl Meta {
         Ok(Self::parse(&page))
     }
 
-    fn parse(page: &[u8; HEADER + META]) -> Option<Self> {
-        let (header, meta) = page.split_at(HEADER);
-        let flags = u16::from_le_bytes(header[8..10].try_into().ok()?);
-        let long = |at: usize| Some(u64::from_le_bytes(meta[at..at + 8].try_into().ok()?));
-        let short = |at: usize| Some(u32::from_le_bytes(meta[at..at + 4].try_into().ok()?));
-        let page_size = short(8)?;
-        let valid = flags == FLAG
-            && short(0)? == MAGIC
-            && short(4)? == VERSION
+    fn parse(page: &[u8; header::LENGTH + META]) -> Option<Self> {
+        let meta = &page[header::LENGTH..];
+        let (long, page_size) = (|at| header::long(meta, at), header::short(meta, 8));
+        let valid = Header::parse(page).kind == KIND
+            && header::short(meta, 0) == MAGIC
+            && header::short(meta, 4) == VERSION
             && page_size.is_power_of_two()
             && SIZES.contains(&page_size.trailing_zeros())
-            && long(56)? == checksum(&meta[..56]);
-        let meta = Self { page_size: page_size.into(), pages: long(40)?, root: long(16)?, transaction: long(48)? };
+            && long(56) == checksum(&meta[..56]);
+        let meta = Self {
+            page_size: page_size.into(),
+            pages: long(40),
+            root: long(16),
+            freelist: Some(long(32)).filter(|page| *page != u64::MAX),
+            transaction: long(48),
+        };
         valid.then_some(meta)
     }
 }

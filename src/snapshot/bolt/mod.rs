@@ -2,6 +2,7 @@
 //! holds. It must not write, and it knows nothing of etcd.
 
 mod damage;
+mod header;
 mod meta;
 mod page;
 mod source;

@@ -1,13 +1,14 @@
 //! One page: a header, elements of sixteen bytes, and the keys and values that they point to.
 
 use super::damage::Damage;
+use super::header::{self, Header, long, short};
 use super::meta::Meta;
 use super::source::Source;
 
-pub(super) const HEADER: usize = 16;
 pub(super) const ELEMENT: usize = 16;
 pub(super) const BRANCH: u16 = 1;
 pub(super) const LEAF: u16 = 2;
+pub(super) const FREELIST: u16 = 16;
 /// Of an element of a leaf: its value is a bucket.
 const BUCKET: u32 = 1;
 /// A page that is larger is held to be damaged before it is read: etcd's largest request is 1.5 MiB where nobody raised
@@ -34,6 +35,20 @@ pub(super) struct Elements {
     pub(super) overflow: u64,
 }
 
+/// That page `number` lists free pages, as the meta page says.
+pub(super) fn check_freelist(source: &(impl Source + ?Sized), meta: &Meta, number: u64) -> Result<(), Damage> {
+    if number < 2 || number >= meta.pages {
+        return Err(Damage::page(number, format!("there is no such page among {}", meta.pages)));
+    }
+    let mut bytes = [0; header::LENGTH];
+    source.read_at(&mut bytes, number * meta.page_size)?;
+    let Header { number: own, kind, overflow, .. } = Header::parse(&bytes);
+    if (own, kind) != (number, FREELIST) || overflow >= meta.pages - number {
+        return Err(Damage::page(number, "it is no list of free pages, which it should be"));
+    }
+    Ok(())
+}
+
 impl Page {
     /// Reads page `number`, which takes as many pages as its header says.
     pub(super) fn read(source: &(impl Source + ?Sized), meta: &Meta, number: u64) -> Result<Self, Damage> {
@@ -44,14 +59,14 @@ impl Page {
         let size = usize::try_from(meta.page_size).map_err(|_| Damage::page(number, "its size"))?;
         let mut content = vec![0; size];
         source.read_at(&mut content, offset)?;
-        let (own, flags, overflow) = (long(&content, 0), short16(&content, 8), u64::from(short(&content, 12)));
+        let Header { number: own, kind, count, overflow } = Header::parse(&content);
         if own != number {
             return Err(Damage::page(number, format!("it calls itself page {own}")));
         }
-        let largest = match flags {
+        let largest = match kind {
             BRANCH => LARGEST_BRANCH,
             LEAF => LARGEST,
-            flags => return Err(Damage::page(number, format!("its kind is {flags:#x}, neither branch nor leaf"))),
+            kind => return Err(Damage::page(number, format!("its kind is {kind:#x}, neither branch nor leaf"))),
         };
         if overflow >= meta.pages - number || (overflow + 1) * meta.page_size > largest {
             return Err(Damage::page(number, format!("it calls itself {} pages long", overflow + 1)));
@@ -60,23 +75,25 @@ impl Page {
             content.resize(size * (1 + overflow as usize), 0);
             source.read_at(&mut content[size..], offset + meta.page_size)?;
         }
-        let count = usize::from(short16(&content, 10));
         let elements = Elements::within(content, number, count, overflow)?;
-        Ok(if flags == BRANCH { Self::Branch(elements) } else { Self::Leaf(elements) })
+        Ok(if kind == BRANCH { Self::Branch(elements) } else { Self::Leaf(elements) })
     }
 }
 
 impl Elements {
     /// The small bucket that stands in the value of an element of `page`, as a leaf with a header of its own.
     pub(super) fn inline(value: &[u8], page: u64) -> Result<Self, Damage> {
-        if value.len() < HEADER || short16(value, 8) != LEAF {
-            return Err(Damage::page(page, "a bucket in it has no leaf"));
+        if value.len() < header::LENGTH {
+            return Err(Damage::page(page, "a bucket in it is cut short"));
         }
-        Self::within(value.to_vec(), page, usize::from(short16(value, 10)), 0)
+        match Header::parse(value) {
+            Header { kind: LEAF, count, .. } => Self::within(value.to_vec(), page, count, 0),
+            _ => Err(Damage::page(page, "a bucket in it has no leaf")),
+        }
     }
 
     fn within(content: Vec<u8>, page: u64, count: usize, overflow: u64) -> Result<Self, Damage> {
-        if HEADER + count * ELEMENT > content.len() {
+        if header::LENGTH + count * ELEMENT > content.len() {
             return Err(Damage::page(page, format!("{count} elements do not fit into it")));
         }
         Ok(Self { content, page, count, overflow })
@@ -84,14 +101,14 @@ impl Elements {
 
     /// Key of the element `index` of a branch, and the page that it leads to.
     pub(super) fn child(&self, index: usize) -> Result<(&[u8], u64), Damage> {
-        let at = HEADER + index * ELEMENT;
+        let at = header::LENGTH + index * ELEMENT;
         let (position, key) = (short(&self.content, at), short(&self.content, at + 4));
         Ok((self.piece(index, position.into(), key.into())?, long(&self.content, at + 8)))
     }
 
     /// The element `index` of a leaf.
     pub(super) fn pair(&self, index: usize) -> Result<Pair<'_>, Damage> {
-        let at = HEADER + index * ELEMENT;
+        let at = header::LENGTH + index * ELEMENT;
         let [flags, position, key, value] = [0, 4, 8, 12].map(|part| short(&self.content, at + part));
         let (position, key, value) = (u64::from(position), u64::from(key), u64::from(value));
         Ok(Pair {
@@ -103,9 +120,9 @@ impl Elements {
 
     /// `length` bytes, `position` after the beginning of the element `index`, and not within the elements.
     fn piece(&self, index: usize, position: u64, length: u64) -> Result<&[u8], Damage> {
-        let begin = (HEADER + index * ELEMENT) as u64 + position;
+        let begin = (header::LENGTH + index * ELEMENT) as u64 + position;
         let end = begin + length;
-        let data = (HEADER + self.count * ELEMENT) as u64;
+        let data = (header::LENGTH + self.count * ELEMENT) as u64;
         if begin < data || end > self.content.len() as u64 {
             return Err(Damage::page(self.page, format!("its element {index} lies outside of it")));
         }
@@ -131,16 +148,4 @@ pub(super) fn bucket(value: &[u8], page: u64) -> Result<(u64, &[u8]), Damage> {
         return Err(Damage::page(page, "a bucket in it is cut short"));
     }
     Ok((long(value, 0), &value[BUCKET_HEADER..]))
-}
-
-fn long(bytes: &[u8], at: usize) -> u64 {
-    bytes[at..at + 8].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
-}
-
-fn short(bytes: &[u8], at: usize) -> u32 {
-    bytes[at..at + 4].iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte))
-}
-
-fn short16(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([bytes[at], bytes[at + 1]])
 }

@@ -1,7 +1,8 @@
 //! Small databases for tests, in the form in which bbolt writes them.
 
-use super::meta::{FLAG, MAGIC, VERSION, checksum};
-use super::page::{BRANCH, ELEMENT, HEADER, LEAF};
+use super::header;
+use super::meta::{KIND, MAGIC, VERSION, checksum};
+use super::page::{BRANCH, ELEMENT, FREELIST, LEAF};
 
 pub(in super::super) const PAGE: usize = 4096;
 /// Pairs of a leaf: few, so that a small database has branches.
@@ -12,6 +13,7 @@ pub(in super::super) type Pair = (Vec<u8>, Vec<u8>);
 /// A bucket with at most one pair stands in the value that names it.
 pub(in super::super) fn database(buckets: &[(&str, Vec<Pair>)]) -> Vec<u8> {
     let mut file = vec![0; 3 * PAGE];
+    file[2 * PAGE..][..header::LENGTH].copy_from_slice(&header(2, FREELIST, 0, 0));
     let mut named: Vec<_> = buckets.iter().map(|(name, pairs)| bucket(&mut file, name, pairs)).collect();
     named.sort();
     let root = append(&mut file, LEAF, &leaf(&named, 1), named.len());
@@ -39,7 +41,7 @@ pub(in super::super) fn meta(transaction: u64, pages: u64, root: u64) -> Vec<u8>
         meta.extend(number.to_le_bytes());
     }
     meta.extend(checksum(&meta).to_le_bytes());
-    let mut page = header(transaction % 2, FLAG, 0, 0);
+    let mut page = header(transaction % 2, KIND, 0, 0);
     page.extend(meta);
     page.resize(PAGE, 0);
     page
@@ -94,7 +96,7 @@ fn branch(children: &[Pair]) -> Vec<u8> {
 /// Appends a page, and tells its number.
 fn append(file: &mut Vec<u8>, flags: u16, content: &[u8], count: usize) -> u64 {
     let number = (file.len() / PAGE) as u64;
-    let pages = (HEADER + content.len()).div_ceil(PAGE);
+    let pages = (header::LENGTH + content.len()).div_ceil(PAGE);
     file.extend(header(number, flags, count, pages as u32 - 1));
     file.extend(content);
     file.resize((number as usize + pages) * PAGE, 0);

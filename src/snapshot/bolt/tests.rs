@@ -77,6 +77,7 @@ fn damage_is_told_with_its_page() {
         ("a way to no page", branch + 16 + 8, &[0, 1], "page 256 of its database is damaged: there is no such page"),
         ("a way to a meta page", branch + 16 + 8, &[1], "page 1 of its database is damaged: there is no such page"),
         ("an empty branch", branch + 10, &[0], "page 6 of its database is damaged: it leads nowhere"),
+        ("free pages that are none", 2 * PAGE + 8, &[2], "page 2 of its database is damaged: it is no list of free"),
         ("a bucket that is a pair", root + 16, &[0], "only buckets"),
         ("a pair that is a bucket", leaf + 16, &[1], "only pairs"),
     ] {

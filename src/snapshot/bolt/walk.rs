@@ -12,6 +12,9 @@ const DEEPEST: usize = 48;
 const BUCKETS: usize = 1 << 20;
 
 pub(super) fn walk(source: &(impl Source + ?Sized), meta: &Meta, visit: &mut impl Visit) -> Result<(), Damage> {
+    if let Some(number) = meta.freelist {
+        page::check_freelist(source, meta, number)?;
+    }
     let mut pages = Pages { source, meta, met: Met::of(meta.pages) };
     for Bucket { name, value, page: number } in pages.buckets()? {
         visit.bucket(&name);
