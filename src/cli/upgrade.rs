@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long)]
     plan: bool,
     /// Return every host to what it ran before the last upgrade, while that is safe
-    #[arg(long, conflicts_with_all = ["canary", "pause_before", "pause_after"])]
+    #[arg(long, conflicts_with_all = ["image", "canary", "pause_before", "pause_after"])]
     rollback: bool,
     /// Of the workers upgrade only these, then pause
     #[arg(long, value_name = "HOST", num_args = 1.., value_delimiter = ',')]

@@ -1,7 +1,7 @@
 //! A copy of what makes this host a part of its cluster, before an upgrade changes it: for people, and for the day on
 //! which nothing else is left. Going back by itself uses what [`previous`](super::previous) keeps.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, lchown};
@@ -157,7 +157,13 @@ fn size(directory: &Path) -> io::Result<u64> {
     Ok(bytes)
 }
 
-/// Removes all but the newest ones; `current` stays in any case.
+/// The image before whose upgrade a backup was made.
+fn before(name: &OsStr) -> Option<&str> {
+    name.to_str()?.split_once("-before-").map(|(_, image)| image)
+}
+
+/// Removes all but the newest ones; `current` stays in any case, and so does the first one of the same upgrade: runs
+/// that go on with it make more, and only that one is from before anything was changed.
 fn prune(machine: &Machine, current: &str) -> io::Result<()> {
     let directory = machine.root.at(all());
     let mut others: Vec<(SystemTime, OsString)> = Vec::new();
@@ -169,7 +175,13 @@ fn prune(machine: &Machine, current: &str) -> io::Result<()> {
         }
     }
     others.sort_unstable_by(|one, other| other.cmp(one));
-    for (_, name) in others.into_iter().skip(KEPT - 1) {
+    let of_this =
+        |(_, name): &(SystemTime, OsString)| before(name).is_some_and(|one| Some(one) == before(current.as_ref()));
+    let first = others.iter().rposition(of_this);
+    for (index, (_, name)) in others.into_iter().enumerate().skip(KEPT - 1) {
+        if first == Some(index) {
+            continue;
+        }
         // Out of the way first: half a backup must not look like one.
         let old = directory.join(name);
         let away = atomic::beside(&old)?;
@@ -296,6 +308,20 @@ mod tests {
         assert_eq!(host.machine.names("/var/lib/kubewright/backups").unwrap(), ["a", "b", "c"]);
         make(&host, "0-newest");
         assert_eq!(host.machine.names("/var/lib/kubewright/backups").unwrap(), ["0-newest", "a", "c"]);
+    }
+
+    #[test]
+    fn the_first_one_of_an_upgrade_outlives_those_of_its_further_runs() {
+        let host = host();
+        let mut time = SystemTime::now() - Duration::from_secs(3600);
+        for name in ["1-before-a", "2-before-b", "3-before-b", "4-before-b", "5-before-b", "6-before-b"] {
+            make(&host, name);
+            time += Duration::from_secs(60);
+            let path = host.at(&format!("/var/lib/kubewright/backups/{name}"));
+            File::open(path).unwrap().set_modified(time).unwrap();
+        }
+        let kept = host.machine.names("/var/lib/kubewright/backups").unwrap();
+        assert_eq!(kept, ["2-before-b", "4-before-b", "5-before-b", "6-before-b"]);
     }
 
     #[test]

@@ -45,8 +45,8 @@ pub async fn plan(subject: &Subject<'_>, events: &Events) -> Result<Pending, Run
         .await?
         .complete()?;
     tell_notes(&survey, events);
-    if let Some(why) = other_versions(subject, &survey) {
-        events.note(format!("{why}; install refuses to change that: {OTHER_VERSIONS}"));
+    if let Some(OtherVersions { what, hint }) = OtherVersions::of(subject, &survey) {
+        events.note(format!("{what}; install refuses to change that: {hint}"));
     }
     let hosts = survey.changes.iter().map(|(host, parts)| {
         (host.to_string(), parts.iter().flat_map(|part| part.changes.clone()).collect::<Vec<_>>())
@@ -64,24 +64,36 @@ pub async fn plan(subject: &Subject<'_>, events: &Events) -> Result<Pending, Run
     Ok(Pending { changes, api_unknown })
 }
 
-/// What a living cluster runs in other versions than the image has.
-pub(super) fn other_versions(subject: &Subject<'_>, survey: &Survey) -> Option<String> {
-    let image = &subject.image.manifest;
-    let upgrades = stages::path::path(subject.cluster, image, &survey.facts).upgrades();
-    let differ = !upgrades.is_empty() && survey.cluster_exists();
-    differ.then(|| format!("this cluster runs other versions than {} has: {}", image.name, upgrades.join("; ")))
+/// What a living cluster runs in other versions than the image has, and what to do about that.
+pub(super) struct OtherVersions {
+    pub(super) what: String,
+    pub(super) hint: &'static str,
 }
 
-/// What to do about [`other_versions`].
-pub(super) const OTHER_VERSIONS: &str = "kubewright upgrade with the same inventory brings it there; where it was \
-     upgraded with --image, name that image in spec.image";
+impl OtherVersions {
+    pub(super) fn of(subject: &Subject<'_>, survey: &Survey) -> Option<Self> {
+        let image = &subject.image.manifest;
+        let path = stages::path::path(subject.cluster, image, &survey.facts);
+        let upgrades = path.upgrades();
+        if upgrades.is_empty() || !survey.cluster_exists() {
+            return None;
+        }
+        let what = format!("this cluster runs other versions than {} has: {}", image.name, upgrades.join("; "));
+        let hint = if path.obstacles(image).is_empty() {
+            "kubewright upgrade with the same inventory brings it there"
+        } else {
+            "an upgrade that was paused or cut off goes on with the same kubewright upgrade --image; once it is done, \
+             name that image in spec.image"
+        };
+        Some(Self { what, hint })
+    }
+}
 
 /// Other versions on a living cluster come by an upgrade, in its order and with its proofs, never by an install.
 fn refuse_upgrade(subject: &Subject<'_>, survey: &Survey) -> Result<(), RunError> {
-    match other_versions(subject, survey) {
-        Some(why) => {
-            let hint = format!("{OTHER_VERSIONS}; nothing was changed");
-            Err(HostFailure::cluster("install", why).hint(hint).into())
+    match OtherVersions::of(subject, survey) {
+        Some(OtherVersions { what, hint }) => {
+            Err(HostFailure::cluster("install", what).hint(format!("{hint}; nothing was changed")).into())
         }
         None => Ok(()),
     }

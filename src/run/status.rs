@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::api::ApiAccess;
 use super::fleet::{Fleet, Member};
+use super::install::OtherVersions;
+use super::lock;
 use super::subject::Subject;
 use super::survey::Survey;
-use super::{install, lock};
 use crate::cluster::{Endpoint, Role};
 use crate::host::protocol::{CertificateDates, Failure, Holder, Probe, Probed};
 use crate::pki::Renewal;
@@ -113,8 +114,7 @@ async fn compare(subject: &Subject<'_>, fleet: &Fleet, status: &mut Status) {
             return;
         }
     };
-    status.other_versions =
-        install::other_versions(subject, &survey).map(|why| format!("{why}; {}", install::OTHER_VERSIONS));
+    status.other_versions = OtherVersions::of(subject, &survey).map(|found| format!("{}\n{}", found.what, found.hint));
     let api = ApiAccess::new(subject.cluster, fleet, &survey.keys);
     let nodes = api.nodes().await.unwrap_or_default();
     if survey.cluster_exists() {
