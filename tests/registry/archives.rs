@@ -57,7 +57,7 @@ fn a_damaged_archive_is_refused_and_leaves_nothing() {
     let layer = whole.windows(4).position(|bytes| bytes == [0x28, 0xb5, 0x2f, 0xfd]).unwrap();
     flipped[layer + 50_000] ^= 1;
     for (name, bytes, why) in [
-        ("cut.tar", &whole[..layer + 50_000], "the archive ends in the middle of it"),
+        ("cut.tar", &whole[..layer + 50_000], "it is cut short; copy the archive again"),
         ("text.tar", &[b'x'; 2000][..], "cannot be read as tar"),
         ("flipped.tar", &flipped[..], "its content has digest"),
         ("empty.tar", &[0; 1024][..], "it has no "),
