@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use crate::command::{kubewright, ok};
+use crate::command::{kubewright, ok, refused};
 use crate::image::{noise, own_and_other, write};
 use crate::server::Server;
 
@@ -105,6 +105,15 @@ fn a_pull_that_was_killed_goes_on_where_it_stopped() {
     let expected = format!("{:.1} MB was there", there as f64 / 1e6);
     assert!(text.contains(&expected), "{expected}: {text}");
     assert!(!partial.exists());
+    ok(&home, &["image", "verify", &name(server.port)]);
+
+    // What is damaged on this machine comes anew.
+    let stored = home.join("cache/store/blobs/sha256").join(&layer);
+    let mut bytes = fs::read(&stored).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&stored, bytes).unwrap();
+    refused(&home, &["image", "verify", &name(server.port)], &["is damaged"]);
+    ok(&home, &["image", "pull", &name(server.port), "--ca", &ca]);
     ok(&home, &["image", "verify", &name(server.port)]);
 }
 
