@@ -6,8 +6,8 @@ use std::io::{BufRead, IsTerminal};
 use super::preflight::IgnoreArgs;
 use super::session::{Session, SessionArgs};
 use super::{Exit, Failure};
-use crate::cluster::{ImageReference, MaxUnavailable};
-use crate::plan::{self, Preview};
+use crate::cluster::{Cluster, HostName, ImageReference, MaxUnavailable};
+use crate::plan::{self, Preview, Selector};
 use crate::report::{self, Format, Style};
 use crate::run::{self, Outcome, Pause, Request, Rolling};
 
@@ -90,12 +90,7 @@ impl Args {
         };
         let names: Vec<&String> = self.canary.iter().chain(&self.limit).collect();
         if !names.is_empty() {
-            let mut only = BTreeSet::new();
-            for name in names {
-                let host = session.cluster.host(name);
-                let host = host.ok_or_else(|| Failure::usage(format!("the inventory has no host {name:?}")))?;
-                only.insert(host.name.clone());
-            }
+            let only = workers(&session.cluster, &names)?;
             rolling.only = Some(only);
         }
         Ok(rolling)
@@ -158,9 +153,39 @@ impl Args {
     }
 }
 
+/// The workers that are named; only they can be chosen.
+fn workers(cluster: &Cluster, names: &[&String]) -> Result<BTreeSet<HostName>, Failure> {
+    let worker = |name: &&String| {
+        let host = cluster.host(name);
+        let host = host.ok_or_else(|| Failure::usage(format!("the inventory has no host {name:?}")))?;
+        if Selector::PureWorkers.selects(host) {
+            return Ok(host.name.clone());
+        }
+        let why = "no worker: masters and members of etcd are upgraded before all workers, one by one";
+        Err(Failure::usage(format!("{name} is {why}")))
+    };
+    names.iter().map(worker).collect()
+}
+
 /// The name of a stage of the upgrade.
 fn stage(text: &str) -> Result<&'static str, String> {
     let names: Vec<&'static str> = plan::upgrade().iter().map(|stage| stage.name).collect();
     let found = names.iter().find(|name| **name == text).copied();
     found.ok_or_else(|| format!("there is no such stage; they are {}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::fixture::Fixture;
+
+    #[test]
+    fn only_workers_are_chosen() {
+        let fixture = Fixture::new(36);
+        let chosen = |name: &str| workers(&fixture.cluster, &[&name.to_owned()]).map_err(|why| format!("{why:?}"));
+        assert_eq!(chosen("n1").unwrap().len(), 1);
+        for (name, why) in [("m1", "m1 is no worker"), ("e1", "e1 is no worker"), ("x1", "has no host")] {
+            assert!(chosen(name).unwrap_err().contains(why), "{name}");
+        }
+    }
 }
