@@ -28,6 +28,12 @@ impl Failure {
         Self { message: message.into(), code: 1 }
     }
 
+    /// A failed run with several reasons, each told as one: 1.
+    pub fn all(reasons: impl IntoIterator<Item = impl ToString>) -> Self {
+        let reasons: Vec<_> = reasons.into_iter().map(|reason| reason.to_string()).collect();
+        Self::new(reasons.join("\nerror: "))
+    }
+
     /// Wrong usage that clap cannot see: 64.
     pub fn usage(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 64 }

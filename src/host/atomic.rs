@@ -85,6 +85,11 @@ pub fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// Writes everything in the file system of `directory` to disk: one sync for many files.
+pub fn sync_file_system(directory: &Path) -> io::Result<()> {
+    Ok(nix::unistd::syncfs(File::open(directory)?)?)
+}
+
 /// Whether `name` is one of ours, not a file of the host.
 pub fn is_ours(name: &str) -> bool {
     name.starts_with(PREFIX)

@@ -175,9 +175,8 @@ fn prune(machine: &Machine, current: &str) -> io::Result<()> {
         }
     }
     others.sort_unstable_by(|one, other| other.cmp(one));
-    let of_this =
-        |(_, name): &(SystemTime, OsString)| before(name).is_some_and(|one| Some(one) == before(current.as_ref()));
-    let first = others.iter().rposition(of_this);
+    let image = before(current.as_ref());
+    let first = others.iter().rposition(|(_, name)| image.is_some() && before(name) == image);
     for (index, (_, name)) in others.into_iter().enumerate().skip(KEPT - 1) {
         if first == Some(index) {
             continue;

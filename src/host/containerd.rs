@@ -16,6 +16,8 @@ use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 use tower::service_fn;
 
+use super::machine::found;
+
 /// The namespace of everything that the kubelet runs.
 const NAMESPACE: &str = "k8s.io";
 const LIST: &str = "/containerd.services.images.v1.Images/List";
@@ -204,10 +206,10 @@ pub(super) fn forget(socket: &Path, names: &[String], boot: SystemTime) -> io::R
     let listed: ListLeasesResponse = call(socket, LEASES, Plain {})?;
     let now = SystemTime::now();
     for lease in listed.leases.into_iter().filter(|lease| is_left_over(lease, boot, now)) {
-        gone(call(socket, END_LEASE, EndLeaseRequest { id: lease.id }))?;
+        found(call::<_, Plain>(socket, END_LEASE, EndLeaseRequest { id: lease.id }))?;
     }
     for name in names {
-        gone(call(socket, DELETE, DeleteImageRequest { name: name.clone(), sync: true }))?;
+        found(call::<_, Plain>(socket, DELETE, DeleteImageRequest { name: name.clone(), sync: true }))?;
     }
     Ok(())
 }
@@ -215,13 +217,6 @@ pub(super) fn forget(socket: &Path, names: &[String], boot: SystemTime) -> io::R
 /// Where the clock went back with the boot, what is from before it seems to be from later than now.
 fn is_left_over(lease: &Lease, boot: SystemTime, now: SystemTime) -> bool {
     lease.created_at.as_ref().is_some_and(|at| at.time() < boot || at.time() > now + Duration::from_secs(60))
-}
-
-fn gone(answer: io::Result<Plain>) -> io::Result<()> {
-    match answer {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// One call, on a runtime of its own: the caller is a thread for work that blocks.

@@ -7,11 +7,9 @@ use std::path::{Component, Path, PathBuf};
 
 use super::blobs::Blobs;
 use super::digest::{self, is_sha256};
+use super::document;
 use super::oci::Index;
 use super::{Blob, ImageError};
-
-/// Largest index that is read.
-const INDEX_LIMIT: u64 = 4 << 20;
 
 /// Unpacks the archive `file` below `directory`, and returns the layout. Blobs that are there from an earlier time stay:
 /// the directory is named after the index, so that another archive gets another one.
@@ -120,7 +118,7 @@ fn contents(archive: &mut File) -> io::Result<Contents> {
         match names[..] {
             ["index.json"] => {
                 let mut bytes = Vec::new();
-                entry.take(INDEX_LIMIT).read_to_end(&mut bytes)?;
+                entry.take(document::LIMIT).read_to_end(&mut bytes)?;
                 contents.index = Some(bytes);
             }
             ["blobs", "sha256", name] if is_sha256(name) => {

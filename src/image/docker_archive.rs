@@ -12,10 +12,7 @@ use super::blobs::Blobs;
 use super::build::{manifest_of, pack_again};
 use super::layout::Layout;
 use super::oci::{self, Config, Descriptor, Index};
-use super::{Blob, ClusterImage, Component, ImageError, archive, digest, read};
-
-/// Largest document that is read.
-const DOCUMENT_LIMIT: u64 = 4 << 20;
+use super::{Blob, ClusterImage, Component, ImageError, archive, digest, document, read};
 
 /// An entry of `manifest.json`.
 #[derive(Debug, Deserialize)]
@@ -68,7 +65,7 @@ impl Contents {
     fn document(&mut self, name: &str) -> Result<Vec<u8>, ImageError> {
         let path = self.path.clone();
         let mut bytes = Vec::new();
-        self.part(name)?.take(DOCUMENT_LIMIT).read_to_end(&mut bytes).map_err(ImageError::io("read", &path))?;
+        self.part(name)?.take(document::LIMIT).read_to_end(&mut bytes).map_err(ImageError::io("read", &path))?;
         Ok(bytes)
     }
 

@@ -3,6 +3,9 @@
 use super::Architecture;
 use super::oci::{Descriptor, Index, Manifest};
 
+/// Largest document that is read: bytes. That of a cluster image has a few thousand.
+pub(super) const LIMIT: u64 = 4 << 20;
+
 /// A document that a reference leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Document {

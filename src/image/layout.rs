@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::ImageError;
 use super::blobs::Blobs;
+use super::document;
 use super::oci::{self, Descriptor, Index};
 use super::signature::is_signature_tag;
 use super::small;
-
-/// Largest index that is read.
-const INDEX_LIMIT: u64 = 4 << 20;
 
 /// A directory in OCI image layout.
 #[derive(Debug, Clone)]
@@ -96,7 +94,7 @@ pub(super) fn name_of(descriptor: &Descriptor) -> Option<&str> {
 /// The index of the layout in `directory`; `None` when there is none yet.
 pub(super) fn index_of(directory: &Path) -> Result<Option<Index>, ImageError> {
     let path = directory.join("index.json");
-    let bytes = match small::read(&path, INDEX_LIMIT) {
+    let bytes = match small::read(&path, document::LIMIT) {
         Ok(bytes) => bytes,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);

@@ -7,9 +7,6 @@ use super::document::{self, Document};
 use super::oci::{self, Descriptor, Manifest};
 use super::{Architecture, Blob, ImageError};
 
-/// Manifests and configs are small; what is larger is something else, and is not read into memory.
-const DOCUMENT_LIMIT: u64 = 4 << 20;
-
 /// Which variants of an image with several are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Variants {
@@ -144,7 +141,7 @@ pub(super) fn document(
     descriptor: &Descriptor,
 ) -> Result<Vec<u8>, ImageError> {
     let blob = blob_of(descriptor, reference, what)?;
-    if blob.size > DOCUMENT_LIMIT {
+    if blob.size > document::LIMIT {
         let reason = format!("{what} has {} bytes, which no cluster image needs", blob.size);
         return Err(unsuitable(reference, reason));
     }

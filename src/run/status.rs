@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::api::ApiAccess;
 use super::fleet::{Fleet, Member};
 use super::install::OtherVersions;
-use super::lock;
 use super::subject::Subject;
 use super::survey::Survey;
-use crate::cluster::{Endpoint, Role};
+use super::{gate, lock};
+use crate::cluster::Role;
 use crate::host::protocol::{CertificateDates, Failure, Holder, Probe, Probed};
 use crate::pki::Renewal;
 
@@ -148,9 +148,7 @@ async fn look(member: &Member) -> Result<HostStatus, Failure> {
         });
     }
     if host.roles.contains(Role::ControlPlane) {
-        let address = SocketAddr::new(host.address, Endpoint::APISERVER_PORT);
-        let probe = Probe::Https { url: format!("https://{address}/readyz") };
-        status.apiserver = Some(answer(&member.probe(probe).await?, "ready"));
+        status.apiserver = Some(answer(&member.probe(gate::readyz(member)).await?, "ready"));
     }
     if host.roles.is_node() {
         let probe = Probe::Http { url: "http://127.0.0.1:10248/healthz".into() };

@@ -41,7 +41,7 @@ impl Args {
         }
         let damaged = looked.iter().filter_map(|(file, whole)| Some((file, whole.as_ref().err()?)));
         let damaged: Vec<_> = damaged.map(|(file, damage)| format!("{}: {damage}", file.display())).collect();
-        if damaged.is_empty() { Ok(Exit::Done) } else { Err(Failure::new(damaged.join("\nerror: "))) }
+        if damaged.is_empty() { Ok(Exit::Done) } else { Err(Failure::all(damaged)) }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::{Exit, Failure, block_on};
 use super::{Output, RegistryArgs, megabytes, with_progress};
 use crate::cluster::{ImageReference, Role};
-use crate::image::{self, Access, Architecture, ComponentKind, ImageError, Location, OpenImage};
+use crate::image::{self, Access, Architecture, ComponentKind, Location, OpenImage};
 use crate::report;
 
 /// Show what a cluster image contains
@@ -33,7 +33,7 @@ impl Args {
             match Location::parse(image.reference())? {
                 // What was unpacked of it before says nothing about the file.
                 location @ Location::Archive { .. } => {
-                    block_on(image::verify(&location, &access))?.map(drop).map_err(|errors| all(&errors))?;
+                    block_on(image::verify(&location, &access))?.map(drop).map_err(Failure::all)?;
                 }
                 _ => verify(&image)?,
             }
@@ -50,11 +50,7 @@ impl Args {
 fn verify(image: &OpenImage) -> Result<(), Failure> {
     let failures = image.manifest.components.iter().filter_map(|component| image.verify(&component.blob).err());
     let failures: Vec<_> = failures.collect();
-    if failures.is_empty() { Ok(()) } else { Err(all(&failures)) }
-}
-
-fn all(errors: &[ImageError]) -> Failure {
-    Failure::new(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nerror: "))
+    if failures.is_empty() { Ok(()) } else { Err(Failure::all(failures)) }
 }
 
 fn as_table(image: &OpenImage) -> String {

@@ -31,10 +31,7 @@ impl Args {
                 report::print(&format!("{location}\n{}\n{} parts, {size}: good{signed}", good.digest, good.parts));
                 Ok(Exit::Done)
             }
-            Err(errors) => {
-                let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
-                Err(Failure::new(texts.join("\nerror: ")))
-            }
+            Err(errors) => Err(Failure::all(errors)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A component's files, unpacked from its layer. A marker inside the directory says from which layer, and lists every
 //! file with its size and time of change: nothing is hashed again while they match.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -101,8 +101,7 @@ impl Component {
         layer::read(&cx.machine, &title, &self.blob, |archive| unpack(&title, archive, prefix, beside))?;
         let mut marker = format!("{}\n", self.blob.sha256);
         let marked = list(beside, Path::new(""), &mut marker).and_then(|()| fs::write(beside.join(MARKER), marker));
-        // One sync for all of its files, instead of one for each.
-        let synced = marked.and_then(|()| File::open(beside)).and_then(|file| Ok(nix::unistd::syncfs(file)?));
+        let synced = marked.and_then(|()| atomic::sync_file_system(beside));
         synced.map_err(|error| Failure::writing(&title, &error, beside))
     }
 }

@@ -2,13 +2,13 @@
 //! layer it came, so that a rebuilt image with an old reference is imported again.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
+use super::super::atomic;
 use super::super::command::Command;
 use super::super::containerd::Images as KnownImages;
 use super::super::layer::{self, Archive, malformed};
@@ -130,7 +130,7 @@ impl Images {
 
     /// The label says that an image is whole, so all of it must be on the disk before.
     fn sync(&self, cx: &Context) -> Result<(), Failure> {
-        let synced = File::open(cx.machine.root.at(ROOT)).and_then(|file| Ok(nix::unistd::syncfs(file)?));
+        let synced = atomic::sync_file_system(&cx.machine.root.at(ROOT));
         synced.map_err(|error| self.failed(&format!("writing {ROOT} to the disk"), error))
     }
 

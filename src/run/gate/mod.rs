@@ -118,7 +118,7 @@ pub(super) async fn kubelets(run: &Execution<'_>, counts: impl Fn(&Host) -> bool
 }
 
 /// What asks a master's own API server.
-fn readyz(member: &Member) -> Probe {
+pub(super) fn readyz(member: &Member) -> Probe {
     let address = SocketAddr::new(member.host.address, Endpoint::APISERVER_PORT);
     Probe::Https { url: format!("https://{address}/readyz") }
 }

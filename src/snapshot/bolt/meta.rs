@@ -48,6 +48,14 @@ impl Meta {
         Ok(meta)
     }
 
+    /// Refuses a page that is not there, and the two meta pages themselves: nothing leads to them.
+    pub(super) fn check_holds(&self, number: u64) -> Result<(), Damage> {
+        if (2..self.pages).contains(&number) {
+            return Ok(());
+        }
+        Err(Damage::page(number, format!("there is no such page among {}", self.pages)))
+    }
+
     /// The meta page at `offset`; `None` where what is there is none.
     fn read(source: &(impl Source + ?Sized), offset: u64, length: u64) -> Result<Option<Self>, Damage> {
         let mut page = [0; header::LENGTH + META];

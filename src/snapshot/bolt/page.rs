@@ -37,9 +37,7 @@ pub(super) struct Elements {
 
 /// That page `number` lists free pages, as the meta page says.
 pub(super) fn check_freelist(source: &(impl Source + ?Sized), meta: &Meta, number: u64) -> Result<(), Damage> {
-    if number < 2 || number >= meta.pages {
-        return Err(Damage::page(number, format!("there is no such page among {}", meta.pages)));
-    }
+    meta.check_holds(number)?;
     let mut bytes = [0; header::LENGTH];
     source.read_at(&mut bytes, number * meta.page_size)?;
     let Header { number: own, kind, overflow, .. } = Header::parse(&bytes);
@@ -52,9 +50,7 @@ pub(super) fn check_freelist(source: &(impl Source + ?Sized), meta: &Meta, numbe
 impl Page {
     /// Reads page `number`, which takes as many pages as its header says.
     pub(super) fn read(source: &(impl Source + ?Sized), meta: &Meta, number: u64) -> Result<Self, Damage> {
-        if number < 2 || number >= meta.pages {
-            return Err(Damage::page(number, format!("there is no such page among {}", meta.pages)));
-        }
+        meta.check_holds(number)?;
         let offset = number * meta.page_size;
         let size = usize::try_from(meta.page_size).map_err(|_| Damage::page(number, "its size"))?;
         let mut content = vec![0; size];
