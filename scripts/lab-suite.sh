@@ -15,11 +15,11 @@ if [ "$KUBEWRIGHT_LAB_SUITE" = soak ]; then
     export KUBEWRIGHT_PROBER="$PWD/target/$target/release/examples/prober"
     export KUBEWRIGHT_IMAGE_NEXT="$images/debian-12-updates"
     export KUBEWRIGHT_IMAGE_MINOR="$images/debian-12-minor"
-    for component in kube-apiserver kubelet etcd; do
+    for component in kube-apiserver kube-proxy kubelet etcd; do
         spec=$(images/debian-12/sabotage.sh "$component")
         "$KUBEWRIGHT_BIN" image build "$spec" -o "oci:$images/broken-$component" >/dev/null
     done
-    export KUBEWRIGHT_IMAGE_BROKEN_APISERVER="$images/broken-kube-apiserver"
+    export KUBEWRIGHT_IMAGE_BROKEN_APISERVER="$images/broken-kube-apiserver" KUBEWRIGHT_IMAGE_BROKEN_PROXY="$images/broken-kube-proxy"
     export KUBEWRIGHT_IMAGE_BROKEN_KUBELET="$images/broken-kubelet" KUBEWRIGHT_IMAGE_BROKEN_ETCD="$images/broken-etcd"
 fi
 # The message of a failed scenario says all; the stack of the test runner does not help.

@@ -2,6 +2,7 @@
 # sabotage.sh COMPONENT: makes COMPONENT of debian-12-updates anew, so that no host gets well with it, and prints the path of
 # a spec in the cache that is like debian-12-updates but for that: what an upgrade does then is to be tried, too.
 #   kube-apiserver  tells why, and exits
+#   kube-proxy      the same
 #   kubelet         lives and is healthy, but its node never gets Ready: it asks for the API where nobody listens
 #   etcd            refuses the data directory, in etcd's own words, and exits
 # Their version, and the tag of the image, end in "broken". Needs what debian-12.sh has made for debian-12-updates.
@@ -17,18 +18,18 @@ files=$work/files
 mkdir -p "$files/bin"
 
 case $component in
-    kube-apiserver)
+    kube-apiserver | kube-proxy)
         version=v1.20.2+broken
-        source="program: [{file: debian-12/broken/kube-apiserver/bin/kube-apiserver, to: usr/local/bin/kube-apiserver}]"
+        source="program: [{file: debian-12/broken/$component/bin/$component, to: usr/local/bin/$component}]"
         # The container has no shell.
         cat >"$work/program.c" <<'END'
 #include <stdio.h>
 int main(void) {
-    fputs("Error: [sabotaged: this kube-apiserver tells why it does not start, and exits]\n", stderr);
+    fputs("Error: [sabotaged: this " COMPONENT " tells why it does not start, and exits]\n", stderr);
     return 1;
 }
 END
-        gcc -static -Os -o "$files/bin/kube-apiserver" "$work/program.c"
+        gcc -static -Os -DCOMPONENT="\"$component\"" -o "$files/bin/$component" "$work/program.c"
         ;;
     kubelet)
         version=v1.20.2+broken
@@ -64,7 +65,7 @@ exit 1
 END
         chmod 0755 "$files/bin/etcd"
         ;;
-    *) echo "sabotage.sh: $component is none of kube-apiserver, kubelet, etcd" >&2; exit 64 ;;
+    *) echo "sabotage.sh: $component is none of kube-apiserver, kube-proxy, kubelet, etcd" >&2; exit 64 ;;
 esac
 
 # Within the component alone: its version, its tag (where a "+" cannot be), and where its files come from.

@@ -139,8 +139,7 @@ impl Args {
                 report::print(&format!("{} changed in {seconds:.1} s", summary.changed));
                 match (self.pause(), self.rollback, &self.image) {
                     (Pause::Never, true, _) => report::print(&format!(
-                        "next: set spec.image to the image that the cluster ran before, then kubewright install{flags}: it \
-                         brings back the cluster's own objects"
+                        "next: set spec.image to the image that the cluster ran before, then kubewright status{flags}"
                     )),
                     (Pause::Never, false, Some(image)) => {
                         report::print(&format!("next: set spec.image to {image} in the inventory"));

@@ -128,6 +128,15 @@ impl Api {
         }
     }
 
+    /// The object of that name, where there is one.
+    pub(super) async fn find(&self, path: &str, object: &str, name: &str) -> Result<Option<Value>, KubeError> {
+        match self.send(path, object, Operation::Read { name }).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Every object of a list, page by page: a thousand nodes make tens of megabytes.
     pub(super) async fn list(&self, path: &str, object: &str, params: ListParams) -> Result<Vec<Value>, KubeError> {
         let mut params = params.limit(500);

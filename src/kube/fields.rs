@@ -113,6 +113,46 @@ fn covers_item(key: &str, fields: &Value, wanted: &[Value], live: &[Value]) -> b
     }
 }
 
+/// The object as we applied it: the fields that are ours, with the values that they have now.
+pub(super) fn owned(live: &Value) -> Option<Value> {
+    let (api_version, fields) = ours(live)?;
+    let mut owned = select(fields, live);
+    owned["apiVersion"] = api_version.into();
+    owned["kind"] = live["kind"].clone();
+    for key in ["name", "namespace"] {
+        if let Some(value) = live["metadata"].get(key) {
+            owned["metadata"][key] = value.clone();
+        }
+    }
+    Some(owned)
+}
+
+/// The part of `live` that a tree of fields covers.
+fn select(fields: &Value, live: &Value) -> Value {
+    let children: Vec<_> = fields.as_object().into_iter().flatten().filter(|(key, _)| *key != ".").collect();
+    if children.is_empty() {
+        return live.clone();
+    }
+    let field = |(key, fields): &(&String, &Value)| {
+        let name = key.strip_prefix("f:")?;
+        Some((name.to_owned(), select(fields, live.get(name)?)))
+    };
+    let item = |(key, fields): &(&String, &Value)| {
+        let (kind, selector) = key.split_at_checked(2)?;
+        let selector: Value = serde_json::from_str(selector).ok()?;
+        let is = |item: &&Value| match (kind, &selector) {
+            ("k:", Value::Object(keys)) => keys.iter().all(|(key, value)| item.get(key) == Some(value)),
+            ("v:", value) => *item == value,
+            _ => false,
+        };
+        Some(select(fields, live.as_array()?.iter().find(is)?))
+    };
+    match live {
+        Value::Array(_) => children.iter().filter_map(item).collect(),
+        _ => Value::Object(children.iter().filter_map(field).collect()),
+    }
+}
+
 /// Whether there is no value in it anywhere.
 fn is_hollow(value: &Value) -> bool {
     value.as_object().is_some_and(|fields| fields.values().all(is_hollow))
@@ -252,6 +292,20 @@ mod tests {
         live["metadata"]["labels"]["theirs"] = json!("x");
         live["spec"]["minReadySeconds"] = json!(5);
         assert!(in_sync(&wanted(), &live));
+    }
+
+    #[test]
+    fn what_we_own_is_what_we_applied() {
+        let mut changed = live();
+        changed["metadata"]["labels"]["theirs"] = json!("x");
+        changed["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap().insert(0, json!({"name": "theirs"}));
+        let owned = owned(&changed).unwrap();
+        assert_eq!(owned, wanted());
+        assert!(in_sync(&owned, &changed));
+        let sets = json!({"metadata": {"finalizers": ["theirs", "a"], "managedFields": [{"manager": "kubewright",
+            "operation": "Apply", "apiVersion": "v1", "fieldsV1": {"f:metadata": {"f:finalizers": {"v:\"a\"": {}}}}}]}});
+        assert_eq!(super::owned(&sets).unwrap()["metadata"], json!({"finalizers": ["a"]}));
+        assert!(super::owned(&json!({"metadata": {"name": "not ours"}})).is_none());
     }
 
     #[test]

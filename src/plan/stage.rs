@@ -69,7 +69,7 @@ pub enum Work {
     Distribute,
     /// Save a verified snapshot of etcd on one member, and each host's configuration and keys on the host.
     Backup,
-    /// Remember what these parts are now, so that it can be put back.
+    /// Remember what these parts and the cluster's objects are now, so that it can be put back.
     Keep(&'static [Part]),
     /// Bring these parts of a host's state about.
     Converge(&'static [Part]),
@@ -79,6 +79,8 @@ pub enum Work {
     Access,
     /// Apply the cluster's objects.
     Objects,
+    /// Apply the cluster's objects as they were before the upgrade that is taken back.
+    PutObjectsBack,
     /// Labels and taints of nodes.
     Nodes,
     /// Nothing but the gate.
@@ -95,6 +97,7 @@ impl Work {
             | Self::Keep(_)
             | Self::Access
             | Self::Objects
+            | Self::PutObjectsBack
             | Self::Nodes
             | Self::Prove => &[],
         }

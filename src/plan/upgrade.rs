@@ -60,7 +60,10 @@ pub fn rollback() -> Vec<Stage> {
         stage("control-plane", &["controllers"],   masters,     Work::Converge(&[Pki, ControlPlane]),        Pace::Careful("kubelet.service"), Some(Gate::ApiServersReady)),
         stage("etcd",          &["control-plane"], members,     Work::Converge(&[Pki, Etcd]),                Pace::Careful("etcd.service"),    Some(Gate::EtcdHealthy)),
         stage("programs",      &["etcd"],          Everyone,    Work::Converge(&[Binaries]),                 together, None),
-        stage("nodes",         &["programs"],      Api,         Work::Prove,                                 together, Some(Gate::NodesReady)),
+        // By now an API server answers, whatever had become of them.
+        stage("objects",       &["programs"],      Api,         Work::PutObjectsBack,                        together, None),
+        stage("nodes",         &["objects"],       Api,         Work::Prove,                                 together, Some(Gate::NodesReady)),
+        stage("add-ons",       &["nodes"],         Api,         Work::Prove,                                 together, Some(Gate::WorkloadsAvailable)),
     ]
 }
 

@@ -55,7 +55,7 @@ impl Execution<'_> {
         if self.cluster.hosts.iter().any(|host| stages.iter().any(|stage| self.concerns(stage, host))) {
             return BTreeSet::new();
         }
-        let at_the_api = [Work::Access, Work::Objects, Work::Nodes, Work::Prove];
+        let at_the_api = [Work::Access, Work::Objects, Work::PutObjectsBack, Work::Nodes, Work::Prove];
         stages.iter().filter(|stage| !at_the_api.contains(&stage.work)).map(|stage| stage.name).collect()
     }
 
@@ -84,11 +84,11 @@ impl Execution<'_> {
             && match stage.work {
                 Work::Converge(parts) => self.survey.differs(&host.name, parts),
                 // A host that stays as it is must forget what it was before an earlier upgrade: a way back takes all of them.
-                Work::Keep(_) => self.survey.changes.values().any(|changes| !changes.is_empty()),
+                Work::Keep(_) => self.survey.changes_hosts(),
                 Work::Roll(parts) => self.survey.differs(&host.name, parts) && self.rolling.includes(stage, host),
                 Work::Backup => self.survey.changes.get(&host.name).is_some_and(|changes| !changes.is_empty()),
                 Work::Distribute => !self.blobs(host).is_empty(),
-                Work::Access | Work::Objects | Work::Nodes | Work::Prove => false,
+                Work::Access | Work::Objects | Work::PutObjectsBack | Work::Nodes | Work::Prove => false,
             }
     }
 
@@ -130,8 +130,10 @@ impl Execution<'_> {
 
     async fn at_the_api(&self, stage: &Stage) -> Result<usize, Vec<HostFailure>> {
         match stage.work {
+            Work::Keep(_) if self.survey.changes_hosts() => self.keep_objects().await,
             Work::Access => self.api.apply_access(&self.survey.objects, stage.name, self.events).await,
             Work::Objects => self.api.apply_objects(&self.survey.objects, stage.name, self.events).await,
+            Work::PutObjectsBack => self.put_objects_back(stage).await,
             Work::Nodes => self.api.apply_nodes(&self.survey.nodes, stage.name, self.events).await,
             Work::Roll(parts) => self.open_finished(stage, parts).await,
             _ => Ok(0),
@@ -220,7 +222,7 @@ impl Execution<'_> {
             }
             Work::Keep(parts) => self.keep(parts, member).await,
             Work::Backup => self.back_up(stage, member).await,
-            Work::Distribute | Work::Access | Work::Objects | Work::Nodes | Work::Prove => Ok(0),
+            Work::Distribute | Work::Access | Work::Objects | Work::PutObjectsBack | Work::Nodes | Work::Prove => Ok(0),
         }
     }
 

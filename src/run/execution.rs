@@ -7,6 +7,7 @@ use super::fleet::Fleet;
 use super::rolling::Rolling;
 use super::survey::Survey;
 use crate::cluster::{Cluster, KubeVersion};
+use crate::host::protocol::Upgrade;
 use crate::image::OpenImage;
 use crate::report::Events;
 
@@ -22,6 +23,8 @@ pub(super) struct Execution<'a> {
     pub(super) replaced: BTreeMap<String, String>,
     /// How it goes through nodes.
     pub(super) rolling: Rolling,
+    /// The upgrade that it makes or takes back: under this name everything is kept of before.
+    pub(super) upgrade: Upgrade,
     /// Name of the backup that it makes, where it makes one.
     pub(super) backup: String,
 }

@@ -10,7 +10,7 @@ use super::rolling::Rolling;
 use super::subject::{Subject, connect};
 use super::survey::Survey;
 use super::{checkpoint, lock, preflight};
-use crate::host::protocol::Change;
+use crate::host::protocol::{Change, Upgrade};
 use crate::pki::Renewal;
 use crate::plan as stages;
 use crate::report::{Event, Events};
@@ -131,9 +131,9 @@ pub async fn install(
     let (cluster, image) = (subject.cluster, subject.image);
     let replaced = api.pods_to_replace(&survey).await;
     let rolling = Rolling::of(&cluster.upgrade);
-    let backup = String::new();
-    let execution =
-        Execution { cluster, image, fleet: &fleet, survey: &survey, api: &api, events, replaced, rolling, backup };
+    let (upgrade, backup) = (Upgrade { to: image.digest.clone() }, String::new());
+    let (fleet, survey, api) = (&fleet, &survey, &api);
+    let execution = Execution { cluster, image, fleet, survey, api, events, replaced, rolling, upgrade, backup };
     finish(execution.run(&stages::install()).await, began, events)
 }
 

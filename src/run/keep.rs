@@ -2,22 +2,38 @@
 
 use super::etcd;
 use super::execution::Execution;
+use super::failure::HostFailure;
 use super::fleet::{Member, unexpected};
 use crate::cluster::Role;
 use crate::desired::state::Part;
-use crate::host::protocol::{Failure, Reply, ToAgent, Upgrade};
+use crate::host::protocol::{Failure, Reply, ToAgent};
+use crate::kube::Api;
 use crate::plan::{Gate, Stage};
 
 impl Execution<'_> {
     /// Has a host remember what `parts` are now. Nothing counts as changed by that.
     pub(super) async fn keep(&self, parts: &[Part], member: &Member) -> Result<usize, Failure> {
         let what = "keep what the host runs now";
-        let upgrade = Upgrade { to: self.image.digest.clone() };
+        let upgrade = self.upgrade.clone();
         let parts = self.parts(parts, &member.host);
         match member.ask(what, ToAgent::Keep { upgrade, parts }).await? {
             Reply::Done => Ok(0),
             other => Err(unexpected(what, &other)),
         }
+    }
+
+    /// Has the API remember what the cluster's objects are now; nothing counts as changed by that. The hosts keep theirs
+    /// after it: where they know of an upgrade, the API does.
+    pub(super) async fn keep_objects(&self) -> Result<usize, Vec<HostFailure>> {
+        let keep = async |api: &Api| api.keep_objects(&self.upgrade.to, &self.survey.objects).await;
+        self.api.call("keep the cluster's objects", keep).await.map(|()| 0)
+    }
+
+    /// Applies what is kept of the cluster's objects.
+    pub(super) async fn put_objects_back(&self, stage: &Stage) -> Result<usize, Vec<HostFailure>> {
+        let kept = async |api: &Api| api.kept_objects(&self.upgrade.to).await;
+        let objects = self.api.call("read what is kept of the cluster's objects", kept).await?;
+        self.api.apply_objects(&objects, stage.name, self.events).await
     }
 
     /// Copies a host's configuration and keys aside, and on one member of etcd saves a snapshot.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::api::ApiAccess;
 use super::failure::HostFailure;
-use crate::cluster::{Drain, Evictable, HostName};
+use crate::cluster::{Drain, Evictable, HostName, Network};
 use crate::host::protocol::Failure;
 use crate::kube::{Api, Canary, DrainOptions, EmptyDirs, GracePeriod, KubeError, NodeExpected, UnmanagedPods, Watch};
 use crate::report::{Event, Events};
@@ -69,9 +69,23 @@ impl ApiAccess<'_> {
         self.call("uncordon", async |api| api.uncordon_ours(node.as_str()).await).await.map(drop)
     }
 
+    /// The host that canaries reach for: the API's own service, by its name where the cluster has a DNS, by its address
+    /// where it has none.
+    pub(super) async fn canary_service(&self, network: &Network) -> Result<Option<String>, String> {
+        if let Some(dns) = network.dns_service_address() {
+            let look = self.call("look for the cluster's DNS", async |api| api.serves_dns(dns).await).await;
+            if look.map_err(|failures| lines(&failures).join("; "))? {
+                // Not the whole name: that pods search the cluster's domains is to be proven, too.
+                return Ok(Some("kubernetes.default".into()));
+            }
+        }
+        Ok(network.api_service_address().map(|address| address.to_string()))
+    }
+
     /// Has the scheduler put a pod on a node that reaches for `service` and serves its node's name.
-    pub(super) async fn start_canary(&self, node: &HostName, image: &str, service: &str) -> Result<(), String> {
-        let start = async |api: &Api| api.canary_start(node.as_str(), image, Some((service, HTTPS))).await;
+    pub(super) async fn start_canary(&self, node: &HostName, image: &str, service: Option<&str>) -> Result<(), String> {
+        let service = service.map(|service| (service, HTTPS));
+        let start = async |api: &Api| api.canary_start(node.as_str(), image, service).await;
         self.call("start a canary", start).await.map_err(|failures| lines(&failures).join("; "))
     }
 

@@ -85,6 +85,11 @@ impl Survey {
         changes.filter_map(|(host, resource)| Some(format!("{}-{host}", manifest(resource)?))).collect()
     }
 
+    /// Whether any host has something to change.
+    pub fn changes_hosts(&self) -> bool {
+        self.changes.values().any(|changes| !changes.is_empty())
+    }
+
     /// Whether `host` has something to change in any of `parts`.
     pub fn differs(&self, host: &HostName, parts: &[Part]) -> bool {
         self.changes.get(host).is_some_and(|changes| changes.iter().any(|part| parts.contains(&part.part)))

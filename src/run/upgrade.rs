@@ -98,8 +98,8 @@ pub async fn upgrade(subject: &Subject<'_>, request: &Request<'_>, events: &Even
     let replaced = api.pods_to_replace(&survey).await;
     let rolling = request.rolling.clone();
     let backup = format!("{}-before-{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"), image.manifest.name);
-    let execution =
-        Execution { cluster, image, fleet: &fleet, survey: &survey, api: &api, events, replaced, rolling, backup };
+    let (upgrade, fleet, survey, api) = (Upgrade { to: image.digest.clone() }, &fleet, &survey, &api);
+    let execution = Execution { cluster, image, fleet, survey, api, events, replaced, rolling, upgrade, backup };
     let preview = execution.preview(&list, path, warnings).await;
     if preview.order.is_empty() && !preview.path.changes() {
         // A killed run may have left a node cordoned, or the cluster's objects to be applied.
@@ -137,12 +137,12 @@ pub async fn rollback(subject: &Subject<'_>, request: &Request<'_>, events: &Eve
     let survey = Survey::take(cluster, &image.manifest, &fleet, subject.state, Renewal::Due).await?;
     let kept = fleet.each(|_| true, async |member| put_back::kept(member).await).await;
     let kept = kept.all().map_err(RunError::Failed)?;
-    of_one_upgrade(&kept)?;
+    let upgrade = of_one_upgrade(&kept)?;
     let states: BTreeMap<_, _> = kept.into_iter().map(|(host, (_, parts))| (host, HostState { parts })).collect();
-    if states.values().all(|state| state.parts.is_empty()) {
+    let Some(upgrade) = upgrade else {
         let why = "no host has anything kept of an upgrade";
         return Err(HostFailure::cluster("roll back", why).hint("there is nothing to return to").into());
-    }
+    };
     let survey = survey.against(&fleet, states).await?;
     let kept = survey.states.iter().map(|(host, state)| (host.clone(), set_to_run::versions(state))).collect();
     let path = Path::back(cluster, &survey.facts, &kept);
@@ -153,8 +153,8 @@ pub async fn rollback(subject: &Subject<'_>, request: &Request<'_>, events: &Eve
     let api = ApiAccess::new(cluster, &fleet, &survey.keys);
     let replaced = api.pods_to_replace(&survey).await;
     let (rolling, backup) = (request.rolling.clone(), String::new());
-    let execution =
-        Execution { cluster, image, fleet: &fleet, survey: &survey, api: &api, events, replaced, rolling, backup };
+    let (fleet, survey, api) = (&fleet, &survey, &api);
+    let execution = Execution { cluster, image, fleet, survey, api, events, replaced, rolling, upgrade, backup };
     let list = request.pause.cut(stages::rollback());
     let preview = execution.preview(&list, path, Vec::new()).await;
     if !preview.order.is_empty() && !(request.confirm)(&preview) {
@@ -162,14 +162,17 @@ pub async fn rollback(subject: &Subject<'_>, request: &Request<'_>, events: &Eve
     }
     let summary = finish(execution.run(&list).await, began, events)?;
     if request.pause == Pause::Never && request.rolling.only.is_none() {
-        forget(&fleet).await?;
+        forget(fleet).await?;
+        api.call("forget what was kept of the cluster's objects", async |api| api.forget_objects().await)
+            .await
+            .map_err(RunError::Failed)?;
     }
     Ok(if summary.changed == 0 { Outcome::Nothing } else { Outcome::Done(summary) })
 }
 
 /// An upgrade that was cut off while hosts were keeping what they are has changed nothing yet; but some hosts still hold
 /// what they were before the one before, and to put those back would tear the cluster apart.
-fn of_one_upgrade<T>(kept: &BTreeMap<HostName, (Option<Upgrade>, T)>) -> Result<(), HostFailure> {
+fn of_one_upgrade<T>(kept: &BTreeMap<HostName, (Option<Upgrade>, T)>) -> Result<Option<Upgrade>, HostFailure> {
     let mut hosts: BTreeMap<&Upgrade, Vec<&str>> = BTreeMap::new();
     for (host, (upgrade, _)) in kept {
         if let Some(upgrade) = upgrade {
@@ -177,7 +180,7 @@ fn of_one_upgrade<T>(kept: &BTreeMap<HostName, (Option<Upgrade>, T)>) -> Result<
         }
     }
     if hosts.len() <= 1 {
-        return Ok(());
+        return Ok(hosts.into_keys().next().cloned());
     }
     let groups: Vec<_> = hosts
         .iter()
@@ -208,7 +211,9 @@ mod tests {
             let names = ["m1", "m2", "n1"].map(|name| HostName::parse(name).unwrap());
             names.into_iter().zip(goals.map(|to| (to.map(|to| Upgrade { to: to.to_owned() }), ()))).collect()
         };
-        assert!(of_one_upgrade(&kept([Some("b"), None, Some("b")])).is_ok());
+        let upgrade = of_one_upgrade(&kept([Some("b"), None, Some("b")])).unwrap();
+        assert_eq!(upgrade, Some(Upgrade { to: "b".into() }));
+        assert_eq!(of_one_upgrade(&kept([None, None, None])).unwrap(), None);
         let error = of_one_upgrade(&kept([Some("c"), Some("b"), Some("c")])).unwrap_err().to_string();
         assert!(error.contains("m2 before the upgrade to b; m1, n1 before the upgrade to c"), "{error}");
     }

@@ -4,7 +4,8 @@
 //!
 //! Every request has a connection of its own. Only what fails before the request could be sent (address, connection,
 //! TLS) is tried again, and counted; any other failure stands. It ends after `--seconds`; without them with its standard
-//! input, or with SIGTERM. Then it prints one JSON object, with `api` and `service` as far as they were asked for.
+//! input, or with SIGTERM. Then it prints one JSON object, with `api`, `service` and `dns` as far as they
+//! were asked for.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -13,9 +14,11 @@
     reason = "a tool of the tests with a main of its own"
 )]
 
+mod prober_dns;
 mod prober_report;
 mod prober_target;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,6 +27,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use serde_json::{Map, Value, json};
 use tokio::io::AsyncReadExt;
+use tokio::net::UdpSocket;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -47,6 +51,12 @@ struct Options {
     /// Address of a service, such as http://10.96.0.20/
     #[arg(long, value_name = "URL", required_unless_present = "kubeconfig")]
     service: Option<String>,
+    /// Is a DNS server besides that knows this name, and counts the questions
+    #[arg(long, value_name = "NAME=ADDRESS", value_parser = prober_dns::known, requires = "dns_at")]
+    dns: Option<prober_dns::Known>,
+    /// Where: a server of all addresses would answer from another one than it was asked at
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    dns_at: Option<SocketAddr>,
     /// Requests per second to each
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rate: u32,
@@ -104,9 +114,17 @@ async fn run(options: &Options) -> Result<Value, String> {
         let stopped = stopped.clone();
         probes.spawn(async move { (name, target.url(), probe(target, every, stopped).await) });
     }
+    let mut dns = JoinSet::new();
+    if let (Some(known), Some(address)) = (&options.dns, options.dns_at) {
+        let socket = UdpSocket::bind(address).await.map_err(|error| format!("UDP {address}: {error}"))?;
+        dns.spawn(prober_dns::serve(socket, known.clone(), stopped.clone()));
+    }
     ends(options.seconds).await?;
     stop.send_replace(true);
     let mut report = Map::new();
+    while let Some(asked) = dns.join_next().await {
+        report.insert("dns".to_owned(), json!(asked.map_err(|error| format!("the DNS server ended early: {error}"))?));
+    }
     while let Some(probed) = probes.join_next().await {
         let (name, url, series) = probed.map_err(|error| format!("a probe ended early: {error}"))?;
         report.insert(name.to_owned(), json!({"url": url, "result": series.summary()}));

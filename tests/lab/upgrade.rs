@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::world::{Ran, World, eventually};
+use crate::world::{API_NAME, DNS_PORT, Ran, World, eventually};
 
 const HOSTS: [&str; 5] = ["m1", "m2", "m3", "n1", "n2"];
 
@@ -99,6 +99,7 @@ pub(crate) fn an_upgrade_goes_unnoticed(world: &World) {
     let service = workload(world);
     // On a worker: a master of the lab has one processor, which its API server needs.
     let prober = world.prober("n1", &service);
+    let dns = dns_at(world, "n1");
     let ran = upgrade(world, &next, &[], &[]);
     let report = prober.stop();
     let ran = ran.exits(0);
@@ -110,8 +111,27 @@ pub(crate) fn an_upgrade_goes_unnoticed(world: &World) {
     assert_eq!(report["service"]["result"]["failures"], 0, "{report}");
     let rate = report["api"]["result"]["success_rate"].as_f64().unwrap();
     assert!(rate >= 0.999, "{report}");
+    // A pod on every node has searched for the API's short name and found it.
+    let resolved = report["dns"][API_NAME].as_u64().unwrap_or(0);
+    println!("{API_NAME} was asked for {resolved} times");
+    assert!(resolved >= 5, "{report}");
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/workload.yaml");
-    world.kubectl(&["delete", "--wait=false", "-f", manifest]);
+    let both = ["-f", manifest, "-f", dns.to_str().unwrap()];
+    // Endpoints go with their service.
+    world.kubectl(&[&["delete", "--wait=false", "--ignore-not-found"], &both[..]].concat());
+}
+
+/// A cluster DNS that the prober on `host` is; the file that it was made from.
+fn dns_at(world: &World, host: &str) -> PathBuf {
+    let address = world.address(host);
+    let objects = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kube-dns", "namespace": "kube-system"},
+            "spec": {"clusterIP": "10.96.0.10", "ports": [{"port": 53, "targetPort": DNS_PORT, "protocol": "UDP"}]}},
+        {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "kube-dns", "namespace": "kube-system"},
+            "subsets": [{"addresses": [{"ip": address}], "ports": [{"port": DNS_PORT, "protocol": "UDP"}]}]}]});
+    let file = world.file("dns.json", &objects.to_string());
+    world.kubectl(&["apply", "-f", file.to_str().unwrap()]);
+    file
 }
 
 pub(crate) fn there_is_no_way_back_over_a_minor_of_etcd(world: &World) {
@@ -158,6 +178,25 @@ pub(crate) fn a_broken_api_server_is_put_back(world: &World) {
 
 pub(crate) fn a_broken_kubelet_is_put_back(world: &World) {
     sabotaged(world, "KUBEWRIGHT_IMAGE_BROKEN_KUBELET", &["is back on what it ran before", "kubelet"]);
+}
+
+/// The cluster's own objects are the last that an upgrade changes, and come back as well.
+pub(crate) fn a_broken_kube_proxy_is_rolled_back(world: &World) {
+    let proxy = || {
+        let image = "jsonpath={.spec.template.spec.containers[0].image} {.spec.template.metadata.annotations}";
+        world.kubectl(&["-n", "kube-system", "get", "daemonset", "kube-proxy", "-o", image])
+    };
+    let before = (versions(world), proxy());
+    let broken = image("KUBEWRIGHT_IMAGE_BROKEN_PROXY");
+    let ran = upgrade(world, &broken, &[], &[("KUBEWRIGHT_KILL_AT", "objects:done")]);
+    assert_eq!(ran.code, 137, "{}", ran.stderr);
+    assert!(proxy().contains("broken"), "{}", proxy());
+    let ran = rollback(world).exits(0);
+    println!("kube-proxy rolled back in {:.1} s\n{}", ran.took.as_secs_f64(), ran.stderr);
+    assert_eq!((versions(world), proxy()), before, "not what it was");
+    nodes_are_well(world, "v1.20.2+deb12u1");
+    let again = rollback(world).exits(1);
+    assert!(again.stderr.contains("nothing to return to"), "{}", again.stderr);
 }
 
 /// Where an upgrade is ended as `kill -9` would, in the order in which it passes them.

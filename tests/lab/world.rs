@@ -7,6 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+/// The name of the API within a cluster.
+pub(crate) const API_NAME: &str = "kubernetes.default.svc.cluster.local";
+/// Where the prober answers for it.
+pub(crate) const DNS_PORT: u16 = 5353;
+
 pub(crate) struct World {
     binary: PathBuf,
     image: PathBuf,
@@ -179,7 +184,8 @@ impl World {
         assert!(command.output().unwrap().status.success());
     }
 
-    /// Asks the API through `host`'s own endpoint and the service at `address` ten times a second, from that host.
+    /// Asks the API through `host`'s own endpoint and the service at `address` ten times a second, from that host, where
+    /// it answers for the API's own name as well.
     pub(crate) fn prober(&self, host: &str, address: &str) -> Prober {
         let program = std::env::var_os("KUBEWRIGHT_PROBER").unwrap_or_else(|| panic!("KUBEWRIGHT_PROBER is not set"));
         let put = "cat >/root/prober.new && chmod 755 /root/prober.new && mv /root/prober.new /root/prober";
@@ -192,10 +198,19 @@ impl World {
         } else {
             format!("/api/v1/nodes/{host}")
         };
-        let ask =
-            format!("/root/prober --kubeconfig /etc/kubernetes/{config} --api-path {path} --service http://{address}/");
+        let ask = format!(
+            "/root/prober --kubeconfig /etc/kubernetes/{config} --api-path {path} --service http://{address}/ \
+             --dns {API_NAME}=10.96.0.1 --dns-at {}:{DNS_PORT}",
+            self.address(host)
+        );
         let mut command = self.lab_command(&["ssh", host], &["--", &ask]);
         Prober(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap())
+    }
+
+    /// Where a node is reached.
+    pub(crate) fn address(&self, host: &str) -> String {
+        let internal = r#"jsonpath={.status.addresses[?(@.type=="InternalIP")].address}"#;
+        self.kubectl(&["get", "node", host, "-o", internal])
     }
 
     pub(crate) fn binary(&self) -> &Path {
@@ -210,8 +225,13 @@ impl World {
     pub(crate) fn inventory_with(&self, name: &str, from: &str, to: &str) -> PathBuf {
         let text = std::fs::read_to_string(&self.inventory).unwrap();
         assert!(text.contains(from), "the inventory has no {from:?}:\n{text}");
+        self.file(name, &text.replace(from, to))
+    }
+
+    /// A file beside the inventory.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.inventory.with_file_name(name);
-        std::fs::write(&path, text.replace(from, to)).unwrap();
+        std::fs::write(&path, text).unwrap();
         path
     }
 

@@ -1,5 +1,6 @@
 //! Canaries on nodes that were just changed: the last proof before a node is opened. The scheduler must place one, the
-//! node start it and give it a network; it must reach the API by the service's address, and be reached from elsewhere.
+//! node start it and give it a network; it must reach the API by its service (and the DNS of the cluster, where there is
+//! one, resolve that), and be reached from elsewhere.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -22,27 +23,20 @@ impl Canaries {
     /// What the canaries on the nodes of `wave` have not proven yet; starts those that are not there.
     pub(super) async fn missing(&self, run: &Execution<'_>, wave: &[&Host]) -> Vec<String> {
         let Some(image) = run.image.manifest.reference(IMAGE) else { return Vec::new() };
-        let Some(service) = run.cluster.network.api_service_address() else { return Vec::new() };
         let mut missing = Vec::new();
         for host in wave {
-            if let Err(why) = self.look(run, host, wave, image, &service.to_string()).await {
+            if let Err(why) = self.look(run, host, wave, image).await {
                 missing.push(format!("{}: a pod on it: {why}", host.name));
             }
         }
         missing
     }
 
-    async fn look(
-        &self,
-        run: &Execution<'_>,
-        host: &Host,
-        wave: &[&Host],
-        image: &str,
-        service: &str,
-    ) -> Result<(), String> {
+    async fn look(&self, run: &Execution<'_>, host: &Host, wave: &[&Host], image: &str) -> Result<(), String> {
         let is_started = |started: &BTreeSet<HostName>| started.contains(&host.name);
         if !is_started(&self.started.lock().unwrap_or_else(PoisonError::into_inner)) {
-            run.api.start_canary(&host.name, image, service).await?;
+            let service = run.api.canary_service(&run.cluster.network).await?;
+            run.api.start_canary(&host.name, image, service.as_deref()).await?;
             self.started.lock().unwrap_or_else(PoisonError::into_inner).insert(host.name.clone());
         }
         let address = std::net::SocketAddr::new(run.api.canary(&host.name).await?, CANARY_PORT);
