@@ -63,6 +63,8 @@ pub struct Facts {
     pub pod_cidr: Option<String>,
     /// Whether /var/lib/etcd/member is there.
     pub has_etcd_data: bool,
+    /// The restore of etcd that was begun on the host and has not ended, for people.
+    pub restoring: Option<String>,
     /// Whether containerd has ever used its devmapper snapshotter.
     pub has_thin_snapshots: bool,
     /// Names of the files in /etc/kubernetes/manifests.

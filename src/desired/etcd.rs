@@ -62,6 +62,17 @@ pub(super) fn client_url(host: &Host) -> String {
     url(host, CLIENT_PORT)
 }
 
+/// URL by which the other members reach the one on `host`.
+pub fn peer_url(host: &Host) -> String {
+    url(host, PEER_PORT)
+}
+
+/// All members by name and peer URL, as a new cluster of them begins.
+pub fn initial_cluster(cluster: &Cluster) -> String {
+    let members = cluster.with_role(Role::Etcd);
+    members.map(|member| format!("{}={}", member.name, peer_url(member))).collect::<Vec<_>>().join(",")
+}
+
 /// URLs of all members, for clients.
 pub(super) fn client_urls(cluster: &Cluster) -> String {
     cluster.with_role(Role::Etcd).map(client_url).collect::<Vec<_>>().join(",")
@@ -73,7 +84,7 @@ fn url(host: &Host, port: u16) -> String {
 
 fn settings(host: &HostContext<'_>) -> BTreeMap<&'static str, String> {
     let etcd = &host.cluster().etcd;
-    let (client, peer) = (client_url(host.host), url(host.host, PEER_PORT));
+    let (client, peer) = (client_url(host.host), peer_url(host.host));
     let pki = |file: &str| format!("/etc/etcd/pki/{file}");
     [
         ("name", host.host.name.to_string()),
@@ -109,9 +120,8 @@ fn bootstrap(host: &HostContext<'_>) -> BTreeMap<&'static str, String> {
     let members = || cluster.with_role(Role::Etcd);
     let has_data = |member: &Host| host.context.facts.get(&member.name).is_some_and(|facts| facts.has_etcd_data);
     let state = if members().any(has_data) { "existing" } else { "new" };
-    let peers = members().map(|member| format!("{}={}", member.name, url(member, PEER_PORT)));
     [
-        ("initial-cluster", peers.collect::<Vec<_>>().join(",")),
+        ("initial-cluster", initial_cluster(cluster)),
         ("initial-cluster-state", state.to_owned()),
         // So that members of two clusters that meet by mistake do not mix.
         ("initial-cluster-token", cluster.name.to_string()),

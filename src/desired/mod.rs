@@ -44,6 +44,7 @@ pub mod tuning;
 
 pub use context::Context;
 pub use error::Error;
+pub use etcd::{initial_cluster as etcd_initial_cluster, peer_url as etcd_peer_url};
 pub use host_state::host_state;
 pub use labels::{NodeMarks, nodes};
 pub use objects::objects;

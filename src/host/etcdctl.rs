@@ -1,6 +1,7 @@
 //! etcd's own client, for what its JSON gateway does not offer in every version: snapshots, hashes, and moving the
 //! leader. It is the one that came with the member, so that both speak alike.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -23,12 +24,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 
 /// The client of the member that this host is set to run, towards the client URL `endpoint`.
 pub(super) fn etcdctl(machine: &Machine, what: &str, endpoint: &str) -> Result<Command, Failure> {
-    let unit = machine.text(&format!("{UNIT_FILES}etcd.service"))?;
-    let Some(version) = unit.and_then(|unit| version_of_unit(&unit, "etcd")) else {
-        let hint = "only a host with the role etcd can do this, once it is installed";
-        return Err(Failure::new(what, "no etcd.service of kubewright is on this host").hint(hint));
-    };
-    let program = machine.root.at(format!("/opt/kubewright/etcd/{version}/bin/etcdctl"));
+    let program = programs(machine, what)?.join("etcdctl");
     // A version that root's environment asks for would be another API.
     let command = Command::new(program.to_string_lossy()).env("ETCDCTL_API", "3");
     let command = command.args([format!("--endpoints={endpoint}"), "--dial-timeout=15s".to_owned()]);
@@ -37,6 +33,16 @@ pub(super) fn etcdctl(machine: &Machine, what: &str, endpoint: &str) -> Result<C
     }
     let file = |flag: &str, path: &str| format!("--{flag}={}", machine.root.at(path).display());
     Ok(command.args([file("cacert", CA), file("cert", CERTIFICATE), file("key", KEY)]))
+}
+
+/// Where the programs of the member are that this host is set to run.
+pub(super) fn programs(machine: &Machine, what: &str) -> Result<PathBuf, Failure> {
+    let unit = machine.text(&format!("{UNIT_FILES}etcd.service"))?;
+    let Some(version) = unit.and_then(|unit| version_of_unit(&unit, "etcd")) else {
+        let hint = "only a host with the role etcd can do this, once it is installed";
+        return Err(Failure::new(what, "no etcd.service of kubewright is on this host").hint(hint));
+    };
+    Ok(machine.root.at(format!("/opt/kubewright/etcd/{version}/bin")))
 }
 
 /// What the member tells of its data.

@@ -30,6 +30,7 @@ mod read;
 mod request;
 mod reset;
 mod resource;
+mod restore;
 pub mod root;
 mod serve;
 mod shelf;
@@ -42,6 +43,6 @@ pub mod tune;
 mod unpack;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
-mod testing_etcd;
+pub(crate) mod testing_etcd;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::failure::Failure;
 pub use super::probes::{CertificateDates, EtcdMember, LogOf, Probe, Probed, QueueRow};
+pub use super::restore::{Restore, RestoreStep, RestoredMember};
 use super::transfer::{Fetch, Serve};
 use crate::cluster::Facts;
 use crate::desired::state::{Part, PartState};
@@ -103,6 +104,15 @@ pub enum ToAgent {
         /// Hexadecimal id of the member that is to lead.
         target: String,
     },
+    /// One step of putting a snapshot in the place of etcd's data. → [`Reply::Done`]
+    Restore {
+        /// The restore.
+        restore: Restore,
+        /// The step.
+        step: RestoreStep,
+    },
+    /// Which restore is under way, and which one could be taken back? → [`Reply::Restores`]
+    Restores,
     /// Return the host to bare. → [`Reply::Changes`]
     Reset,
     /// Still here.
@@ -209,6 +219,13 @@ pub enum Reply {
         sha256: String,
         /// The latest revision in it.
         revision: u64,
+    },
+    /// To [`ToAgent::Restores`].
+    Restores {
+        /// Begun, and not ended.
+        under_way: Option<Restore>,
+        /// Ended, with what was there before still beside it.
+        last: Option<Restore>,
     },
     /// To [`ToAgent::Serve`].
     Serving {

@@ -17,7 +17,7 @@ use super::root::Root;
 use super::system::System;
 
 /// A scripted host.
-pub(super) struct Scripted {
+pub(crate) struct Scripted {
     pub(super) machine: Machine,
     script: Arc<Script>,
     directory: tempfile::TempDir,
@@ -40,7 +40,7 @@ struct Script {
 
 impl Scripted {
     /// An empty host whose root:root is whoever runs the test.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let script = Arc::new(Script {
             root: directory.path().to_owned(),
@@ -105,7 +105,7 @@ impl Scripted {
     }
 
     /// The content of a file.
-    pub(super) fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         fs::read_to_string(self.at(path)).unwrap()
     }
 

@@ -21,17 +21,17 @@ const SERVER: &str = "/usr/bin/etcd";
 const CLIENT: &str = "/usr/bin/etcdctl";
 
 /// Members that run until this is dropped.
-pub(super) struct RealEtcd {
+pub(crate) struct RealEtcd {
     /// The host that all of them are on, with real commands.
     pub(super) machine: Machine,
     /// Client URLs, by member.
-    pub(super) endpoints: Vec<String>,
+    pub(crate) endpoints: Vec<String>,
     processes: Vec<Child>,
 }
 
 impl RealEtcd {
     /// Starts `members` of them on `host`, and waits for their leader.
-    pub(super) async fn start(host: &Scripted, members: usize) -> Option<Self> {
+    pub(crate) async fn start(host: &Scripted, members: usize) -> Option<Self> {
         if !Path::new(SERVER).exists() || !Path::new(CLIENT).exists() {
             return None;
         }

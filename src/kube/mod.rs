@@ -10,6 +10,7 @@ mod apply;
 mod canary;
 mod change;
 mod classify;
+mod cluster_uid;
 mod concurrency;
 mod control_plane;
 mod cordon;

@@ -5,11 +5,13 @@ mod install;
 pub mod path;
 pub mod preflight;
 mod preview;
+mod restore;
 mod stage;
 mod upgrade;
 mod waves;
 
 pub use install::install;
 pub use preview::{Preview, Turn};
+pub use restore::{RestoreStage, RestoreWork, restore, resume, undo};
 pub use stage::{Gate, OnFailure, Pace, Selector, Stage, Work};
 pub use upgrade::{KEPT, rollback, upgrade};

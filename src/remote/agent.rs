@@ -267,6 +267,8 @@ fn describe(request: &ToAgent) -> String {
         ToAgent::Backup { .. } => "backing up what an upgrade changes".into(),
         ToAgent::Snapshot { .. } => "taking a snapshot of etcd".into(),
         ToAgent::MoveLeader { .. } => "moving etcd's leader".into(),
+        ToAgent::Restore { step, .. } => format!("restoring etcd ({step})"),
+        ToAgent::Restores => "looking for restores of etcd".into(),
         ToAgent::Reset => "resetting the host".into(),
         ToAgent::Ping => "waiting".into(),
     }

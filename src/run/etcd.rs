@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 
 use super::execution::Execution;
 use super::failure::HostFailure;
-use super::fleet::{Member, Outcomes, unexpected};
+use super::fleet::{Fleet, Member, Outcomes, unexpected};
 use crate::cluster::{Host, HostName, Role};
 use crate::host::protocol::{EtcdMember, Failure, Probe, Probed};
 
-const CLIENT_PORT: u16 = 2379;
+pub(super) const CLIENT_PORT: u16 = 2379;
+/// Entries of the raft log that a member may lack and still be called in sync: what comes in while all are asked.
+const FAR_BEHIND: u64 = 5000;
 
 /// Where the member on `host` answers clients.
 pub(super) fn endpoint(host: &Host) -> String {
@@ -17,9 +19,9 @@ pub(super) fn endpoint(host: &Host) -> String {
 }
 
 /// What the members on the hosts that `counts` picks say of themselves and of each other.
-pub(super) async fn views(run: &Execution<'_>, counts: impl Fn(&Host) -> bool) -> Outcomes<EtcdMember> {
+pub(super) async fn views(fleet: &Fleet, counts: impl Fn(&Host) -> bool) -> Outcomes<EtcdMember> {
     let is_member = |host: &Host| host.roles.contains(Role::Etcd) && counts(host);
-    run.fleet.each(is_member, async |member| view(member).await).await
+    fleet.each(is_member, async |member| view(member).await).await
 }
 
 async fn view(member: &Member) -> Result<EtcdMember, Failure> {
@@ -34,7 +36,7 @@ async fn view(member: &Member) -> Result<EtcdMember, Failure> {
 
 /// What keeps the members from being one healthy cluster; those on hosts that do not count are left out.
 pub(super) async fn missing(run: &Execution<'_>, counts: impl Fn(&Host) -> bool) -> Vec<String> {
-    let Outcomes { ok, failed } = views(run, counts).await;
+    let Outcomes { ok, failed } = views(run.fleet, counts).await;
     let views: Vec<(String, EtcdMember)> = ok.into_iter().map(|(host, view)| (host.to_string(), view)).collect();
     let mut missing: Vec<String> = failed.iter().map(HostFailure::to_string).collect();
     missing.extend(disagreements(&views, run.cluster.with_role(Role::Etcd).count()));
@@ -43,13 +45,13 @@ pub(super) async fn missing(run: &Execution<'_>, counts: impl Fn(&Host) -> bool)
 
 /// The host of the member that leads.
 pub(super) async fn leader(run: &Execution<'_>) -> Option<HostName> {
-    let views = views(run, |_| true).await.ok;
+    let views = views(run.fleet, |_| true).await.ok;
     views.into_iter().find(|(_, view)| leads(view)).map(|(host, _)| host)
 }
 
 /// The member that takes over from the one on `host`, when that one leads; its id.
 pub(super) async fn successor(run: &Execution<'_>, host: &HostName) -> Option<String> {
-    let views = views(run, |_| true).await.ok;
+    let views = views(run.fleet, |_| true).await.ok;
     if !views.get(host).is_some_and(leads) {
         return None;
     }
@@ -60,14 +62,23 @@ pub(super) async fn successor(run: &Execution<'_>, host: &HostName) -> Option<St
 
 /// The host that a snapshot is taken from: one whose member is well and does not lead, if there is a choice.
 pub(super) async fn snapshot_host(run: &Execution<'_>) -> Option<HostName> {
-    let mut views: Vec<_> = views(run, |_| true).await.ok.into_iter().collect();
-    views.retain(|(_, view)| view.leader.is_some() && view.errors.is_empty());
-    views.into_iter().min_by_key(|(name, view)| (leads(view), name.clone())).map(|(host, _)| host)
+    savers(&views(run.fleet, |_| true).await.ok).into_iter().next()
+}
+
+/// The hosts whose members a snapshot may be taken from, in the order in which they are tried: those that are well and
+/// have seen as much as the others, the leader last.
+pub(super) fn savers(views: &BTreeMap<HostName, EtcdMember>) -> Vec<HostName> {
+    let newest = views.values().map(|view| view.raft_index).max().unwrap_or_default();
+    let fit =
+        |view: &EtcdMember| view.leader.is_some() && view.errors.is_empty() && newest - view.raft_index <= FAR_BEHIND;
+    let mut fit: Vec<_> = views.iter().filter(|(_, view)| fit(view)).collect();
+    fit.sort_by_key(|(name, view)| (leads(view), *name));
+    fit.into_iter().map(|(name, _)| name.clone()).collect()
 }
 
 /// Members whose data differ, once all of them run the same version and may be compared.
-pub(super) async fn differing(run: &Execution<'_>) -> Vec<String> {
-    let Outcomes { ok, failed } = views(run, |_| true).await;
+pub(super) async fn differing(fleet: &Fleet) -> Vec<String> {
+    let Outcomes { ok, failed } = views(fleet, |_| true).await;
     let versions: BTreeSet<&String> = ok.values().map(|view| &view.version).collect();
     // A revision that all have reached.
     let Some(revision) = ok.values().map(|view| view.revision).min() else { return Vec::new() };
@@ -81,7 +92,7 @@ pub(super) async fn differing(run: &Execution<'_>) -> Vec<String> {
             other => Err(unexpected("compare the data of etcd", &other)),
         }
     };
-    let hashes = run.fleet.each(|host| host.roles.contains(Role::Etcd), ask).await;
+    let hashes = fleet.each(|host| host.roles.contains(Role::Etcd), ask).await;
     let mut missing: Vec<String> = hashes.failed.iter().map(HostFailure::to_string).collect();
     missing.extend(apart(&hashes.ok, revision));
     missing
@@ -154,6 +165,23 @@ mod tests {
         assert_eq!(apart(&hashes(&[(1, 5), (1, 5), (1, 5)]), 9), None);
         assert!(apart(&hashes(&[(1, 5), (2, 5), (1, 5)]), 9).unwrap().contains("different data at revision 9"));
         assert!(apart(&hashes(&[(1, 5), (2, 7), (1, 5)]), 9).unwrap().contains("not all compacted"));
+    }
+
+    #[test]
+    fn a_snapshot_is_taken_from_a_follower_that_is_well_and_in_sync() {
+        let member = |id: &str, index: u64, errors: &[&str]| EtcdMember {
+            member: id.into(),
+            raft_index: index,
+            errors: errors.iter().map(|error| (*error).to_owned()).collect(),
+            ..view(Some("a"), 2, 3)
+        };
+        let views = BTreeMap::from([
+            (HostName::parse("m1").unwrap(), member("a", 90_000, &[])),
+            (HostName::parse("m2").unwrap(), member("b", 89_000, &[])),
+            (HostName::parse("m3").unwrap(), member("c", 10, &[])),
+            (HostName::parse("m4").unwrap(), member("d", 90_000, &["NOSPACE"])),
+        ]);
+        assert_eq!(savers(&views).iter().map(HostName::as_str).collect::<Vec<_>>(), ["m2", "m1"]);
     }
 
     #[test]

@@ -119,6 +119,7 @@ pub async fn install(
     checkpoint::pass("locked");
     let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state, Renewal::Due).await?;
     checkpoint::pass("surveyed");
+    survey.refuse_restoring("install")?;
     refuse_upgrade(subject, &survey)?;
     tell_notes(&survey, events);
     preflight::run(subject, &fleet, &survey, ignored, events).await?;

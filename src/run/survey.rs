@@ -69,6 +69,20 @@ impl Survey {
         if self.unrenderable.is_empty() { Ok(self) } else { Err(RunError::Failed(self.unrenderable)) }
     }
 
+    /// Refuses hosts that stand in the middle of a restore of etcd: whatever is brought about now would start what must
+    /// stand still.
+    pub fn refuse_restoring(&self, verb: &str) -> Result<(), HostFailure> {
+        let restoring = |(host, facts): (&HostName, &Facts)| Some(format!("{host}: {}", facts.restoring.as_ref()?));
+        let found: Vec<_> = self.facts.iter().filter_map(restoring).collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        let why = format!("a restore of etcd was begun and has not ended ({})", found.join("; "));
+        let hint =
+            "go on with `kubewright etcd restore --resume`, or take it back with `kubewright etcd restore --undo`";
+        Err(HostFailure::cluster(verb, why).hint(hint))
+    }
+
     /// Whether a cluster lives on these hosts already.
     pub fn cluster_exists(&self) -> bool {
         cluster_exists(&self.facts)

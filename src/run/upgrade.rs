@@ -78,6 +78,7 @@ pub async fn upgrade(subject: &Subject<'_>, request: &Request<'_>, events: &Even
     checkpoint::pass("locked");
     let survey = Survey::take(cluster, &image.manifest, &fleet, subject.state, Renewal::Early).await?;
     checkpoint::pass("surveyed");
+    survey.refuse_restoring("upgrade")?;
     let path = path::path(cluster, &image.manifest, &survey.facts);
     let obstacles = path.obstacles(&image.manifest);
     if !obstacles.is_empty() {
@@ -135,6 +136,7 @@ pub async fn rollback(subject: &Subject<'_>, request: &Request<'_>, events: &Eve
     let fleet = connect(subject, events).await?;
     lock::take(&fleet, "rollback").await?;
     let survey = Survey::take(cluster, &image.manifest, &fleet, subject.state, Renewal::Due).await?;
+    survey.refuse_restoring("roll back")?;
     let kept = fleet.each(|_| true, async |member| put_back::kept(member).await).await;
     let kept = kept.all().map_err(RunError::Failed)?;
     let upgrade = of_one_upgrade(&kept)?;

@@ -49,6 +49,17 @@ pub fn has_etcdutl(version: Version) -> bool {
     version >= Version::new(3, 5, 0)
 }
 
+/// Whether a restored snapshot can go on at a higher revision, so that clients see that time has gone back: `--bump-revision`
+/// and `--mark-compacted` of the restore.
+pub fn can_bump_revision(version: Version) -> bool {
+    match version.minor {
+        ..4 => false,
+        4 => version >= Version::new(3, 4, 27),
+        5 => version >= Version::new(3, 5, 10),
+        6.. => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

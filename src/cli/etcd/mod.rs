@@ -1,5 +1,9 @@
 //! `kubewright etcd`.
 
+mod keep;
+mod list;
+mod restore;
+mod save;
 mod verify;
 
 use super::{Exit, Failure};
@@ -16,17 +20,27 @@ enum Verb {
     /// Look after snapshots of etcd
     #[command(subcommand)]
     Snapshot(Snapshot),
+    // Boxed because it carries the flags of a whole run.
+    Restore(Box<restore::Args>),
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Snapshot {
+    // Boxed because it carries the flags of a whole run.
+    Save(Box<save::Args>),
     Verify(verify::Args),
+    List(list::ListArgs),
+    Prune(list::PruneArgs),
 }
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self.verb {
+            Verb::Restore(args) => args.run(),
+            Verb::Snapshot(Snapshot::Save(args)) => args.run(),
             Verb::Snapshot(Snapshot::Verify(args)) => args.run(),
+            Verb::Snapshot(Snapshot::List(args)) => args.run(),
+            Verb::Snapshot(Snapshot::Prune(args)) => args.run(),
         }
     }
 }

@@ -17,6 +17,7 @@ use super::machine::Machine;
 use super::protocol::{Failure, Probe, Probed};
 
 pub(super) use http::chain;
+pub(super) use pods::of as pods_of;
 pub(super) use reach::Listeners;
 
 /// Answers a probe. That nothing answers over there is an answer; only what stops us from asking is a failure.

@@ -6,13 +6,18 @@ use super::super::machine::Machine;
 use super::super::protocol::{Failure, Probed};
 
 pub(super) fn running(machine: &Machine, program: &str) -> Result<Probed, Failure> {
+    of(machine, program).map(|uids| Probed::Pods { uids })
+}
+
+/// UIDs of the pods that run `program`, which is at most 15 bytes long: the kernel keeps no more of a name.
+pub(in super::super) fn of(machine: &Machine, program: &str) -> Result<BTreeSet<String>, Failure> {
     let pids = machine.names("/proc")?.into_iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
     let pod = |pid: String| {
         // A process that ends while it is looked at runs nothing.
         let read = |file: &str| machine.text(&format!("/proc/{pid}/{file}")).ok().flatten();
         (read("comm")?.trim_end() == program).then(|| uid(&read("cgroup")?)).flatten()
     };
-    Ok(Probed::Pods { uids: pids.filter_map(pod).collect::<BTreeSet<_>>() })
+    Ok(pids.filter_map(pod).collect())
 }
 
 /// The pod's UID in `0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUID.slice/…`, where it has

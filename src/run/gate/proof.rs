@@ -22,7 +22,7 @@ pub(super) async fn missing(run: &Execution<'_>, gate: Gate, wave: &[&Host], mem
         Gate::ApiServersReady => old_api_servers(run, wave).await,
         Gate::EtcdHealthy => {
             let missing = other_versions(run, wave).await;
-            if missing.is_empty() && !wave.is_empty() { etcd::differing(run).await } else { missing }
+            if missing.is_empty() && !wave.is_empty() { etcd::differing(run.fleet).await } else { missing }
         }
         Gate::NodesUpgraded => {
             let in_wave = |host: &Host| wave.iter().any(|one| one.name == host.name);
@@ -89,7 +89,7 @@ async fn old_api_servers(run: &Execution<'_>, wave: &[&Host]) -> Vec<String> {
 /// Members of `wave` that do not run the version that they are set to run.
 async fn other_versions(run: &Execution<'_>, wave: &[&Host]) -> Vec<String> {
     let in_wave = |host: &Host| host.roles.contains(Role::Etcd) && wave.iter().any(|one| one.name == host.name);
-    let views = etcd::views(run, in_wave).await.ok;
+    let views = etcd::views(run.fleet, in_wave).await.ok;
     let other = |host: &&Host| {
         let wanted = set_to_run::version(run, host, "etcd")?;
         let found = &views.get(&host.name)?.version;

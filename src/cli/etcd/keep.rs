@@ -1,0 +1,35 @@
+//! Flags that say how many snapshots stay.
+
+use crate::snapshot::Keep;
+
+/// How many snapshots stay. A snapshot stays when any of these asks for it; without any of them nothing is removed.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct KeepArgs {
+    /// Keep the latest N
+    #[arg(long, value_name = "N")]
+    keep_last: Option<usize>,
+    /// Keep the latest of each of N hours that have any
+    #[arg(long, value_name = "N")]
+    keep_hourly: Option<usize>,
+    /// Keep the latest of each of N days (UTC) that have any
+    #[arg(long, value_name = "N")]
+    keep_daily: Option<usize>,
+    /// Keep the latest of each of N weeks (from Monday on, UTC) that have any
+    #[arg(long, value_name = "N")]
+    keep_weekly: Option<usize>,
+}
+
+impl KeepArgs {
+    /// What is to be kept, where anything was said about it.
+    pub(super) fn keep(&self) -> Option<Keep> {
+        let Self { keep_last, keep_hourly, keep_daily, keep_weekly } = self;
+        let said = [keep_last, keep_hourly, keep_daily, keep_weekly].into_iter().any(Option::is_some);
+        let number = |said: &Option<usize>| said.unwrap_or(0);
+        said.then(|| Keep {
+            last: number(keep_last),
+            hourly: number(keep_hourly),
+            daily: number(keep_daily),
+            weekly: number(keep_weekly),
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! `kubewright etcd snapshot list` and `prune`.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::super::output::Output;
+use super::super::{Exit, Failure};
+use super::keep::KeepArgs;
+use crate::report;
+use crate::snapshot::{Directory, Kept};
+
+/// List the snapshots of a directory, latest last
+///
+/// Files that kubewright did not write there are passed over.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct ListArgs {
+    /// The directory
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Only those of this cluster
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// How to show them
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// Remove the snapshots of one cluster that the flags do not ask for
+///
+/// Only what kubewright wrote there, and never the latest good one.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct PruneArgs {
+    /// The directory
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Name of the cluster
+    #[arg(long, value_name = "NAME")]
+    cluster: String,
+    #[command(flatten)]
+    keep: KeepArgs,
+}
+
+impl ListArgs {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let kept = Directory::new(self.directory).list(self.cluster.as_deref());
+        let kept = kept.map_err(|error| Failure::new(error.to_string()))?;
+        match self.output {
+            Output::Table => {
+                let now = Timestamp::now();
+                report::print(&report::table(&HEAD, &kept.iter().map(|one| row(one, now)).collect::<Vec<_>>()));
+            }
+            Output::Json => {
+                let all: Vec<_> =
+                    kept.iter().map(|one| serde_json::json!({"path": one.path, "manifest": one.manifest})).collect();
+                report::print(&serde_json::to_string_pretty(&all)?);
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl PruneArgs {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let Some(keep) = self.keep.keep() else {
+            return Err(Failure::usage(
+                "say what to keep: at least one of --keep-last, --keep-hourly, --keep-daily, --keep-weekly",
+            ));
+        };
+        let pruned = Directory::new(self.directory).prune(&self.cluster, &keep);
+        for old in pruned.map_err(|error| Failure::new(error.to_string()))? {
+            report::print(&format!("removed {}", old.path.display()));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+const HEAD: [&str; 8] = ["FILE", "CLUSTER", "TAKEN", "AGE", "MEMBER", "SIZE", "REVISION", "STATE"];
+
+fn row(kept: &Kept, now: Timestamp) -> Vec<String> {
+    let Kept { path, manifest } = kept;
+    let origin = &manifest.origin;
+    vec![
+        path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        origin.cluster.clone(),
+        origin.taken.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        age(now.as_second() - origin.taken.as_second()),
+        origin.member.clone(),
+        format!("{:.1} MiB", manifest.bytes as f64 / f64::from(1 << 20)),
+        manifest.revision.to_string(),
+        if manifest.is_good() { "verified" } else { "members differ" }.to_owned(),
+    ]
+}
+
+fn age(seconds: i64) -> String {
+    match seconds {
+        ..0 => "in the future".to_owned(),
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_read_at_a_glance() {
+        assert_eq!([-1, 5, 300, 7200, 400_000].map(age), ["in the future", "5 s", "5 min", "2 h", "4 d"]);
+    }
+}

@@ -1,0 +1,175 @@
+//! `kubewright etcd restore`.
+
+use std::fs::{self, File};
+use std::io::{BufRead, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::super::session::{Session, SessionArgs};
+use super::super::{Exit, Failure};
+use crate::report::{self, Format};
+use crate::run::{self, RestorePreview, Restored, Source, Wish};
+use crate::snapshot::{self, Directory, Manifest, manifest_name};
+
+/// Restore etcd from a snapshot on every member: verifies it, shows what will be lost, and asks for the cluster's name
+///
+/// Everything that can fail without harm comes first. Then API servers stop, all members change to the restored data,
+/// are proven to be one healthy cluster with the same data, and API servers start again. Pods go on running. What was
+/// there before stays on the members' disks until the next restore.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    kubewright etcd restore -i cluster.yaml /backup/etcd\n  \
+    kubewright etcd restore -i cluster.yaml /backup/etcd --at 2026-11-29T03:00:00Z\n  \
+    kubewright etcd restore -i cluster.yaml --undo\n\n\
+    Exit codes: 0 done, 1 failed or not confirmed, 65 invalid inventory, 75 locked")]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    session: SessionArgs,
+    /// A snapshot, or a directory of snapshots: the latest good one of this cluster
+    #[arg(value_name = "FILE|DIR", required_unless_present_any = ["resume", "undo"])]
+    from: Option<PathBuf>,
+    /// Of a directory the latest one that was taken at this time or before
+    #[arg(long, value_name = "TIME", requires = "from")]
+    at: Option<Timestamp>,
+    /// Go on with a restore that was cut off
+    #[arg(long, conflicts_with_all = ["from", "undo"])]
+    resume: bool,
+    /// Put back what the members had before the restore
+    #[arg(long, conflicts_with = "from")]
+    undo: bool,
+    /// The cluster's name, instead of being asked for it
+    #[arg(long, value_name = "CLUSTER")]
+    confirm: Option<String>,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let session = self.session.load()?;
+        let name = session.cluster.name.as_str();
+        match &self.confirm {
+            Some(given) if given != name => {
+                return Err(Failure::usage(format!(
+                    "the inventory's cluster is {name}, not {given}; nothing was changed"
+                )));
+            }
+            None if !std::io::stdin().is_terminal() => {
+                return Err(Failure::usage("without a terminal to ask on, give the cluster's name with --confirm"));
+            }
+            _ => {}
+        }
+        let file = match &self.from {
+            Some(from) => Some(chosen(from, name, self.at)?),
+            None => None,
+        };
+        let wish = match (&file, self.resume) {
+            (Some(file), _) => Wish::From(source(file)?),
+            (None, true) => Wish::Resume,
+            (None, false) => Wish::Undo,
+        };
+        let confirm = |preview: &RestorePreview| self.confirmed(preview, &session);
+        let restored = session
+            .run("etcd restore", async |subject, events| run::restore(subject, &wish, &confirm, events).await)?;
+        match restored {
+            Restored::Declined => Err(Failure::new("not confirmed; nothing was changed")),
+            Restored::Done(took) => {
+                if session.output == Format::Human {
+                    let flags = &session.flags;
+                    report::print(&format!("restored in {:.1} s", took.as_secs_f64()));
+                    if !self.undo {
+                        report::print(&format!("the way back is open: kubewright etcd restore{flags} --undo"));
+                    }
+                }
+                Ok(Exit::Done)
+            }
+        }
+    }
+
+    fn confirmed(&self, preview: &RestorePreview, session: &Session) -> bool {
+        match session.output {
+            Format::Human => report::print(&text(preview)),
+            Format::Json => report::print(&serde_json::json!({ "preview": preview }).to_string()),
+        }
+        if self.confirm.is_some() {
+            return true;
+        }
+        report::print_error(&format!("Type the cluster's name, {}, to go on:", session.cluster.name));
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == session.cluster.name.as_str()
+    }
+}
+
+/// The snapshot that is meant.
+fn chosen(from: &Path, cluster: &str, at: Option<Timestamp>) -> Result<PathBuf, Failure> {
+    let meta = fs::metadata(from).map_err(|error| Failure::new(format!("{}: {error}", from.display())))?;
+    if !meta.is_dir() {
+        return match at {
+            Some(_) => Err(Failure::usage("--at chooses from a directory of snapshots, and a file was given")),
+            None => Ok(from.to_path_buf()),
+        };
+    }
+    let latest = Directory::new(from).latest(cluster, at).map_err(|error| Failure::new(error.to_string()))?;
+    let none = || {
+        let until = at.map(|at| format!(" from {at} or before")).unwrap_or_default();
+        Failure::new(format!("{} has no good snapshot of {cluster}{until}", from.display()))
+    };
+    latest.map(|kept| kept.path).ok_or_else(none)
+}
+
+/// The snapshot, verified, with what is written beside it.
+fn source(path: &Path) -> Result<Source<'_>, Failure> {
+    let failed = |why: String| Failure::new(format!("{}: {why}; nothing was changed", path.display()));
+    let file = File::open(path).map_err(|error| failed(error.to_string()))?;
+    let size = file.metadata().map_err(|error| failed(error.to_string()))?.len();
+    let whole = snapshot::verify(&file, size).map_err(|damage| failed(damage.to_string()))?;
+    let beside = manifest_name(&path.to_string_lossy());
+    let manifest = fs::read(beside).ok().and_then(|text| Manifest::parse(&text));
+    if let Some(manifest) = manifest.as_ref().filter(|manifest| manifest.sha256 != whole.sha256) {
+        return Err(failed(format!("its manifest is of another file, whose SHA-256 is {}", manifest.sha256)));
+    }
+    Ok(Source { path, whole, manifest })
+}
+
+fn text(preview: &RestorePreview) -> String {
+    let names =
+        |hosts: &[crate::cluster::HostName]| hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let now = match preview.revision_now {
+        Some(now) if now >= preview.revision => {
+            format!("etcd is at revision {now} now: {} revisions since the snapshot are lost", now - preview.revision)
+        }
+        Some(now) => format!("etcd is at revision {now} now, which is before the snapshot"),
+        None => "no member of etcd answers: what was written since the snapshot is lost".to_owned(),
+    };
+    let mut lines = vec![
+        format!("snapshot  {}", preview.snapshot),
+        format!("members   {}", names(&preview.members)),
+        format!("stopped   API servers, controller-managers and schedulers on {}", names(&preview.masters)),
+        "          pods go on running; kubelets are restarted".to_owned(),
+        format!("lost      {now}"),
+    ];
+    lines.extend(preview.warnings.iter().map(|warning| format!("warning   {warning}")));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::testing::snapshot_of;
+
+    #[test]
+    fn what_is_no_snapshot_is_refused_with_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str, content: &[u8]| {
+            let path = directory.path().join(name);
+            fs::write(&path, content).unwrap();
+            path
+        };
+        let (good, cut) = (at("good.db", &snapshot_of(9)), at("cut.db", &snapshot_of(9)[..5000]));
+        assert_eq!(source(&good).unwrap().whole.contents.revision, 10);
+        let error = format!("{:?}", source(&cut).unwrap_err());
+        assert!(error.contains("cut.db") && error.contains("nothing was changed"), "{error}");
+        assert!(chosen(&good, "prod", None).is_ok());
+        let error = format!("{:?}", chosen(directory.path(), "prod", None).unwrap_err());
+        assert!(error.contains("no good snapshot of prod"), "{error}");
+    }
+}

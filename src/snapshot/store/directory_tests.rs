@@ -1,0 +1,122 @@
+use super::super::super::manifest::tests::origin;
+use super::super::super::testing::snapshot_of;
+use super::*;
+
+fn save(directory: &Directory, taken: &str, doubts: &[&str]) -> Result<Kept, TargetError> {
+    let snapshot = snapshot_of(5);
+    let origin = origin(taken);
+    let mut part = directory.begin(&origin, snapshot.len() as u64)?;
+    for piece in snapshot.chunks(4096) {
+        part.write(piece)?;
+    }
+    let whole = part.verify(6)?;
+    let doubts = doubts.iter().map(|doubt| (*doubt).to_owned()).collect();
+    directory.settle(part, &Manifest::of(origin, &whole, doubts))
+}
+
+fn names(path: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+const LAST: Keep = Keep { last: 1, hourly: 0, daily: 0, weekly: 0 };
+
+#[test]
+fn what_is_damaged_or_old_never_gets_a_name() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = Directory::new(temporary.path().join("snapshots"));
+    let mut damaged = snapshot_of(5);
+    damaged[9000] ^= 1;
+    let one = origin("2026-11-29T06:15:00Z");
+    let mut part = directory.begin(&one, 0).unwrap();
+    part.write(&damaged).unwrap();
+    assert!(matches!(part.verify(1), Err(TargetError::Damaged(_))));
+    drop(part);
+    let mut part = directory.begin(&one, 0).unwrap();
+    part.write(&snapshot_of(5)).unwrap();
+    assert!(part.verify(7).unwrap_err().to_string().contains("ends at revision 6"));
+    // The other one has it.
+    assert!(matches!(directory.begin(&one, 0), Err(TargetError::Busy(_))));
+    drop(part);
+    assert_eq!(names(directory.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_killed_runs_leftovers_go_and_a_living_ones_stay() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = Directory::new(temporary.path());
+    for name in ["prod-20261129T061400Z-m1.db.part", "other-20261129T061400Z-m1.db.part", "notes.part"] {
+        fs::write(temporary.path().join(name), "x").unwrap();
+    }
+    let living = directory.begin(&origin("2026-11-29T06:15:00Z"), 0).unwrap();
+    let mut second = directory.begin(&origin("2026-11-29T06:15:01Z"), 0).unwrap();
+    second.write(b"x").unwrap();
+    assert_eq!(
+        names(temporary.path()),
+        [
+            "notes.part",
+            "other-20261129T061400Z-m1.db.part",
+            "prod-20261129T061500Z-m2.db.part",
+            "prod-20261129T061501Z-m2.db.part"
+        ]
+    );
+    drop((living, second));
+}
+
+#[test]
+fn only_what_was_written_here_is_pruned() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = Directory::new(temporary.path());
+    for minute in 0..3 {
+        save(&directory, &format!("2026-11-29T06:0{minute}:00Z"), &[]).unwrap();
+    }
+    let at = |name: &str| temporary.path().join(name);
+    fs::write(at("prod-20261129T060000Z-m9.db"), "no manifest").unwrap();
+    fs::write(at("foreign.json"), "{}").unwrap();
+    // Copied under another name, and changed since.
+    fs::copy(at("prod-20261129T060000Z-m2.json"), at("copy.json")).unwrap();
+    fs::write(at("prod-20261129T060100Z-m2.db"), "changed").unwrap();
+    let pruned = directory.prune("prod", &LAST).unwrap();
+    assert_eq!(pruned.iter().map(|kept| kept.path.clone()).collect::<Vec<_>>(), [at("prod-20261129T060000Z-m2.db")]);
+    assert_eq!(
+        names(temporary.path()),
+        [
+            "copy.json",
+            "foreign.json",
+            "prod-20261129T060000Z-m9.db",
+            "prod-20261129T060100Z-m2.db",
+            "prod-20261129T060100Z-m2.json",
+            "prod-20261129T060200Z-m2.db",
+            "prod-20261129T060200Z-m2.json"
+        ]
+    );
+    assert!(directory.prune("another", &LAST).unwrap().is_empty());
+}
+
+#[test]
+fn the_latest_good_one_is_found_and_stays() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = Directory::new(temporary.path());
+    save(&directory, "2026-11-29T06:00:00Z", &[]).unwrap();
+    let good = save(&directory, "2026-11-29T06:10:00Z", &[]).unwrap();
+    let doubtful = save(&directory, "2026-11-29T06:20:00Z", &["m1 differs"]).unwrap();
+    assert_eq!(directory.latest("prod", None).unwrap(), Some(good.clone()));
+    let before = "2026-11-29T06:05:00Z".parse().unwrap();
+    assert_eq!(
+        directory.latest("prod", Some(before)).unwrap().unwrap().manifest.origin.taken.to_string(),
+        "2026-11-29T06:00:00Z"
+    );
+    directory.prune("prod", &LAST).unwrap();
+    assert_eq!(directory.list(None).unwrap(), [good, doubtful]);
+}
+
+#[test]
+fn a_directory_whose_file_system_is_gone_is_not_made_anew() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = Directory::new(temporary.path().join("mount/snapshots"));
+    let error = directory.begin(&origin("2026-11-29T06:15:00Z"), 0).unwrap_err().to_string();
+    assert!(error.contains("creating") && error.contains("mount/snapshots"), "{error}");
+    assert!(!temporary.path().join("mount").exists());
+}

@@ -1,0 +1,59 @@
+//! Where snapshots are kept. Each target writes beside, verifies, and only then gives a snapshot its name; it prunes
+//! nothing but what it wrote itself.
+
+mod directory;
+mod part;
+
+pub use directory::{Directory, Kept};
+pub use part::Part;
+
+use thiserror::Error;
+
+use super::Damage;
+
+/// Why a target does not have what it should.
+#[derive(Debug, Error)]
+pub enum TargetError {
+    /// It cannot be used.
+    #[error("{what}: {why}")]
+    Io {
+        /// What was tried, on what.
+        what: String,
+        /// Why it failed.
+        why: std::io::Error,
+    },
+    /// It has no room.
+    #[error("{path}: {needed} MiB are needed, and {free} MiB are free")]
+    Full {
+        /// The directory.
+        path: String,
+        /// What it takes, in MiB.
+        needed: u64,
+        /// What there is.
+        free: u64,
+    },
+    /// It ended without a word.
+    #[error("writing it has ended early: {0}")]
+    Thread(String),
+    /// Somebody else is writing the same file.
+    #[error("{0}: another run is writing it")]
+    Busy(String),
+    /// What came is not a whole snapshot.
+    #[error("what came from the member is not whole: {0}")]
+    Damaged(Damage),
+    /// What came is older than what the member had.
+    #[error("it ends at revision {found}, and the member was at revision {least} before it began")]
+    Old {
+        /// Revision in the file.
+        found: u64,
+        /// The member's before.
+        least: u64,
+    },
+}
+
+impl TargetError {
+    fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        |why| Self::Io { what, why }
+    }
+}

@@ -1,0 +1,100 @@
+//! A snapshot while it comes: a file with another name, locked as long as somebody writes it, so that what a killed run
+//! left can be told from what another one is writing.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use super::super::{Verified, verify};
+use super::TargetError;
+
+const ENDING: &str = ".part";
+
+/// A file that is being written. Dropped unfinished, it goes.
+#[derive(Debug)]
+pub struct Part {
+    path: PathBuf,
+    target: PathBuf,
+    file: Flock<File>,
+    bytes: u64,
+    done: bool,
+}
+
+impl Part {
+    /// Begins to write what will be `target`.
+    pub(super) fn begin(target: PathBuf) -> Result<Self, TargetError> {
+        let path = PathBuf::from(format!("{}{ENDING}", target.display()));
+        let name = path.display().to_string();
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = file.map_err(TargetError::io(format!("creating {name}")))?;
+        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| TargetError::Busy(name.clone()))?;
+        file.set_len(0).map_err(TargetError::io(format!("writing {name}")))?;
+        Ok(Self { path, target, file, bytes: 0, done: false })
+    }
+
+    /// Adds a piece.
+    pub fn write(&mut self, piece: &[u8]) -> Result<(), TargetError> {
+        self.bytes += piece.len() as u64;
+        let written = self.file.write_all(piece);
+        written.map_err(TargetError::io(format!("writing {}", self.path.display())))
+    }
+
+    /// Proves that all of a snapshot is there and on the disk, and reaches `least`, a revision.
+    pub fn verify(&mut self, least: u64) -> Result<Verified, TargetError> {
+        let synced = self.file.sync_all();
+        synced.map_err(TargetError::io(format!("writing {}", self.path.display())))?;
+        let whole = verify(&*self.file, self.bytes).map_err(TargetError::Damaged)?;
+        let found = whole.contents.revision;
+        if found < least { Err(TargetError::Old { found, least }) } else { Ok(whole) }
+    }
+
+    /// Gives it its name.
+    pub(super) fn settle(&mut self) -> Result<(), TargetError> {
+        rename(&self.path, &self.target).map_err(TargetError::io(format!("renaming {}", self.path.display())))?;
+        self.done = true;
+        Ok(())
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.done {
+            // What cannot be removed now is swept by the next run.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes what killed runs left in `directory` of files that `ours` tells.
+pub(super) fn sweep(directory: &Path, ours: impl Fn(&str) -> bool) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(target) = name.to_str().and_then(|name| name.strip_suffix(ENDING)) else { continue };
+        if !ours(target) || !entry.file_type()?.is_file() {
+            continue;
+        }
+        let file = File::open(entry.path())?;
+        if Flock::lock(file, FlockArg::LockExclusiveNonblock).is_ok() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a small file beside, and gives it its name.
+pub(super) fn write(target: &Path, content: &[u8]) -> io::Result<()> {
+    let path = PathBuf::from(format!("{}{ENDING}", target.display()));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    rename(&path, target)
+}
+
+fn rename(path: &Path, target: &Path) -> io::Result<()> {
+    fs::rename(path, target)?;
+    File::open(target.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
