@@ -69,7 +69,7 @@ pub enum Restored {
 /// What to do.
 pub enum Wish<'a> {
     /// Restore this snapshot.
-    From(Source<'a>),
+    From(Box<Source<'a>>),
     /// Go on with the restore that was cut off.
     Resume,
     /// Put back what was there before the restore that was cut off, or else before the last one.

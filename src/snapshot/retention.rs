@@ -35,7 +35,7 @@ impl Keep {
         let mut order: Vec<usize> = (0..snapshots.len()).filter(|index| snapshots[*index].verified).collect();
         order.sort_by_key(|index| std::cmp::Reverse((snapshots[*index].at, *index)));
         let mut stay: BTreeSet<usize> = order.iter().copied().take(self.last.max(1)).collect();
-        let classes: [(usize, fn(&Taken) -> i64); 3] = [(self.hourly, hour), (self.daily, day), (self.weekly, week)];
+        let classes: [(usize, Class); 3] = [(self.hourly, hour), (self.daily, day), (self.weekly, week)];
         for (many, class) in classes {
             let mut seen = BTreeSet::new();
             for index in &order {
@@ -55,6 +55,9 @@ impl Keep {
         (0..snapshots.len()).filter(goes).collect()
     }
 }
+
+/// What a snapshot falls into: two with the same number are of the same hour, day or week.
+type Class = fn(&Taken) -> i64;
 
 fn hour(taken: &Taken) -> i64 {
     taken.at.as_second().div_euclid(3600)

@@ -11,6 +11,7 @@ mod bring_up;
 mod disks;
 mod drift;
 mod endpoints;
+mod etcd;
 mod failures;
 mod locking;
 mod masters;
@@ -80,6 +81,7 @@ const SOAK: &[Scenario] = &[
     ("a_broken_api_server_is_put_back", upgrade::a_broken_api_server_is_put_back),
     ("a_broken_kubelet_is_put_back", upgrade::a_broken_kubelet_is_put_back),
     ("a_broken_kube_proxy_is_rolled_back", upgrade::a_broken_kube_proxy_is_rolled_back),
+    ("a_restore_brings_everything_back", etcd::a_restore_brings_everything_back),
     ("a_minor_upgrade_pauses_for_a_canary", upgrade::a_minor_upgrade_pauses_for_a_canary),
     ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
     ("install_for_upgrades", upgrade::install_for_upgrades),

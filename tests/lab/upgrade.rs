@@ -38,7 +38,7 @@ fn versions(world: &World) -> String {
 }
 
 #[track_caller]
-fn nodes_are_well(world: &World, kubelet: &str) {
+pub(crate) fn nodes_are_well(world: &World, kubelet: &str) {
     let nodes: Value = serde_json::from_str(&world.kubectl(&["get", "nodes", "-o", "json"])).unwrap();
     for node in nodes["items"].as_array().unwrap() {
         let name = &node["metadata"]["name"];

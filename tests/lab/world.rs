@@ -158,7 +158,8 @@ impl World {
 
     fn verb_command_on(&self, inventory: &Path, verb: &str, arguments: &[&str]) -> Command {
         let inventory = inventory.display().to_string();
-        let words = [&["--", "kubewright", verb, "-i", &inventory], arguments].concat();
+        let verb: Vec<&str> = verb.split(' ').collect();
+        let words = [&["--", "kubewright"], &verb[..], &["-i", &inventory], arguments].concat();
         let mut command = self.lab_command(&["exec"], &words);
         command.env("KUBEWRIGHT_STATE_DIR", self.state.path());
         command
@@ -205,6 +206,16 @@ impl World {
         );
         let mut command = self.lab_command(&["ssh", host], &["--", &ask]);
         Prober(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap())
+    }
+
+    /// The cluster's name, which is the lab's.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version of m1's kubelet.
+    pub(crate) fn kubelet_version(&self) -> String {
+        self.kubectl(&["get", "node", "m1", "-o", "jsonpath={.status.nodeInfo.kubeletVersion}"])
     }
 
     /// Where a node is reached.

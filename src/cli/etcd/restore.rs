@@ -63,7 +63,7 @@ impl Args {
             None => None,
         };
         let wish = match (&file, self.resume) {
-            (Some(file), _) => Wish::From(source(file)?),
+            (Some(file), _) => Wish::From(Box::new(source(file)?)),
             (None, true) => Wish::Resume,
             (None, false) => Wish::Undo,
         };

@@ -33,7 +33,7 @@ impl Args {
         let targets: Vec<_> = self.to.iter().map(Directory::new).collect();
         let keep = self.keep.keep();
         let session = self.session.load()?;
-        let saved = session.run("etcd snapshot save", async |subject, events| {
+        let saved = session.run("etcd-snapshot-save", async |subject, events| {
             run::save(subject, &targets, keep.as_ref(), events).await
         })?;
         match session.output {
