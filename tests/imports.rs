@@ -17,6 +17,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("versions", &["remote", "host", "kube", "report"]),
     ("image", &["remote", "host", "kube", "report"]),
     ("pki", &["remote", "host", "kube", "report"]),
+    ("etcd", &["remote", "kube", "run", "report", "cli"]),
     ("snapshot", &["remote", "host", "kube", "report"]),
     ("desired", &["remote", "host", "kube", "report"]),
     ("plan", &["remote", "host", "kube", "report"]),

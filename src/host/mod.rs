@@ -31,6 +31,7 @@ mod request;
 mod reset;
 mod resource;
 mod restore;
+mod restores;
 pub mod root;
 mod serve;
 mod shelf;

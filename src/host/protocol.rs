@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 pub use super::failure::Failure;
 pub use super::probes::{CertificateDates, EtcdMember, LogOf, Probe, Probed, QueueRow};
-pub use super::restore::{Restore, RestoreStep, RestoredMember};
+pub use super::restore::{RestoreStep, RestoredMember};
+pub use super::restores::Restore;
 use super::transfer::{Fetch, Serve};
 use crate::cluster::Facts;
 use crate::desired::state::{Part, PartState};

@@ -12,7 +12,7 @@ use super::machine::Machine;
 use super::protocol::{Event, Failure, FromAgent, Holder, Reply, ToAgent};
 use super::serve::Server;
 use super::transfer::Serve;
-use super::{backup, blob, converge, etcdctl, facts, fetch, previous, probe, read, reset, restore, snapshot};
+use super::{backup, blob, converge, etcdctl, facts, fetch, previous, probe, read, reset, restore, restores, snapshot};
 use crate::image::Blob;
 
 /// What came in: pings are answered by nobody and do not get here.
@@ -78,7 +78,9 @@ impl Session {
             ToAgent::Put { blob, offset } => return self.receive(&blob, offset),
             ToAgent::Serve(serve) => self.serve(&serve),
             ToAgent::StopServing => {
-                self.server = None;
+                if let Some(server) = self.server.take() {
+                    self.runtime.block_on(server.stop());
+                }
                 Ok(Reply::Done)
             }
             ToAgent::Fetch(fetch) => {
@@ -98,8 +100,8 @@ impl Session {
                 etcdctl::move_leader(machine, &endpoint, &target).map(|()| Reply::Done)
             }
             ToAgent::Restore { restore, step } => restore::step(machine, &restore, &step).map(|()| Reply::Done),
-            ToAgent::Restores => restore::under_way(machine)
-                .and_then(|under_way| Ok(Reply::Restores { under_way, last: restore::last(machine)? })),
+            ToAgent::Restores => restores::under_way(machine)
+                .and_then(|under_way| Ok(Reply::Restores { under_way, last: restores::last(machine)? })),
             ToAgent::Reset => reset::reset(machine, &self.binary, &mut events).map(|parts| Reply::Changes { parts }),
             ToAgent::Ping => return Err(Over),
         })

@@ -24,10 +24,9 @@ use super::etcdctl;
 use super::machine::{Machine, STATE, found};
 use super::probe::pods_of;
 use super::protocol::Failure;
+use super::restores::{DATA, Restore, before, under_way};
 use super::systemd;
-use crate::image::Blob;
 
-const DATA: &str = "/var/lib/etcd";
 const UNIT: &str = "etcd.service";
 const MANIFESTS: &str = "/etc/kubernetes/manifests";
 /// What talks to etcd, and what remembers what it was told: file and program, whose name the kernel cuts at 15 bytes.
@@ -40,21 +39,6 @@ const CONTROL_PLANE: [(&str, &str); 3] = [
 const UNPACKING: Duration = Duration::from_secs(13 * 60);
 /// How long the kubelet may take to end the pods whose manifests are gone; an API server is given 30 s by it.
 const ENDING: Duration = Duration::from_secs(150);
-
-/// A restore, the same one for all hosts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Restore {
-    /// Letters and digits; no two restores have the same.
-    pub id: String,
-    /// The snapshot.
-    pub snapshot: Blob,
-    /// When it was taken, and from which cluster, for people.
-    pub title: String,
-    /// Revision in it.
-    pub revision: u64,
-    /// `--initial-cluster` of the members.
-    pub initial_cluster: String,
-}
 
 /// What a member needs to know of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,23 +106,6 @@ pub(super) fn step(machine: &Machine, restore: &Restore, step: &RestoreStep) -> 
     }
 }
 
-/// The restore that is under way on this host.
-pub(super) fn under_way(machine: &Machine) -> Result<Option<Restore>, Failure> {
-    read(machine, &format!("{STATE}/restore/under-way.json"))
-}
-
-/// The last restore that went to its end here, and whose way back is still open.
-pub(super) fn last(machine: &Machine) -> Result<Option<Restore>, Failure> {
-    let last: Option<Restore> = read(machine, &format!("{STATE}/restore/last.json"))?;
-    Ok(last.filter(|last| Places::of(machine, &last.id).before.exists()))
-}
-
-fn read(machine: &Machine, path: &str) -> Result<Option<Restore>, Failure> {
-    let Some(text) = machine.text(path)? else { return Ok(None) };
-    let damaged = |error| Failure::new(format!("reading {path}"), error);
-    serde_json::from_str(&text).map(Some).map_err(damaged)
-}
-
 struct Places {
     data: PathBuf,
     member: PathBuf,
@@ -149,8 +116,8 @@ struct Places {
 impl Places {
     fn of(machine: &Machine, id: &str) -> Self {
         let data = machine.root.at(DATA);
-        let beside = |name: &str| data.join(format!("{name}-{id}"));
-        Self { member: data.join("member"), restored: beside("restored"), before: beside("before"), data }
+        let restored = data.join(format!("restored-{id}"));
+        Self { member: data.join("member"), restored, before: machine.root.at(before(id)), data }
     }
 }
 

@@ -1,5 +1,7 @@
+use super::super::restores::last;
 use super::super::testing::Scripted;
 use super::*;
+use crate::image::Blob;
 
 const PROGRAM: &str = "/opt/kubewright/etcd/3.5.16/bin/etcdutl";
 

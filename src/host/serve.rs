@@ -36,7 +36,7 @@ const CONNECTIONS: usize = 64;
 
 /// Gives blobs as long as it lives.
 pub(super) struct Server {
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
     pub(super) address: SocketAddr,
 }
 
@@ -53,7 +53,12 @@ impl Server {
         let address = listener.local_addr().map_err(|error| Failure::new(what(), error))?;
         let mut tasks = JoinSet::new();
         tasks.spawn(listen(listener, acceptor, shelf));
-        Ok(Self { _tasks: tasks, address })
+        Ok(Self { tasks, address })
+    }
+
+    /// Ends, and has ended when this returns: nobody gets anything from it any more.
+    pub(super) async fn stop(mut self) {
+        self.tasks.shutdown().await;
     }
 }
 

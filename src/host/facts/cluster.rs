@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::machine::Machine;
 use super::super::protocol::Failure;
 use super::super::resource::{SNAPSHOTS, unpacked_from};
-use super::super::restore;
+use super::super::restores;
 use crate::cluster::Facts;
 
 const CNI: &str = "/etc/cni/net.d/10-kubewright.conflist";
@@ -13,7 +13,7 @@ const COMPONENTS: &str = "/opt/kubewright";
 
 pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure> {
     facts.has_etcd_data = machine.exists("/var/lib/etcd/member")?;
-    facts.restoring = restore::under_way(machine)?.map(|restore| restore.title);
+    facts.restoring = restores::under_way(machine)?.map(|restore| restore.title);
     facts.has_thin_snapshots = machine.exists(SNAPSHOTS)?;
     // A file that somebody broke tells nothing; converging writes it anew.
     facts.pod_cidr = machine.text(CNI)?.and_then(|text| subnet(&serde_json::from_str(&text).ok()?));
