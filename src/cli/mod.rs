@@ -2,6 +2,7 @@
 
 mod agent;
 mod completion;
+mod confirm;
 mod etcd;
 mod exit;
 mod explain;

@@ -1,9 +1,9 @@
 //! `kubewright reset`.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
 
 use super::session::SessionArgs;
-use super::{Exit, Failure};
+use super::{Exit, Failure, confirm};
 use crate::report::{self, Format, Style};
 use crate::run;
 
@@ -21,7 +21,7 @@ impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let session = self.session.load()?;
         if !self.yes {
-            confirm(session.cluster.name.as_str(), session.cluster.hosts.len())?;
+            confirmed(session.cluster.name.as_str(), session.cluster.hosts.len())?;
         }
         let removed = session.run("reset", async |subject, events| run::reset(subject, events).await)?;
         if session.output == Format::Human {
@@ -34,16 +34,12 @@ impl Args {
     }
 }
 
-/// Asks for the cluster's name: a slip of the finger must not be enough.
-fn confirm(cluster: &str, hosts: usize) -> Result<(), Failure> {
+fn confirmed(cluster: &str, hosts: usize) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage("reset destroys the cluster; without a terminal to ask on, give --yes"));
     }
     report::print_error(&format!(
-        "This stops the cluster {cluster} on {hosts} hosts and removes all of its data, etcd included.\n\
-         Type the cluster's name to go on:"
+        "This stops the cluster {cluster} on {hosts} hosts and removes all of its data, etcd included."
     ));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    if answer.trim() == cluster { Ok(()) } else { Err(Failure::new("not confirmed; nothing was changed")) }
+    if confirm::is_typed(cluster)? { Ok(()) } else { Err(Failure::new("not confirmed; nothing was changed")) }
 }

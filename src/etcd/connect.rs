@@ -8,13 +8,14 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::{PrivateKeyDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
 use super::EtcdError;
+use crate::pki;
 
 const CONNECT: Duration = Duration::from_secs(15);
 /// A host that has lost its power says nothing: it is asked whether it lives. etcd suffers this from every 5 s on.
@@ -68,25 +69,17 @@ impl MemberClient {
 fn tls(identity: &Identity) -> Result<ClientConfig, EtcdError> {
     let bad = |what: &'static str| move |why: String| EtcdError::Identity { what, why };
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(&identity.ca).map_err(bad("the certificate of etcd's CA"))? {
+    for certificate in pki::certificates(&identity.ca).map_err(bad("the certificate of etcd's CA"))? {
         roots.add(certificate).map_err(|error| bad("the certificate of etcd's CA")(error.to_string()))?;
     }
-    let certificate = certificates(&identity.certificate).map_err(bad("the client's certificate"))?;
+    let certificate = pki::certificates(&identity.certificate).map_err(bad("the client's certificate"))?;
+    // The reader's own errors quote the line, and a key without line breaks is one line.
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes());
-    let key = key.map_err(|error| bad("the client's key")(error.to_string()))?;
+    let key = key.map_err(|_| bad("the client's key")("it holds no PEM private key".into()))?;
     let config = ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(certificate, key);
     let mut config = config.map_err(|error| bad("the client's certificate")(error.to_string()))?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(config)
-}
-
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-    match read {
-        Ok(none) if none.is_empty() => Err("there is no certificate in it".into()),
-        Ok(certificates) => Ok(certificates),
-        Err(error) => Err(error.to_string()),
-    }
 }
 
 /// The transport's own words are "transport error"; what happened stands below.

@@ -14,11 +14,11 @@ use super::protocol::{Failure, Probed};
 use super::systemd::UNIT_FILES;
 
 /// The certificate of etcd's CA.
-pub(super) const CA: &str = "/etc/kubernetes/pki/etcd/ca.crt";
+pub const CA: &str = "/etc/kubernetes/pki/etcd/ca.crt";
 /// A client's certificate, for looking after a member on its own host.
-pub(super) const CERTIFICATE: &str = "/etc/kubernetes/pki/etcd/healthcheck-client.crt";
+pub const CERTIFICATE: &str = "/etc/kubernetes/pki/etcd/healthcheck-client.crt";
 /// Its key.
-pub(super) const KEY: &str = "/etc/kubernetes/pki/etcd/healthcheck-client.key";
+pub const KEY: &str = "/etc/kubernetes/pki/etcd/healthcheck-client.key";
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(30);
 

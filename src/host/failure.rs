@@ -45,9 +45,17 @@ impl Failure {
         if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
             return failure;
         }
-        let free = statvfs(path).map(|stat| stat.blocks_available() * stat.fragment_size()).unwrap_or(0);
+        let free = free(path).unwrap_or(0);
         let path = path.display();
         failure.hint(format!("free some space on the file system of {path}: {} MiB are left there", free >> 20))
+    }
+
+    /// Refuses to write `needed` bytes below `directory` where that would fill a disk which everything else on the host
+    /// needs.
+    pub(super) fn unless_room(what: &str, directory: &Path, needed: u64) -> Result<(), Self> {
+        let Some(free) = free(directory).filter(|free| *free < needed) else { return Ok(()) };
+        let why = format!("it needs {} MiB, and {} MiB are free", needed >> 20, free >> 20);
+        Err(Self::new(what, why).hint(format!("free some space on the file system of {}", directory.display())))
     }
 
     /// Several failures as one: an operator gets all of them at once.
@@ -63,6 +71,11 @@ impl Failure {
     }
 }
 
+/// Bytes that are free below `path`; none where nobody can tell.
+fn free(path: &Path) -> Option<u64> {
+    statvfs(path).ok().map(|stat| stat.blocks_available() * stat.fragment_size())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +88,13 @@ mod tests {
         let all = Failure::all(vec![one, Failure::new("file /b", "gone").hint("mount it")]).unwrap();
         assert_eq!(all.to_string(), "2 failures: file /a: denied\nfile /b: gone");
         assert_eq!(all.hint.as_deref(), Some("mount it"));
+    }
+
+    #[test]
+    fn a_disk_that_is_too_small_is_not_filled() {
+        let directory = tempfile::tempdir().unwrap();
+        let failure = Failure::unless_room("snapshot x", directory.path(), u64::MAX / 2).unwrap_err();
+        assert!(failure.why.contains("MiB are free"), "{failure}");
+        assert!(Failure::unless_room("snapshot x", directory.path(), 1).is_ok());
     }
 }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::etcdctl::{CA as ETCD_CA, CERTIFICATE as ETCD_CLIENT_CERTIFICATE, KEY as ETCD_CLIENT_KEY};
 pub use super::failure::Failure;
 pub use super::probes::{CertificateDates, EtcdMember, LogOf, Probe, Probed, QueueRow};
 pub use super::restore::{RestoreStep, RestoredMember};

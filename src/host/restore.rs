@@ -14,7 +14,6 @@ use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::sys::statvfs::statvfs;
 use serde::{Deserialize, Serialize};
 
 use super::atomic::{self, Attributes};
@@ -35,6 +34,8 @@ const CONTROL_PLANE: [(&str, &str); 3] = [
     ("kube-controller-manager.yaml", "kube-controller"),
     ("kube-scheduler.yaml", "kube-scheduler"),
 ];
+/// What is to be left free beside the restored data: etcd makes a log of 64 MB at once.
+const SPARE: u64 = 128 << 20;
 /// How long the largest database may take to be written to a slow disk.
 const UNPACKING: Duration = Duration::from_secs(13 * 60);
 /// How long the kubelet may take to end the pods whose manifests are gone; an API server is given 30 s by it.
@@ -139,7 +140,7 @@ impl Host<'_> {
         let owner = fs::metadata(data).map_err(failed)?;
         // What earlier restores left goes only now: until here their way back was open.
         sweep(data).map_err(failed)?;
-        self.room(what)?;
+        Failure::unless_room(what, data, self.restore.snapshot.size.saturating_mul(11) / 10 + SPARE)?;
         let staging = data.join("restoring");
         let tool = self.tool(what)?.args(["snapshot", "restore", &snapshot.display().to_string()]);
         let bump = match member.bump_revision {
@@ -172,17 +173,6 @@ impl Host<'_> {
         let tool = tool
             .ok_or_else(|| Failure::new(what, format!("neither etcdutl nor etcdctl is in {}", directory.display())))?;
         Ok(Command::new(tool.to_string_lossy()).env("ETCDCTL_API", "3"))
-    }
-
-    fn room(&self, what: &str) -> Result<(), Failure> {
-        let (needed, data) = (self.restore.snapshot.size.saturating_mul(11) / 10 + (128 << 20), &self.places.data);
-        match statvfs(data).map(|stat| stat.blocks_available() * stat.fragment_size()) {
-            Ok(free) if free < needed => {
-                let why = format!("it needs {} MiB, and {} MiB are free", needed >> 20, free >> 20);
-                Err(Failure::new(what, why).hint(format!("free some space on the file system of {}", data.display())))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// From now on this host stands in the middle of a restore, and says so to whoever comes.
@@ -301,17 +291,13 @@ impl Host<'_> {
     }
 
     fn systemctl(&self, words: &[&str]) -> Result<(), Failure> {
-        let command = Command::new("systemctl").args(words.iter().copied()).deadline(systemd::DEADLINE);
         let what = words.join(" ");
-        self.machine.system.run(&command).map(drop).map_err(|error| {
-            let failure = Failure::command(&what, &error);
-            match words {
-                ["start" | "restart", unit] => {
-                    let log = systemd::journal(self.machine, unit);
-                    Failure { why: format!("{}\n{log}", failure.why), ..failure }
-                }
-                _ => failure,
+        systemd::systemctl(self.machine, &what, words).map_err(|failure| match words {
+            ["start" | "restart", unit] => {
+                let log = systemd::journal(self.machine, unit);
+                Failure { why: format!("{}\n{log}", failure.why), ..failure }
             }
+            _ => failure,
         })
     }
 

@@ -76,6 +76,12 @@ pub(super) fn show<'a>(
     Ok(parse(&output.text()))
 }
 
+/// Has systemd do something.
+pub(super) fn systemctl(machine: &Machine, what: &str, words: &[&str]) -> Result<(), Failure> {
+    let command = Command::new("systemctl").args(words.iter().copied()).deadline(DEADLINE);
+    machine.system.run(&command).map(drop).map_err(|error| Failure::command(what, &error))
+}
+
 /// The unit that reads the file at `path`: itself, or a drop-in.
 pub(super) fn unit_of(path: &str) -> Option<&str> {
     let first = path.strip_prefix(UNIT_FILES)?.split('/').next()?;

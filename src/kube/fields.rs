@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::FIELD_MANAGER;
 
@@ -92,11 +92,9 @@ fn covers(fields: &Value, wanted: &Value, live: &Value) -> bool {
 
 /// An item of a list that is a map (`k:` and its keys) or a set (`v:` and the value).
 fn covers_item(key: &str, fields: &Value, wanted: &[Value], live: &[Value]) -> bool {
-    let (kind, selector) = key.split_at_checked(2).unwrap_or_default();
-    let Ok(selector) = serde_json::from_str::<Value>(selector) else { return false };
-    match (kind, selector) {
-        ("k:", Value::Object(selector)) => {
-            let is = |item: &&Value| selector.iter().all(|(key, value)| item.get(key) == Some(value));
+    match selector(key) {
+        Some(("k:", Value::Object(selector))) => {
+            let is = |item: &&Value| has_keys(item, &selector);
             // A key that we leave out has the server's default, such as TCP.
             let may_be = |item: &&Value| {
                 item.is_object() && selector.iter().all(|(key, value)| item.get(key).is_none_or(|own| own == value))
@@ -108,9 +106,19 @@ fn covers_item(key: &str, fields: &Value, wanted: &[Value], live: &[Value]) -> b
                 _ => false,
             }
         }
-        ("v:", value) => wanted.contains(&value) && live.contains(&value),
+        Some(("v:", value)) => wanted.contains(&value) && live.contains(&value),
         _ => false,
     }
+}
+
+/// What selects an item of a list: its kind, and its keys or value.
+fn selector(key: &str) -> Option<(&str, Value)> {
+    let (kind, selector) = key.split_at_checked(2)?;
+    Some((kind, serde_json::from_str(selector).ok()?))
+}
+
+fn has_keys(item: &Value, keys: &Map<String, Value>) -> bool {
+    keys.iter().all(|(key, value)| item.get(key) == Some(value))
 }
 
 /// The object as we applied it: the fields that are ours, with the values that they have now.
@@ -138,10 +146,9 @@ fn select(fields: &Value, live: &Value) -> Value {
         Some((name.to_owned(), select(fields, live.get(name)?)))
     };
     let item = |(key, fields): &(&String, &Value)| {
-        let (kind, selector) = key.split_at_checked(2)?;
-        let selector: Value = serde_json::from_str(selector).ok()?;
-        let is = |item: &&Value| match (kind, &selector) {
-            ("k:", Value::Object(keys)) => keys.iter().all(|(key, value)| item.get(key) == Some(value)),
+        let selector = selector(key)?;
+        let is = |item: &&Value| match &selector {
+            ("k:", Value::Object(keys)) => has_keys(item, keys),
             ("v:", value) => *item == value,
             _ => false,
         };

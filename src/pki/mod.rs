@@ -26,6 +26,7 @@ mod verify;
 pub use agree::Place;
 pub use error::{NeedsKey, PkiError};
 pub use keys::{Existing, Identity, KeyFile, KeyOwner, Keys, Note};
+pub use read::certificates;
 pub use resolve::resolve;
 pub use run::RunAuthority;
 pub use san::San;

@@ -10,7 +10,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 /// The certificates of a file: at least one.
-pub(super) fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+pub fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
     let found = found.map_err(|_| "its PEM is damaged".to_owned())?;
     if found.is_empty() {

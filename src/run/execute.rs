@@ -60,22 +60,31 @@ impl Execution<'_> {
     }
 
     async fn stage(&self, stage: &Stage) -> (StageResult, Vec<HostFailure>) {
-        let began = Instant::now();
         let hosts: Vec<&Host> = self.cluster.hosts.iter().filter(|host| self.concerns(stage, host)).collect();
         let names = hosts.iter().map(|host| host.name.to_string()).collect();
-        self.events.send(Event::StageStarted { stage: stage.name.into(), hosts: names });
-        checkpoint::pass(&format!("{}:start", stage.name));
+        self.told(stage.name, names, self.work(stage, hosts)).await
+    }
 
-        let (changed, failures) = self.work(stage, hosts).await;
+    /// Does the `work` of the stage called `stage` on `hosts`, which gives the number of changes and what failed, and
+    /// tells of both.
+    pub(super) async fn told(
+        &self,
+        stage: &'static str,
+        hosts: Vec<String>,
+        work: impl Future<Output = (usize, Vec<HostFailure>)>,
+    ) -> (StageResult, Vec<HostFailure>) {
+        let began = Instant::now();
+        self.events.send(Event::StageStarted { stage: stage.into(), hosts });
+        checkpoint::pass(&format!("{stage}:start"));
+        let (changed, failures) = work.await;
         for failed in &failures {
             let host = failed.host.as_ref().map_or_else(|| "cluster".to_owned(), ToString::to_string);
-            let (stage, failure) = (stage.name.to_owned(), failed.failure.clone());
-            self.events.send(Event::HostFailed { stage, host, failure });
+            self.events.send(Event::HostFailed { stage: stage.into(), host, failure: failed.failure.clone() });
         }
-        checkpoint::pass(&format!("{}:done", stage.name));
+        checkpoint::pass(&format!("{stage}:done"));
         let took = began.elapsed();
-        self.events.send(Event::StageFinished { stage: stage.name.into(), changed, took, ok: failures.is_empty() });
-        (StageResult { stage: stage.name, changed, took }, failures)
+        self.events.send(Event::StageFinished { stage: stage.into(), changed, took, ok: failures.is_empty() });
+        (StageResult { stage, changed, took }, failures)
     }
 
     /// Whether `host` has something to do in `stage`.

@@ -9,6 +9,7 @@ use crate::desired::state::Part;
 use crate::host::protocol::{Failure, Reply, ToAgent};
 use crate::kube::Api;
 use crate::plan::{Gate, Stage};
+use crate::report;
 
 impl Execution<'_> {
     /// Has a host remember what `parts` are now. Nothing counts as changed by that.
@@ -53,8 +54,8 @@ impl Execution<'_> {
         let endpoint = etcd::endpoint(&member.host);
         match member.ask(what, ToAgent::Snapshot { name, endpoint }).await? {
             Reply::Snapshot { path, bytes, .. } => {
-                let (host, mebibytes) = (&member.host.name, bytes as f64 / f64::from(1 << 20));
-                self.events.note(format!("{}: etcd saved on {host}: {path}, {mebibytes:.1} MiB, verified", stage.name));
+                let (host, size) = (&member.host.name, report::mebibytes(bytes));
+                self.events.note(format!("{}: etcd saved on {host}: {path}, {size}, verified", stage.name));
                 Ok(copied + 1)
             }
             other => Err(unexpected(what, &other)),

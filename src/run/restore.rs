@@ -21,7 +21,7 @@ use crate::host::protocol::{Failure, Reply, Restore, RestoreStep, RestoredMember
 use crate::image::Blob;
 use crate::pki::Renewal;
 use crate::plan::{self, OnFailure, Pace, RestoreStage, RestoreWork, Stage, Work};
-use crate::report::{Event, Events};
+use crate::report::Events;
 use crate::snapshot::{Manifest, Verified};
 use crate::versions;
 
@@ -251,16 +251,14 @@ impl Job<'_> {
         let mut touched = false;
         for stage in list {
             touched |= stage.work == RestoreWork::StopControlPlane;
-            let began = Instant::now();
             let selected = run.cluster.hosts.iter().filter(|host| stage.hosts.selects(host));
             let hosts = selected.map(|host| host.name.to_string()).collect();
-            run.events.send(Event::StageStarted { stage: stage.name.into(), hosts });
-            checkpoint::pass(&format!("{}:start", stage.name));
-            let outcome = self.stage(run, stage).await;
-            checkpoint::pass(&format!("{}:done", stage.name));
-            let (changed, ok) = (outcome.as_ref().copied().unwrap_or_default(), outcome.is_ok());
-            run.events.send(Event::StageFinished { stage: stage.name.into(), changed, took: began.elapsed(), ok });
-            outcome.map_err(|failures| with_next_step(failures, touched))?;
+            let work =
+                async { self.stage(run, stage).await.map_or_else(|failures| (0, failures), |done| (done, vec![])) };
+            let (_, failures) = run.told(stage.name, hosts, work).await;
+            if !failures.is_empty() {
+                return Err(with_next_step(failures, touched));
+            }
         }
         Ok(())
     }
@@ -269,8 +267,7 @@ impl Job<'_> {
         let changed = match stage.work {
             RestoreWork::Send => self.send(run, stage.name).await?,
             RestoreWork::Compare => self.compare(run).await.map(|()| 0)?,
-            RestoreWork::Prove => 0,
-            work => self.on_hosts(run, stage, work).await?,
+            _ => self.on_hosts(run, stage).await?,
         };
         if let Some(wanted) = stage.gate {
             let (name, work, pace) = (stage.name, Work::Prove, Pace::Together);
@@ -288,25 +285,23 @@ impl Job<'_> {
         Ok(changed)
     }
 
-    async fn on_hosts(
-        &self,
-        run: &Execution<'_>,
-        stage: &RestoreStage,
-        work: RestoreWork,
-    ) -> Result<usize, Vec<HostFailure>> {
+    /// What the hosts do themselves; returns how many did.
+    async fn on_hosts(&self, run: &Execution<'_>, stage: &RestoreStage) -> Result<usize, Vec<HostFailure>> {
         let ask = async |member: &Member| {
-            let (restore, step) = (self.restore.clone(), self.step(work, &member.host));
+            let Some(step) = self.step(stage.work, &member.host) else { return Ok(0) };
+            let restore = self.restore.clone();
             let what = step.to_string();
             match member.ask(&what, ToAgent::Restore { restore, step }).await? {
-                Reply::Done => Ok(()),
+                Reply::Done => Ok(1),
                 other => Err(unexpected(&what, &other)),
             }
         };
-        run.fleet.each(|host| stage.hosts.selects(host), ask).await.all().map(|done| done.len())
+        run.fleet.each(|host| stage.hosts.selects(host), ask).await.all().map(|done| done.values().sum())
     }
 
-    fn step(&self, work: RestoreWork, host: &Host) -> RestoreStep {
-        match work {
+    /// What `host` itself does for `work`, if anything.
+    fn step(&self, work: RestoreWork, host: &Host) -> Option<RestoreStep> {
+        Some(match work {
             RestoreWork::Unpack => RestoreStep::Unpack(RestoredMember {
                 name: host.name.to_string(),
                 peer_url: desired::etcd_peer_url(host),
@@ -318,8 +313,9 @@ impl Job<'_> {
             RestoreWork::StartEtcd => RestoreStep::StartEtcd,
             RestoreWork::StartControlPlane => RestoreStep::StartControlPlane,
             RestoreWork::RestartKubelets => RestoreStep::RestartKubelet,
-            RestoreWork::Finish | RestoreWork::Send | RestoreWork::Compare | RestoreWork::Prove => RestoreStep::Finish,
-        }
+            RestoreWork::Finish => RestoreStep::Finish,
+            RestoreWork::Send | RestoreWork::Compare | RestoreWork::Prove => return None,
+        })
     }
 
     async fn send(&self, run: &Execution<'_>, stage: &str) -> Result<usize, Vec<HostFailure>> {

@@ -13,17 +13,11 @@ use super::fleet::{Fleet, Member, unexpected};
 use super::subject::Subject;
 use crate::cluster::{HostName, Role};
 use crate::etcd::{EtcdError, Identity, MemberClient, SnapshotStream};
-use crate::host::protocol::{EtcdMember, Failure, Reply, ToAgent};
+use crate::host::protocol::{ETCD_CA, ETCD_CLIENT_CERTIFICATE, ETCD_CLIENT_KEY, EtcdMember, Failure, Reply, ToAgent};
 use crate::remote::Tunnel;
 use crate::report::Events;
 use crate::snapshot::{Directory, Keep, Kept, Manifest, Origin, Part, TargetError, Verified};
 
-/// Where a member's own host keeps what it takes to be a client of it.
-const CLIENT: [&str; 3] = [
-    "/etc/kubernetes/pki/etcd/ca.crt",
-    "/etc/kubernetes/pki/etcd/healthcheck-client.crt",
-    "/etc/kubernetes/pki/etcd/healthcheck-client.key",
-];
 /// Pieces that may wait for a slow target, of 32 KiB each.
 const QUEUE: usize = 64;
 
@@ -137,7 +131,7 @@ fn origin(subject: &Subject<'_>, host: &HostName, view: &EtcdMember) -> Origin {
 /// A way to the member, and its snapshot.
 async fn open(member: &Member) -> Result<Result<(Tunnel, SnapshotStream), EtcdError>, Failure> {
     let what = "read the certificate of a client of etcd";
-    let paths = CLIENT.map(str::to_owned).to_vec();
+    let paths = [ETCD_CA, ETCD_CLIENT_CERTIFICATE, ETCD_CLIENT_KEY].map(str::to_owned).to_vec();
     let mut files = match member.ask(what, ToAgent::Read { paths }).await? {
         Reply::Files { files } => files,
         other => return Err(unexpected(what, &other)),
@@ -146,7 +140,8 @@ async fn open(member: &Member) -> Result<Result<(Tunnel, SnapshotStream), EtcdEr
         let text = files.remove(path).flatten();
         text.ok_or_else(|| Failure { what: what.into(), why: format!("{path} is not there"), hint: None })
     };
-    let identity = Identity { ca: file(CLIENT[0])?, certificate: file(CLIENT[1])?, key: file(CLIENT[2])? };
+    let (ca, certificate, key) = (file(ETCD_CA)?, file(ETCD_CLIENT_CERTIFICATE)?, file(ETCD_CLIENT_KEY)?);
+    let identity = Identity { ca, certificate, key };
     let address = member.host.address.to_string();
     let tunnel = Tunnel::open(member.connection.clone(), &address, etcd::CLIENT_PORT).await;
     let tunnel =

@@ -98,7 +98,7 @@ impl Manifest {
 }
 
 /// Name of the manifest beside the snapshot called `file`.
-pub fn manifest_name(file: &str) -> String {
+pub(super) fn manifest_name(file: &str) -> String {
     format!("{}{MANIFEST}", file.strip_suffix(DATABASE).unwrap_or(file))
 }
 

@@ -17,6 +17,6 @@ mod tests;
 pub use bolt::{Damage as DatabaseDamage, Source};
 pub use contents::Contents;
 pub use file::{Damage, Verified, verify};
-pub use manifest::{Manifest, Origin, manifest_name};
+pub use manifest::{Manifest, Origin};
 pub use retention::{Keep, Taken};
-pub use store::{Directory, Kept, Part, TargetError};
+pub use store::{Directory, Kept, Part, TargetError, manifest_beside};

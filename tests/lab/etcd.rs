@@ -86,8 +86,11 @@ pub(crate) fn a_restore_brings_everything_back(world: &World) {
 
     // Cut off in the middle, nothing else may touch the cluster; resumed, it ends there as well.
     damage(world);
+    let from = [snapshots.to_str().unwrap()];
     for boundary in ["unpack:done", "stop:done", "swap:done", "etcd:done", "control-plane:start"] {
-        let ran = restore(world, arguments(boundary, &snapshots), &[("KUBEWRIGHT_KILL_AT", boundary)]);
+        // Once hosts stand still, the snapshot is not needed any more.
+        let arguments = if matches!(boundary, "unpack:done" | "stop:done") { from } else { ["--resume"] };
+        let ran = restore(world, &arguments, &[("KUBEWRIGHT_KILL_AT", boundary)]);
         assert_eq!(ran.code, 137, "{boundary}: {}", ran.stderr);
         println!("killed at {boundary} after {:.1} s", ran.took.as_secs_f64());
         if boundary != "unpack:done" {
@@ -108,15 +111,6 @@ pub(crate) fn a_restore_brings_everything_back(world: &World) {
     assert!(again.stderr.contains("no host has anything left"), "{}", again.stderr);
     world.kubectl(&["delete", "namespace", NAMESPACE, "--wait=false"]);
     world.kubectl(&["delete", "--wait=false", "-f", manifest]);
-}
-
-/// The first run needs the snapshot, later ones go on without.
-fn arguments<'a>(boundary: &str, snapshots: &'a Path) -> &'a [&'a str] {
-    let directory: &'a str = snapshots.to_str().unwrap();
-    match boundary {
-        "unpack:done" | "stop:done" => Box::leak(Box::new([directory])),
-        _ => &["--resume"],
-    }
 }
 
 fn newest(directory: &Path) -> PathBuf {

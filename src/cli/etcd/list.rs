@@ -86,7 +86,7 @@ fn row(kept: &Kept, now: Timestamp) -> Vec<String> {
         origin.taken.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
         age(now.as_second() - origin.taken.as_second()),
         origin.member.clone(),
-        format!("{:.1} MiB", manifest.bytes as f64 / f64::from(1 << 20)),
+        report::mebibytes(manifest.bytes),
         manifest.revision.to_string(),
         if manifest.is_good() { "verified" } else { "members differ" }.to_owned(),
     ]

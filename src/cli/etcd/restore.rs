@@ -1,16 +1,17 @@
 //! `kubewright etcd restore`.
 
-use std::fs::{self, File};
-use std::io::{BufRead, IsTerminal};
+use std::fs;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use super::super::session::{Session, SessionArgs};
-use super::super::{Exit, Failure};
+use super::super::{Exit, Failure, confirm};
+use super::verify;
 use crate::report::{self, Format};
 use crate::run::{self, RestorePreview, Restored, Source, Wish};
-use crate::snapshot::{self, Directory, Manifest, manifest_name};
+use crate::snapshot::{self, Directory};
 
 /// Restore etcd from a snapshot on every member: verifies it, shows what will be lost, and asks for the cluster's name
 ///
@@ -69,7 +70,7 @@ impl Args {
         };
         let confirm = |preview: &RestorePreview| self.confirmed(preview, &session);
         let restored = session
-            .run("etcd restore", async |subject, events| run::restore(subject, &wish, &confirm, events).await)?;
+            .run("etcd-restore", async |subject, events| run::restore(subject, &wish, &confirm, events).await)?;
         match restored {
             Restored::Declined => Err(Failure::new("not confirmed; nothing was changed")),
             Restored::Done(took) => {
@@ -93,9 +94,7 @@ impl Args {
         if self.confirm.is_some() {
             return true;
         }
-        report::print_error(&format!("Type the cluster's name, {}, to go on:", session.cluster.name));
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == session.cluster.name.as_str()
+        confirm::is_typed(session.cluster.name.as_str()).unwrap_or(false)
     }
 }
 
@@ -119,11 +118,8 @@ fn chosen(from: &Path, cluster: &str, at: Option<Timestamp>) -> Result<PathBuf, 
 /// The snapshot, verified, with what is written beside it.
 fn source(path: &Path) -> Result<Source<'_>, Failure> {
     let failed = |why: String| Failure::new(format!("{}: {why}; nothing was changed", path.display()));
-    let file = File::open(path).map_err(|error| failed(error.to_string()))?;
-    let size = file.metadata().map_err(|error| failed(error.to_string()))?.len();
-    let whole = snapshot::verify(&file, size).map_err(|damage| failed(damage.to_string()))?;
-    let beside = manifest_name(&path.to_string_lossy());
-    let manifest = fs::read(beside).ok().and_then(|text| Manifest::parse(&text));
+    let whole = verify::look(path).map_err(|damage| failed(damage.to_string()))?;
+    let manifest = snapshot::manifest_beside(path);
     if let Some(manifest) = manifest.as_ref().filter(|manifest| manifest.sha256 != whole.sha256) {
         return Err(failed(format!("its manifest is of another file, whose SHA-256 is {}", manifest.sha256)));
     }

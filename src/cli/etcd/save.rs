@@ -49,12 +49,12 @@ impl Args {
 
 fn tell(saved: &Saved) {
     for Kept { path, manifest } in &saved.kept {
-        let mebibytes = manifest.bytes as f64 / f64::from(1 << 20);
         let state = if manifest.is_good() { "verified" } else { "whole, but members differ" };
         report::print(&format!(
-            "saved {} from {}: {mebibytes:.1} MiB, revision {}, {state}, in {:.1} s",
+            "saved {} from {}: {}, revision {}, {state}, in {:.1} s",
             path.display(),
             manifest.origin.member,
+            report::mebibytes(manifest.bytes),
             manifest.revision,
             saved.took.as_secs_f64()
         ));

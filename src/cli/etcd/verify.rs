@@ -45,7 +45,8 @@ impl Args {
     }
 }
 
-fn look(file: &Path) -> Result<Verified, Damage> {
+/// What stands in a snapshot that is whole.
+pub(super) fn look(file: &Path) -> Result<Verified, Damage> {
     // Not a pipe, which would not be opened before somebody writes.
     let meta = std::fs::metadata(file)?;
     if !meta.is_file() {
@@ -62,7 +63,7 @@ fn row(file: &Path, whole: &Verified) -> Vec<String> {
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     vec![
         file.display().to_string(),
-        format!("{:.1} MiB", whole.bytes as f64 / f64::from(1 << 20)),
+        report::mebibytes(whole.bytes),
         contents.revision.to_string(),
         contents.versions.to_string(),
         or_none(&contents.cluster_version),

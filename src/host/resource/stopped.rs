@@ -119,10 +119,7 @@ pub(in crate::host) fn give_back(machine: &Machine, name: &str) -> Result<(), Fa
     let what = format!("unit {name}");
     let path = format!("{}/{name}", notes());
     let note = machine.text(&path)?.unwrap_or_default();
-    let run = |arguments: &[&str]| {
-        let command = Command::new("systemctl").args(arguments.iter().copied()).deadline(systemd::DEADLINE);
-        machine.system.run(&command).map(drop).map_err(|error| Failure::command(&what, &error))
-    };
+    let run = |words: &[&str]| systemd::systemctl(machine, &what, words);
     let remove = |path: &str| {
         let removed = found(fs::remove_file(machine.root.at(path)));
         removed.map(drop).map_err(|error| Failure::new(format!("removing {path}"), error))

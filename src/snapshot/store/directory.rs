@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -72,8 +72,11 @@ impl Directory {
         let name = manifest.origin.file_name();
         part.settle()?;
         let beside = self.0.join(manifest_name(&name));
-        let text = serde_json::to_vec_pretty(manifest).unwrap_or_default();
-        part::write(&beside, &text).map_err(TargetError::io(format!("writing {}", beside.display())))?;
+        let text = serde_json::to_vec_pretty(manifest).map_err(io::Error::other);
+        let text = text.map_err(TargetError::io(format!("writing {}", beside.display())))?;
+        let mut part = Part::begin(beside)?;
+        part.write(&text)?;
+        part.settle()?;
         Ok(Kept { path: self.0.join(name), manifest: manifest.clone() })
     }
 
@@ -95,11 +98,7 @@ impl Directory {
     /// The snapshot whose manifest is at `path`, if it is one.
     fn look(&self, path: &Path) -> Option<Kept> {
         let name = path.file_name()?.to_str()?;
-        let meta = fs::symlink_metadata(path).ok().filter(|meta| meta.is_file() && meta.len() <= LARGEST_MANIFEST)?;
-        if !name.ends_with(".json") || meta.len() == 0 {
-            return None;
-        }
-        let manifest = Manifest::parse(&fs::read(path).ok()?)?;
+        let manifest = name.ends_with(".json").then(|| read(path))??;
         let file = manifest.origin.file_name();
         let snapshot = self.0.join(&file);
         // One that was renamed, or lost its snapshot, or has another in its place, is nothing that we wrote.
@@ -109,22 +108,19 @@ impl Directory {
 
     /// Removes the snapshots of `cluster` that `keep` does not ask for; the ones removed.
     pub fn prune(&self, cluster: &str, keep: &Keep) -> Result<Vec<Kept>, TargetError> {
-        let mut kept = self.list(Some(cluster))?;
+        let kept = self.list(Some(cluster))?;
         let taken = |kept: &Kept| Taken { at: kept.manifest.origin.taken, verified: kept.manifest.is_good() };
         let surplus = keep.surplus(&kept.iter().map(taken).collect::<Vec<_>>());
-        let mut index = 0;
-        kept.retain(|_| {
-            index += 1;
-            surplus.contains(&(index - 1))
-        });
-        for old in &kept {
+        let pruned = kept.into_iter().enumerate().filter(|(index, _)| surplus.contains(index));
+        let pruned: Vec<Kept> = pruned.map(|(_, old)| old).collect();
+        for old in &pruned {
             // The manifest first: what is left by a kill in between is no longer ours to count on.
             let beside = manifest_name(&old.path.to_string_lossy());
             for path in [Path::new(&beside), &old.path] {
                 fs::remove_file(path).map_err(TargetError::io(format!("removing {}", path.display())))?;
             }
         }
-        Ok(kept)
+        Ok(pruned)
     }
 
     /// The latest good snapshot of `cluster`, at or before `at`.
@@ -135,6 +131,16 @@ impl Directory {
         };
         Ok(self.list(Some(cluster))?.into_iter().rfind(counts))
     }
+}
+
+/// The manifest beside the snapshot at `path`, wherever that is.
+pub fn manifest_beside(path: &Path) -> Option<Manifest> {
+    read(Path::new(&manifest_name(&path.to_string_lossy())))
+}
+
+fn read(path: &Path) -> Option<Manifest> {
+    fs::symlink_metadata(path).ok().filter(|meta| meta.is_file() && meta.len() <= LARGEST_MANIFEST)?;
+    Manifest::parse(&fs::read(path).ok()?)
 }
 
 #[cfg(test)]

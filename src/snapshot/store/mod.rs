@@ -4,7 +4,7 @@
 mod directory;
 mod part;
 
-pub use directory::{Directory, Kept};
+pub use directory::{Directory, Kept, manifest_beside};
 pub use part::Part;
 
 use thiserror::Error;

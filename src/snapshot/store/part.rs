@@ -1,4 +1,4 @@
-//! A snapshot while it comes: a file with another name, locked as long as somebody writes it, so that what a killed run
+//! A snapshot, or its manifest, while it comes: a file with another name, locked as long as somebody writes it, so that what a killed run
 //! left can be told from what another one is writing.
 
 use std::fs::{self, File, OpenOptions};
@@ -44,15 +44,19 @@ impl Part {
 
     /// Proves that all of a snapshot is there and on the disk, and reaches `least`, a revision.
     pub fn verify(&mut self, least: u64) -> Result<Verified, TargetError> {
-        let synced = self.file.sync_all();
-        synced.map_err(TargetError::io(format!("writing {}", self.path.display())))?;
+        self.sync()?;
         let whole = verify(&*self.file, self.bytes).map_err(TargetError::Damaged)?;
         let found = whole.contents.revision;
         if found < least { Err(TargetError::Old { found, least }) } else { Ok(whole) }
     }
 
-    /// Gives it its name.
+    fn sync(&self) -> Result<(), TargetError> {
+        self.file.sync_all().map_err(TargetError::io(format!("writing {}", self.path.display())))
+    }
+
+    /// Gives it its name, once it is on the disk.
     pub(super) fn settle(&mut self) -> Result<(), TargetError> {
+        self.sync()?;
         rename(&self.path, &self.target).map_err(TargetError::io(format!("renaming {}", self.path.display())))?;
         self.done = true;
         Ok(())
@@ -83,15 +87,6 @@ pub(super) fn sweep(directory: &Path, ours: impl Fn(&str) -> bool) -> io::Result
         }
     }
     Ok(())
-}
-
-/// Writes a small file beside, and gives it its name.
-pub(super) fn write(target: &Path, content: &[u8]) -> io::Result<()> {
-    let path = PathBuf::from(format!("{}{ENDING}", target.display()));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    rename(&path, target)
 }
 
 fn rename(path: &Path, target: &Path) -> io::Result<()> {
