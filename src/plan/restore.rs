@@ -78,7 +78,8 @@ fn exchange(swap: RestoreWork) -> Vec<RestoreStage> {
         stage("etcd",          members,             RestoreWork::StartEtcd,         Some(Gate::EtcdHealthy)),
         stage("compare",       Selector::Api,       RestoreWork::Compare,           None),
         stage("control-plane", masters,             RestoreWork::StartControlPlane, Some(Gate::ApiServersReady)),
-        stage("controllers",   Selector::Api,       RestoreWork::Prove,             Some(Gate::ControlPlaneRunning)),
+        // As they say themselves: what the API tells of pods is what stood in the snapshot.
+        stage("controllers",   Selector::Api,       RestoreWork::Prove,             Some(Gate::ControllersHealthy)),
         stage("kubelets",      Selector::Nodes,     RestoreWork::RestartKubelets,   Some(Gate::KubeletsHealthy)),
         stage("nodes",         Selector::Api,       RestoreWork::Prove,             Some(Gate::NodesReady)),
         stage("finish",        Selector::Everyone,  RestoreWork::Finish,            None),

@@ -140,6 +140,9 @@ pub enum Gate {
     ApiServersReady,
     /// The mirror pods of the control plane are the ones just written, and ready.
     ControlPlaneRunning,
+    /// Every controller-manager and scheduler answers its own health check, asked on its own host, whatever image it runs
+    /// from.
+    ControllersHealthy,
     /// Every kubelet answers its health check.
     KubeletsHealthy,
     /// The nodes just changed are Ready with their new kubelets, and their own pods are.
@@ -164,7 +167,11 @@ impl Gate {
         let rounds = u64::try_from(nodes.min(10)).unwrap_or_default();
         Duration::from_secs(match self {
             Self::EtcdHealthy | Self::KubeletsHealthy => 180,
-            Self::ApiServersReady | Self::ControlPlaneRunning | Self::NodesUpgraded | Self::NodesReady => 300,
+            Self::ApiServersReady
+            | Self::ControlPlaneRunning
+            | Self::ControllersHealthy
+            | Self::NodesUpgraded
+            | Self::NodesReady => 300,
             Self::WorkloadsAvailable => 300 + 60 * rounds,
         })
     }
@@ -175,6 +182,7 @@ impl Gate {
             Self::EtcdHealthy => "etcd members healthy with one leader",
             Self::ApiServersReady => "every API server ready",
             Self::ControlPlaneRunning => "the new control-plane pods running",
+            Self::ControllersHealthy => "every controller-manager and scheduler healthy",
             Self::KubeletsHealthy => "every kubelet healthy",
             Self::NodesUpgraded => "the changed nodes Ready with their new kubelets",
             Self::NodesReady => "every node Ready",

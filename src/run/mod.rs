@@ -39,7 +39,7 @@ pub use install::{Pending, Summary, install, plan};
 pub use kubeconfig::kubeconfig;
 pub use preflight::{Ignored, preflight};
 pub use reset::reset;
-pub use restore::{RestorePreview, Restored, Source, Wish, restore};
+pub use restore::{REVISION_BUMP, RestorePreview, Restored, Source, Wish, restore};
 pub use rolling::Rolling;
 pub use save::{Saved, save};
 pub use state::StateDirectory;

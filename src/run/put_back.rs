@@ -126,7 +126,7 @@ async fn last_words(stage: &Stage, member: &Member) -> Option<LastWords> {
         Gate::ApiServersReady => ("kube-apiserver", pod("kube-apiserver")),
         Gate::ControlPlaneRunning => ("kube-controller-manager", pod("kube-controller-manager")),
         Gate::NodesUpgraded => ("kubelet.service", unit("kubelet.service")),
-        Gate::KubeletsHealthy | Gate::NodesReady | Gate::WorkloadsAvailable => return None,
+        Gate::ControllersHealthy | Gate::KubeletsHealthy | Gate::NodesReady | Gate::WorkloadsAvailable => return None,
     };
     match member.probe(Probe::Log(log)).await {
         Ok(Probed::Log { lines }) => Some(LastWords { of, lines }),

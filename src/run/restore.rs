@@ -26,7 +26,7 @@ use crate::snapshot::{Manifest, Verified};
 use crate::versions;
 
 /// What is added to the revision of a snapshot: more than any cluster writes between a snapshot and its restore.
-const BUMP: u64 = 1_000_000_000;
+pub const REVISION_BUMP: u64 = 1_000_000_000;
 
 /// A snapshot that is about to be restored.
 #[derive(Debug, Clone)]
@@ -209,7 +209,7 @@ fn bump(cluster: &Cluster, survey: &Survey) -> u64 {
         let version = survey.facts.get(&host.name).and_then(|facts| facts.versions.get("etcd"));
         version.and_then(|version| version.parse::<Version>().ok()).is_some_and(versions::etcd::can_bump_revision)
     };
-    if cluster.with_role(Role::Etcd).all(knows) { BUMP } else { 0 }
+    if cluster.with_role(Role::Etcd).all(knows) { REVISION_BUMP } else { 0 }
 }
 
 struct Job<'a> {
@@ -352,7 +352,7 @@ impl Job<'_> {
 
 fn with_next_step(failures: Vec<HostFailure>, touched: bool) -> Vec<HostFailure> {
     let next = if touched {
-        "API servers stand still; `kubewright etcd restore --resume` goes on, `--undo` puts the old data back"
+        "the restore has not ended: `kubewright etcd restore --resume` goes on, `--undo` puts the old data back"
     } else {
         "nothing that runs was touched"
     };

@@ -12,7 +12,7 @@ use crate::world::{API_NAME, DNS_PORT, Ran, World, eventually};
 const HOSTS: [&str; 5] = ["m1", "m2", "m3", "n1", "n2"];
 
 /// The cluster image that the variable names, as a reference.
-fn image(variable: &str) -> String {
+pub(crate) fn image(variable: &str) -> String {
     let path = PathBuf::from(std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set")));
     format!("oci:{}", path.display())
 }

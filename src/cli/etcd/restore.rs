@@ -129,28 +129,46 @@ fn source(path: &Path) -> Result<Source<'_>, Failure> {
 fn text(preview: &RestorePreview) -> String {
     let names =
         |hosts: &[crate::cluster::HostName]| hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let now = match preview.revision_now {
-        Some(now) if now >= preview.revision => {
-            format!("etcd is at revision {now} now: {} revisions since the snapshot are lost", now - preview.revision)
-        }
-        Some(now) => format!("etcd is at revision {now} now, which is before the snapshot"),
-        None => "no member of etcd answers: what was written since the snapshot is lost".to_owned(),
-    };
     let mut lines = vec![
         format!("snapshot  {}", preview.snapshot),
         format!("members   {}", names(&preview.members)),
         format!("stopped   API servers, controller-managers and schedulers on {}", names(&preview.masters)),
         "          pods go on running; kubelets are restarted".to_owned(),
-        format!("lost      {now}"),
+        format!("lost      {}", lost(preview)),
     ];
     lines.extend(preview.warnings.iter().map(|warning| format!("warning   {warning}")));
     lines.join("\n")
+}
+
+fn lost(preview: &RestorePreview) -> String {
+    let Some(now) = preview.revision_now else { return "what was written since the snapshot".to_owned() };
+    match now.checked_sub(preview.revision) {
+        None => format!("etcd is at revision {now} now, which is before the snapshot"),
+        Some(since) if since < run::REVISION_BUMP => {
+            format!("etcd is at revision {now} now: {since} revisions since the snapshot are lost")
+        }
+        Some(_) => {
+            format!("etcd is at revision {now} now, raised by a restore: what was written since the snapshot is lost")
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::snapshot::testing::snapshot_of;
+
+    #[test]
+    fn what_is_lost_is_counted_where_it_can_be() {
+        let lost = |revision_now| {
+            let (snapshot, members, masters, warnings) = (String::new(), Vec::new(), Vec::new(), Vec::new());
+            lost(&RestorePreview { snapshot, revision: 100, revision_now, members, masters, warnings })
+        };
+        assert!(lost(Some(130)).contains("30 revisions since"));
+        assert!(lost(Some(90)).contains("before the snapshot"));
+        assert!(lost(Some(1_000_000_200)).contains("raised by a restore"));
+        assert_eq!(lost(None), "what was written since the snapshot");
+    }
 
     #[test]
     fn what_is_no_snapshot_is_refused_with_its_name() {

@@ -99,6 +99,9 @@ pub(super) async fn observe(run: &Execution<'_>, gate: Gate, but: &[&Host]) -> V
             let masters: Vec<&Host> = run.cluster.with_role(Role::ControlPlane).filter(|host| counts(host)).collect();
             static_pods::missing(run, &masters).await
         }
+        Gate::ControllersHealthy => {
+            static_pods::unwell(run, |host| host.roles.contains(Role::ControlPlane) && counts(host)).await
+        }
         // Only those just changed have something to prove: `proof`.
         Gate::NodesUpgraded => Vec::new(),
         Gate::NodesReady => run.api.nodes_missing().await,
@@ -126,7 +129,7 @@ pub(super) fn readyz(member: &Member) -> Probe {
 fn hint(gate: Gate) -> &'static str {
     match gate {
         Gate::EtcdHealthy => "on the etcd hosts: journalctl -u etcd; then run the same command again",
-        Gate::ApiServersReady | Gate::ControlPlaneRunning => {
+        Gate::ApiServersReady | Gate::ControlPlaneRunning | Gate::ControllersHealthy => {
             "on the masters: journalctl -u kubelet, and the logs under /var/log/pods; then run the same command again"
         }
         Gate::KubeletsHealthy | Gate::NodesUpgraded | Gate::NodesReady => {

@@ -33,6 +33,15 @@ pub(super) async fn missing(run: &Execution<'_>, masters: &[&Host]) -> Vec<Strin
     missing
 }
 
+/// Controller-managers and schedulers that do not say of themselves that they are well.
+pub(super) async fn unwell(run: &Execution<'_>, counts: impl Fn(&Host) -> bool) -> Vec<String> {
+    let mut unwell = Vec::new();
+    for component in ["kube-controller-manager", "kube-scheduler"] {
+        unwell.extend(super::answering(run, component, &counts, |member| health(component, member)).await);
+    }
+    unwell
+}
+
 /// What asks a component itself. Ports are those of its flags' defaults, which are never changed.
 fn health(component: &str, member: &Member) -> Probe {
     match component {
