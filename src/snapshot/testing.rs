@@ -38,6 +38,11 @@ pub(super) fn version(revision: u64, key: &str, value: &[u8]) -> Pair {
     (name(revision, b""), [record.encode_to_vec(), value.encode_to_vec()].concat())
 }
 
+/// What a restore that raises the revision leaves at the new one.
+pub(super) fn raised(revision: u64) -> Pair {
+    (name(revision, b""), Vec::new())
+}
+
 /// The version that says that a key is gone.
 pub(super) fn tombstone(revision: u64, key: &str) -> Pair {
     (name(revision, b"t"), KeyValue { key: key.into(), mod_revision: 0 }.encode_to_vec())

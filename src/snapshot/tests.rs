@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::bolt::testing::database;
-use super::testing::{etcd, signed, snapshot_of, tombstone, version};
+use super::testing::{etcd, raised, signed, snapshot_of, tombstone, version};
 use super::*;
 
 fn told(file: &[u8]) -> String {
@@ -48,6 +48,13 @@ fn what_a_snapshot_holds_is_told() {
     // One that is encrypted at rest is no damage.
     let file = signed(etcd(vec![version(2, "/registry/namespaces/kube-system", b"k8s:enc:aescbc:v1:x:y")]));
     assert_eq!(verify(&file[..], file.len() as u64).unwrap().contents.kubernetes_uid, None);
+}
+
+#[test]
+fn a_revision_that_a_restore_has_raised_is_no_damage() {
+    let snapshot = signed(etcd(vec![version(2, "/registry/pods/a", b"1"), raised(1_000_000_002)]));
+    let contents = verify(snapshot.as_slice(), snapshot.len() as u64).unwrap().contents;
+    assert_eq!((contents.revision, contents.versions), (1_000_000_002, 1));
 }
 
 #[test]

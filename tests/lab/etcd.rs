@@ -84,6 +84,9 @@ pub(crate) fn a_restore_brings_everything_back(world: &World) {
     println!("{}restored in {:.1} s\n{}", ran.stdout, ran.took.as_secs_f64(), ran.stderr);
     is_restored(world, &wanted, &running);
 
+    // A cluster that was restored is saved and restored like any other.
+    save(world, &snapshots, &[]).exits(0);
+
     // Cut off in the middle, nothing else may touch the cluster; resumed, it ends there as well.
     damage(world);
     let from = [snapshots.to_str().unwrap()];
