@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use kubewright::cluster::{
     Become, Cluster, ClusterName, ControlPlane, Endpoint, EndpointMode, Etcd, Host, HostName, ImageReference,
     ImageTrust, IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, Labels, Network, NetworkPlugin, Parts, Pki,
-    ProxyMode, QualityOfService, Role, Services, SshTarget,
+    ProxyMode, QualityOfService, Role, Services, Snapshots, SshTarget,
 };
 use kubewright::pki::table::{self, Authority, Form, Leaf};
 use kubewright::pki::{Existing, Keys, PkiError, Renewal, San, resolve};
@@ -67,7 +67,12 @@ fn cluster(algorithm: KeyAlgorithm) -> Cluster {
             proxy: ProxyMode::Ipvs,
             ipvs_scheduler: IpvsScheduler::Rr,
         },
-        etcd: Etcd { heartbeat: Duration::from_millis(100), election: Duration::from_secs(1), quota_bytes: 8 << 30 },
+        etcd: Etcd {
+            heartbeat: Duration::from_millis(100),
+            election: Duration::from_secs(1),
+            quota_bytes: 8 << 30,
+            snapshots: Snapshots::default(),
+        },
         control_plane: ControlPlane {
             extra_args: BTreeMap::new(),
             cert_sans: vec!["*.example.org".into(), "fd00::10".into()],

@@ -18,7 +18,7 @@ pub enum Exit {
 /// Why a verb failed: what is printed, and the exit code.
 #[derive(Debug)]
 pub struct Failure {
-    message: String,
+    pub(super) message: String,
     code: u8,
 }
 

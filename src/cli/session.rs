@@ -3,11 +3,13 @@
 use std::num::NonZeroUsize;
 
 use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
 
 use super::image::RegistryArgs;
 use super::{Failure, InventoryArgs, block_on};
 use crate::cluster::{Cluster, ImageReference};
 use crate::image::{self, Access, OpenImage};
+use crate::pki::Archive;
 use crate::remote::{Connector, HostKeyPolicy, Options};
 use crate::report::{self, Event, Events, Format, RunLog};
 use crate::run::{RunError, StateDirectory, Subject};
@@ -63,6 +65,14 @@ impl SessionArgs {
 }
 
 impl Session {
+    /// The keys of the cluster that are never made anew, as they are saved with a snapshot.
+    pub(super) fn saved_keys(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let keys = Archive::of(self.cluster.name.as_str(), &self.state.keys().load()?);
+        keys.map_err(|why| {
+            Failure::new(format!("{why}; `kubewright install` with nothing to change fetches them from the hosts"))
+        })
+    }
+
     /// Runs `work` with a renderer beside it, until it ends or the operator interrupts it. A failure names the log.
     pub(super) fn run<T>(
         &self,

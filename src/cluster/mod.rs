@@ -14,6 +14,7 @@ mod registry_reference;
 mod rules;
 mod services;
 mod settings;
+mod snapshots;
 mod ssh;
 mod tuning;
 mod upgrade;
@@ -35,6 +36,7 @@ pub use settings::{
     ControlPlane, Etcd, ImageReference, ImageTrust, Kernel, KernelProfile, KeyAlgorithm, Kubelet, Pki,
     QualityOfService, Swap, swap_separators, sysctl_key,
 };
+pub use snapshots::{BucketPlace, Keep, SnapshotPlace, Snapshots};
 pub use ssh::{Become, Jump, SecretSource, SshTarget};
 pub use tuning::{Affinity, Irqbalance, Queues, Rings, Spread, TransparentHugepage, Tuning};
 pub use upgrade::{Drain, Evictable, MaxUnavailable, MaxUnavailableError, Upgrade};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Tuning;
+use super::{Snapshots, Tuning};
 
 /// Where a cluster image is: `REGISTRY/NAME:TAG[@DIGEST]`, `oci:DIR[:TAG]`, `oci-archive:FILE` or `docker-archive:FILE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Etcd {
     pub election: Duration,
     /// Size limit of the database in bytes; etcd suggests at most 8 GiB.
     pub quota_bytes: u64,
+    /// How it is saved.
+    pub snapshots: Snapshots,
 }
 
 /// Settings of the static pods.

@@ -118,6 +118,7 @@ pub(crate) fn parts() -> Parts {
             heartbeat: Duration::from_millis(250),
             election: Duration::from_millis(5000),
             quota_bytes: 8 << 30,
+            snapshots: crate::cluster::Snapshots::default(),
         },
         control_plane: ControlPlane {
             extra_args: BTreeMap::new(),

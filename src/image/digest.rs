@@ -9,19 +9,19 @@ use aws_lc_rs::digest::{Context, SHA256, digest};
 use super::Blob;
 
 /// Hashes and counts what is written through it.
-pub(super) struct Hashing<W> {
+pub(crate) struct Hashing<W> {
     inner: W,
     hash: Context,
     size: u64,
 }
 
 impl<W: Write> Hashing<W> {
-    pub(super) fn new(inner: W) -> Self {
+    pub(crate) fn new(inner: W) -> Self {
         Self { inner, hash: Context::new(&SHA256), size: 0 }
     }
 
     /// The writer underneath, and what went into it.
-    pub(super) fn finish(self) -> (W, Blob) {
+    pub(crate) fn finish(self) -> (W, Blob) {
         (self.inner, Blob { sha256: hex(self.hash.finish().as_ref()), size: self.size })
     }
 }
@@ -40,7 +40,7 @@ impl<W: Write> Write for Hashing<W> {
 }
 
 /// Digest and size of all that `reader` has.
-pub(super) fn of_reader(mut reader: impl Read) -> io::Result<Blob> {
+pub(crate) fn of_reader(mut reader: impl Read) -> io::Result<Blob> {
     let mut hashing = Hashing::new(io::sink());
     let mut buffer = vec![0; 256 * 1024];
     loop {

@@ -49,6 +49,7 @@ pub use build::{
 };
 pub use cache::cache_directory;
 pub use diff::{Changed, Difference, Fate, compare};
+pub(crate) use digest::{Hashing, of_reader};
 pub use error::ImageError;
 pub use keep::{copy, load, pull};
 pub use list::{Stored, stored};
@@ -59,6 +60,7 @@ pub use origin::Origin;
 pub use prune::{Unused, prune, unused};
 pub use push::{Placed, push};
 pub use registry::{BlobAccess, Mirror, Progress, Registry, RegistryError, RegistryOptions};
+pub(crate) use registry::{explain, http_client};
 pub use sign::{Signed, sign};
 pub use signature::{SignatureError, SigningKey, TrustedKeys};
 pub use spec::{Lock, LockFileError, Moved, Open, PinError, Spec, SpecError, SpecFile, spec_schema};

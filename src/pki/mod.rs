@@ -4,6 +4,7 @@
 //! the rest; [`Store`] is the cache on this machine.
 
 mod agree;
+mod archive;
 mod authority;
 mod error;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub mod table;
 mod verify;
 
 pub use agree::Place;
+pub use archive::Archive;
 pub use error::{NeedsKey, PkiError};
 pub use keys::{Existing, Identity, KeyFile, KeyOwner, Keys, Note};
 pub use read::certificates;

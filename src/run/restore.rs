@@ -22,7 +22,7 @@ use crate::image::Blob;
 use crate::pki::Renewal;
 use crate::plan::{self, OnFailure, Pace, RestoreStage, RestoreWork, Stage, Work};
 use crate::report::Events;
-use crate::snapshot::{Manifest, Verified};
+use crate::snapshot::{self, Manifest, Verified};
 use crate::versions;
 
 /// What is added to the revision of a snapshot: more than any cluster writes between a snapshot and its restore.
@@ -33,6 +33,8 @@ pub const REVISION_BUMP: u64 = 1_000_000_000;
 pub struct Source<'a> {
     /// The file.
     pub path: &'a Path,
+    /// What it was named.
+    pub name: &'a str,
     /// What was found in it.
     pub whole: Verified,
     /// What is written beside it, if anything.
@@ -91,10 +93,11 @@ pub async fn restore(
     checkpoint::pass("surveyed");
     let api = &ApiAccess::new(cluster, fleet, &survey.keys);
     let known = Known::ask(fleet).await?;
+    let mut warnings = None;
     let (list, restore, file) = match wish {
         Wish::From(source) => {
             survey.refuse_restoring("restore")?;
-            same_cluster(subject, source, api).await?;
+            warnings = same_cluster(subject, survey, source, api).await?;
             (plan::restore(), new(cluster, source), Some(source.path))
         }
         Wish::Resume => (plan::resume(), known.under_way()?, None),
@@ -107,6 +110,7 @@ pub async fn restore(
         bump: bump(cluster, survey),
         served: views.values().map(|view| view.revision).max(),
         goes_back: matches!(wish, Wish::Undo),
+        warning: warnings,
     };
     if !confirm(&job.preview(cluster)) {
         return Ok(Restored::Declined);
@@ -177,29 +181,42 @@ fn new(cluster: &Cluster, source: &Source<'_>) -> Restore {
     Restore {
         id: Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string(),
         snapshot: Blob { sha256: whole.sha256.clone(), size: whole.bytes },
-        title: format!("{}, {}revision {}", source.path.display(), taken.unwrap_or_default(), whole.contents.revision),
+        title: format!("{}, {}revision {}", source.name, taken.unwrap_or_default(), whole.contents.revision),
         revision: whole.contents.revision,
         initial_cluster: desired::etcd_initial_cluster(cluster),
     }
 }
 
-/// A snapshot of another cluster would take this one's place: its nodes and its certificates do not fit.
-async fn same_cluster(subject: &Subject<'_>, source: &Source<'_>, api: &ApiAccess<'_>) -> Result<(), HostFailure> {
+/// A snapshot of another cluster would take this one's place: its nodes and its certificates do not fit. One that was
+/// installed anew with the keys that it always had is the same cluster; that is returned as a warning.
+async fn same_cluster(
+    subject: &Subject<'_>,
+    survey: &Survey,
+    source: &Source<'_>,
+    api: &ApiAccess<'_>,
+) -> Result<Option<String>, HostFailure> {
     let refuse = |why: String| {
         let hint = "nothing was changed; give a snapshot of this cluster";
-        Err(HostFailure::cluster(format!("restore {}", source.path.display()), why).hint(hint))
+        Err(HostFailure::cluster(format!("restore {}", source.name), why).hint(hint))
     };
     let cluster = subject.cluster.name.as_str();
     if let Some(manifest) = source.manifest.as_ref().filter(|manifest| manifest.origin.cluster != cluster) {
         return refuse(format!("it is of the cluster {}, and this one is {cluster}", manifest.origin.cluster));
     }
-    let Some(theirs) = &source.whole.contents.kubernetes_uid else { return Ok(()) };
+    let Some(theirs) = &source.whole.contents.kubernetes_uid else { return Ok(None) };
+    let same_keys = source.manifest.as_ref().and_then(|manifest| manifest.origin.ca.as_deref());
+    let same_keys = same_keys == Some(snapshot::fingerprint(&survey.keys.etcd_ca).as_str());
     // Where no API answers, that is why there is something to restore.
     match api.call("look at the namespace kube-system", async |api| api.cluster_uid().await).await {
+        Ok(Some(ours)) if ours != *theirs && same_keys => Ok(Some(
+            "this cluster was installed anew since the snapshot, with the same keys: what it has now goes, nodes that the \
+             snapshot has and the inventory has not stay NotReady until they are deleted"
+                .to_owned(),
+        )),
         Ok(Some(ours)) if ours != *theirs => {
             refuse(format!("its namespace kube-system has the UID {theirs}, and this cluster's has {ours}"))
         }
-        _ => Ok(()),
+        _ => Ok(None),
     }
 }
 
@@ -219,12 +236,14 @@ struct Job<'a> {
     /// The latest revision that a member has served before.
     served: Option<u64>,
     goes_back: bool,
+    /// What is odd about the snapshot, and no reason to refuse it.
+    warning: Option<String>,
 }
 
 impl Job<'_> {
     fn preview(&self, cluster: &Cluster) -> RestorePreview {
         let names = |role| cluster.with_role(role).map(|host| host.name.clone()).collect();
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<String> = self.warning.iter().cloned().collect();
         if self.bump == 0 && !self.goes_back {
             warnings.push(
                 "this etcd cannot raise the revision of a restored snapshot (3.4.27, 3.5.10 and later can): the control \

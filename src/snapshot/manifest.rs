@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::file::Verified;
 
@@ -11,6 +12,9 @@ const KIND: &str = "kubewright etcd snapshot";
 /// Endings of the file, and of what is written beside it.
 const DATABASE: &str = ".db";
 const MANIFEST: &str = ".json";
+/// Endings of what age has encrypted, and of the keys of the cluster beside it.
+const ENCRYPTED: &str = ".age";
+const PKI: &str = ".pki.age";
 
 /// The document beside a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +42,21 @@ pub struct Manifest {
     /// What spoke against the cluster's data at that moment: members that differ. Empty for a good one.
     #[serde(default)]
     pub doubts: Vec<String>,
+    /// The file as it is kept, where that is what age made of the snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encrypted: Option<Sealed>,
+    /// The keys of the cluster, kept beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pki: Option<Sealed>,
+}
+
+/// A file that age has encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of it.
+    pub sha256: String,
 }
 
 /// Where a snapshot comes from.
@@ -58,6 +77,9 @@ pub struct Origin {
     pub image: String,
     /// Version of this program.
     pub kubewright: String,
+    /// SHA-256 of the certificate of etcd's CA: another installation with the same keys is the same cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
 }
 
 impl Origin {
@@ -83,6 +105,8 @@ impl Manifest {
             kubernetes_uid: contents.kubernetes_uid.clone(),
             members: contents.members.clone(),
             doubts,
+            encrypted: None,
+            pki: None,
         }
     }
 
@@ -95,11 +119,61 @@ impl Manifest {
     pub fn is_good(&self) -> bool {
         self.doubts.is_empty()
     }
+
+    /// Name of the file that is kept.
+    pub fn file(&self) -> String {
+        let file = self.origin.file_name();
+        if self.encrypted.is_some() { file + ENCRYPTED } else { file }
+    }
+
+    /// Size and SHA-256 of the file that is kept.
+    pub fn stored(&self) -> (u64, &str) {
+        match &self.encrypted {
+            Some(sealed) => (sealed.bytes, &sealed.sha256),
+            None => (self.bytes, &self.sha256),
+        }
+    }
+
+    /// Name of the file with the cluster's keys, where there is one.
+    pub fn pki_file(&self) -> Option<String> {
+        self.pki.as_ref().map(|_| format!("{}{PKI}", stem(&self.origin.file_name())))
+    }
+
+    /// Its own name.
+    pub(super) fn name(&self) -> String {
+        manifest_name(&self.origin.file_name())
+    }
+
+    /// All files of the snapshot, the one that makes it count first.
+    pub(super) fn files(&self) -> Vec<String> {
+        [self.name(), self.file()].into_iter().chain(self.pki_file()).collect()
+    }
+
+    /// As it is written.
+    pub(super) fn text(&self) -> Vec<u8> {
+        // Serialising what this program itself has made cannot fail.
+        serde_json::to_vec_pretty(self).unwrap_or_default()
+    }
+}
+
+/// SHA-256 of a certificate as PEM, whatever white space surrounds it.
+pub fn fingerprint(certificate: &str) -> String {
+    Sha256::digest(certificate.trim()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Name of the manifest beside the snapshot called `file`.
 pub(super) fn manifest_name(file: &str) -> String {
-    format!("{}{MANIFEST}", file.strip_suffix(DATABASE).unwrap_or(file))
+    format!("{}{MANIFEST}", stem(file))
+}
+
+/// Whether a file of this name is encrypted.
+pub fn is_encrypted(file: &str) -> bool {
+    file.ends_with(ENCRYPTED)
+}
+
+fn stem(file: &str) -> &str {
+    let file = file.strip_suffix(ENCRYPTED).unwrap_or(file);
+    file.strip_suffix(DATABASE).unwrap_or(file)
 }
 
 #[cfg(test)]
@@ -117,6 +191,7 @@ pub(super) mod tests {
             kubernetes: "v1.20.2".into(),
             image: "sha256:a".into(),
             kubewright: "0.1.0".into(),
+            ca: None,
         }
     }
 

@@ -5,19 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// How many snapshots stay: the latest ones, and the latest one of each of so many hours, days and weeks that have any.
-/// Times are UTC, and weeks begin on Monday. One that several rules keep counts for each of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keep {
-    /// The latest ones; at least one stays whatever stands here.
-    pub last: usize,
-    /// Hours.
-    pub hourly: usize,
-    /// Days.
-    pub daily: usize,
-    /// Weeks.
-    pub weekly: usize,
-}
+use crate::cluster::Keep;
 
 /// One snapshot, as far as its age and worth go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Flags that say how many snapshots stay.
 
-use crate::snapshot::Keep;
+use crate::cluster::Keep;
 
 /// How many snapshots stay. A snapshot stays when any of these asks for it; without any of them nothing is removed.
 #[derive(Debug, Clone, Default, clap::Args)]

@@ -1,23 +1,25 @@
 //! `kubewright etcd snapshot list` and `prune`.
 
-use std::path::PathBuf;
-
 use jiff::Timestamp;
 
 use super::super::output::Output;
-use super::super::{Exit, Failure};
+use super::super::{Exit, Failure, block_on};
 use super::keep::KeepArgs;
+use super::place;
+use super::source::KnownArgs;
 use crate::report;
-use crate::snapshot::{Directory, Kept};
+use crate::snapshot::{Kept, Target};
 
-/// List the snapshots of a directory, latest last
+/// List the snapshots of a place, latest last
 ///
 /// Files that kubewright did not write there are passed over.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct ListArgs {
-    /// The directory
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
+    /// A directory, or s3://BUCKET/PREFIX
+    #[arg(value_name = "PLACE")]
+    place: String,
+    #[command(flatten)]
+    known: KnownArgs,
     /// Only those of this cluster
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
@@ -31,9 +33,11 @@ pub(in crate::cli) struct ListArgs {
 /// Only what kubewright wrote there, and never the latest good one.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct PruneArgs {
-    /// The directory
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
+    /// A directory, or s3://BUCKET/PREFIX
+    #[arg(value_name = "PLACE")]
+    place: String,
+    #[command(flatten)]
+    known: KnownArgs,
     /// Name of the cluster
     #[arg(long, value_name = "NAME")]
     cluster: String,
@@ -43,7 +47,8 @@ pub(in crate::cli) struct PruneArgs {
 
 impl ListArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let kept = Directory::new(self.directory).list(self.cluster.as_deref());
+        let target = target(&self.place, &self.known)?;
+        let kept = block_on(target.list(self.cluster.as_deref()))?;
         let kept = kept.map_err(|error| Failure::new(error.to_string()))?;
         match self.output {
             Output::Table => {
@@ -51,8 +56,10 @@ impl ListArgs {
                 report::print(&report::table(&HEAD, &kept.iter().map(|one| row(one, now)).collect::<Vec<_>>()));
             }
             Output::Json => {
-                let all: Vec<_> =
-                    kept.iter().map(|one| serde_json::json!({"path": one.path, "manifest": one.manifest})).collect();
+                let all: Vec<_> = kept
+                    .iter()
+                    .map(|one| serde_json::json!({"location": one.location, "manifest": one.manifest}))
+                    .collect();
                 report::print(&serde_json::to_string_pretty(&all)?);
             }
         }
@@ -67,21 +74,27 @@ impl PruneArgs {
                 "say what to keep: at least one of --keep-last, --keep-hourly, --keep-daily, --keep-weekly",
             ));
         };
-        let pruned = Directory::new(self.directory).prune(&self.cluster, &keep);
+        let target = target(&self.place, &self.known)?;
+        let pruned = block_on(target.prune(&self.cluster, &keep))?;
         for old in pruned.map_err(|error| Failure::new(error.to_string()))? {
-            report::print(&format!("removed {}", old.path.display()));
+            report::print(&format!("removed {}", old.location));
         }
         Ok(Exit::Done)
     }
 }
 
+fn target(place: &str, known: &KnownArgs) -> Result<Target, Failure> {
+    let place = place::parse(place, &known.load()?).map_err(Failure::usage)?;
+    Target::open(&place).map_err(|error| Failure::new(error.to_string()))
+}
+
 const HEAD: [&str; 8] = ["FILE", "CLUSTER", "TAKEN", "AGE", "MEMBER", "SIZE", "REVISION", "STATE"];
 
 fn row(kept: &Kept, now: Timestamp) -> Vec<String> {
-    let Kept { path, manifest } = kept;
+    let manifest = &kept.manifest;
     let origin = &manifest.origin;
     vec![
-        path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        manifest.file(),
         origin.cluster.clone(),
         origin.taken.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
         age(now.as_second() - origin.taken.as_second()),

@@ -1,9 +1,12 @@
 //! `kubewright etcd`.
 
+mod get;
 mod keep;
 mod list;
+mod place;
 mod restore;
 mod save;
+mod source;
 mod verify;
 
 use super::{Exit, Failure};
@@ -31,6 +34,8 @@ enum Snapshot {
     Verify(verify::Args),
     List(list::ListArgs),
     Prune(list::PruneArgs),
+    Get(get::Args),
+    Keys(get::KeysArgs),
 }
 
 impl Args {
@@ -41,6 +46,8 @@ impl Args {
             Verb::Snapshot(Snapshot::Verify(args)) => args.run(),
             Verb::Snapshot(Snapshot::List(args)) => args.run(),
             Verb::Snapshot(Snapshot::Prune(args)) => args.run(),
+            Verb::Snapshot(Snapshot::Get(args)) => args.run(),
+            Verb::Snapshot(Snapshot::Keys(args)) => args.run(),
         }
     }
 }

@@ -1,17 +1,14 @@
 //! `kubewright etcd restore`.
 
-use std::fs;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use super::super::session::{Session, SessionArgs};
 use super::super::{Exit, Failure, confirm};
-use super::verify;
+use super::source::{self, Obtained, SourceArgs, Wanted};
 use crate::report::{self, Format};
 use crate::run::{self, RestorePreview, Restored, Source, Wish};
-use crate::snapshot::{self, Directory};
 
 /// Restore etcd from a snapshot on every member: verifies it, shows what will be lost, and asks for the cluster's name
 ///
@@ -22,15 +19,18 @@ use crate::snapshot::{self, Directory};
 #[command(after_help = "Examples:\n  \
     kubewright etcd restore -i cluster.yaml /backup/etcd\n  \
     kubewright etcd restore -i cluster.yaml /backup/etcd --at 2026-11-29T03:00:00Z\n  \
+    kubewright etcd restore -i cluster.yaml s3://backups/prod --identity age.key\n  \
     kubewright etcd restore -i cluster.yaml --undo\n\n\
     Exit codes: 0 done, 1 failed or not confirmed, 65 invalid inventory, 75 locked")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     session: SessionArgs,
-    /// A snapshot, or a directory of snapshots: the latest good one of this cluster
-    #[arg(value_name = "FILE|DIR", required_unless_present_any = ["resume", "undo"])]
-    from: Option<PathBuf>,
-    /// Of a directory the latest one that was taken at this time or before
+    /// A snapshot, or a place with snapshots (a directory, or s3://BUCKET/PREFIX): the latest good one of this cluster
+    #[arg(value_name = "FILE|PLACE", required_unless_present_any = ["resume", "undo"])]
+    from: Option<String>,
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Of a place the latest one that was taken at this time or before
     #[arg(long, value_name = "TIME", requires = "from")]
     at: Option<Timestamp>,
     /// Go on with a restore that was cut off
@@ -59,12 +59,15 @@ impl Args {
             }
             _ => {}
         }
-        let file = match &self.from {
-            Some(from) => Some(chosen(from, name, self.at)?),
+        let obtained = match &self.from {
+            Some(from) => {
+                let wanted = Wanted { from, cluster: Some(name), at: self.at };
+                Some(source::obtain(&wanted, &session.cluster.etcd.snapshots, &self.source)?)
+            }
             None => None,
         };
-        let wish = match (&file, self.resume) {
-            (Some(file), _) => Wish::From(Box::new(source(file)?)),
+        let wish = match (&obtained, self.resume) {
+            (Some(obtained), _) => Wish::From(Box::new(of(obtained)?)),
             (None, true) => Wish::Resume,
             (None, false) => Wish::Undo,
         };
@@ -98,32 +101,10 @@ impl Args {
     }
 }
 
-/// The snapshot that is meant.
-fn chosen(from: &Path, cluster: &str, at: Option<Timestamp>) -> Result<PathBuf, Failure> {
-    let meta = fs::metadata(from).map_err(|error| Failure::new(format!("{}: {error}", from.display())))?;
-    if !meta.is_dir() {
-        return match at {
-            Some(_) => Err(Failure::usage("--at chooses from a directory of snapshots, and a file was given")),
-            None => Ok(from.to_path_buf()),
-        };
-    }
-    let latest = Directory::new(from).latest(cluster, at).map_err(|error| Failure::new(error.to_string()))?;
-    let none = || {
-        let until = at.map(|at| format!(" from {at} or before")).unwrap_or_default();
-        Failure::new(format!("{} has no good snapshot of {cluster}{until}", from.display()))
-    };
-    latest.map(|kept| kept.path).ok_or_else(none)
-}
-
 /// The snapshot, verified, with what is written beside it.
-fn source(path: &Path) -> Result<Source<'_>, Failure> {
-    let failed = |why: String| Failure::new(format!("{}: {why}; nothing was changed", path.display()));
-    let whole = verify::look(path).map_err(|damage| failed(damage.to_string()))?;
-    let manifest = snapshot::manifest_beside(path);
-    if let Some(manifest) = manifest.as_ref().filter(|manifest| manifest.sha256 != whole.sha256) {
-        return Err(failed(format!("its manifest is of another file, whose SHA-256 is {}", manifest.sha256)));
-    }
-    Ok(Source { path, whole, manifest })
+fn of(obtained: &Obtained) -> Result<Source<'_>, Failure> {
+    let Obtained { path, name, manifest, .. } = obtained;
+    Ok(Source { path, name, whole: obtained.verified()?, manifest: manifest.clone() })
 }
 
 fn text(preview: &RestorePreview) -> String {
@@ -155,7 +136,11 @@ fn lost(preview: &RestorePreview) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
+    use crate::cluster::Snapshots;
     use crate::snapshot::testing::snapshot_of;
 
     #[test]
@@ -179,11 +164,15 @@ mod tests {
             path
         };
         let (good, cut) = (at("good.db", &snapshot_of(9)), at("cut.db", &snapshot_of(9)[..5000]));
-        assert_eq!(source(&good).unwrap().whole.contents.revision, 10);
-        let error = format!("{:?}", source(&cut).unwrap_err());
+        let obtain = |path: &Path| {
+            let from = path.to_str().unwrap();
+            let wanted = Wanted { from, cluster: Some("prod"), at: None };
+            source::obtain(&wanted, &Snapshots::default(), &SourceArgs::default())
+        };
+        assert_eq!(of(&obtain(&good).unwrap()).unwrap().whole.contents.revision, 10);
+        let error = format!("{:?}", of(&obtain(&cut).unwrap()).map(drop).unwrap_err());
         assert!(error.contains("cut.db") && error.contains("nothing was changed"), "{error}");
-        assert!(chosen(&good, "prod", None).is_ok());
-        let error = format!("{:?}", chosen(directory.path(), "prod", None).unwrap_err());
+        let error = format!("{:?}", obtain(directory.path()).unwrap_err());
         assert!(error.contains("no good snapshot of prod"), "{error}");
     }
 }

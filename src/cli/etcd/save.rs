@@ -1,41 +1,52 @@
 //! `kubewright etcd snapshot save`.
 
-use std::path::PathBuf;
-
 use super::super::session::SessionArgs;
 use super::super::{Exit, Failure};
 use super::keep::KeepArgs;
+use super::place;
+use crate::cluster::{SnapshotPlace, Snapshots};
 use crate::report::{self, Format};
 use crate::run::{self, Saved};
-use crate::snapshot::{Directory, Kept};
+use crate::snapshot::{self, Kept, Order, Target};
 
-/// Save a snapshot of etcd here, verified: from a member that is well, and does not lead if there is a choice
+/// Save a snapshot of etcd, verified: from a member that is well, and does not lead if there is a choice
 ///
 /// A snapshot gets its name only once all of it is on the disk, its SHA-256 is right and every page of it was read; what
 /// is written beside it tells where it comes from. Works while another run is under way.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     kubewright etcd snapshot save -i cluster.yaml --to /backup/etcd --keep-last 48 --keep-daily 14\n  \
-    kubewright etcd snapshot save -i cluster.yaml --to /backup/etcd --to /mnt/nas/etcd\n\n\
-    Exit codes: 0 saved and verified at every target, 1 something failed (what was saved stays), 65 invalid inventory")]
+    kubewright etcd snapshot save -i cluster.yaml --to /backup/etcd --to s3://backups/prod\n\n\
+    A place is a directory, or s3://BUCKET/PREFIX. A bucket of the inventory is used as it is set up there; of others,\n\
+    AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SHARED_CREDENTIALS_FILE and\n\
+    AWS_CA_BUNDLE tell.\n\n\
+    Exit codes: 0 saved and verified at every place, 1 something failed (what was saved stays), 65 invalid inventory")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     session: SessionArgs,
-    /// A directory to save to; any number of them
-    #[arg(long, value_name = "DIR", required = true)]
-    to: Vec<PathBuf>,
+    /// A place to save to; any number of them. Without it, the buckets of the inventory
+    #[arg(long, value_name = "PLACE")]
+    to: Vec<String>,
     #[command(flatten)]
     keep: KeepArgs,
 }
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let targets: Vec<_> = self.to.iter().map(Directory::new).collect();
-        let keep = self.keep.keep();
         let session = self.session.load()?;
-        let saved = session.run("etcd-snapshot-save", async |subject, events| {
-            run::save(subject, &targets, keep.as_ref(), events).await
-        })?;
+        let snapshots = &session.cluster.etcd.snapshots;
+        let targets = self.targets(snapshots)?;
+        let (keep, scratch) = (self.keep.keep().or(snapshots.keep), snapshot::scratch());
+        let pki = snapshots.include_pki.then(|| session.saved_keys()).transpose()?;
+        let order = Order {
+            targets: &targets,
+            recipients: &snapshots.recipients,
+            pki: pki.as_ref().map(|keys| keys.as_slice()),
+            keep: keep.as_ref(),
+            scratch: &scratch,
+        };
+        let saved =
+            session.run("etcd-snapshot-save", async |subject, events| run::save(subject, &order, events).await)?;
         match session.output {
             Format::Human => tell(&saved),
             Format::Json => report::print(&as_json(&saved).to_string()),
@@ -47,12 +58,36 @@ impl Args {
     }
 }
 
+impl Args {
+    /// All places that can be used; one that is no place at all fails everything, since it is a slip of the finger.
+    fn targets(&self, snapshots: &Snapshots) -> Result<Vec<Target>, Failure> {
+        let places = if self.to.is_empty() {
+            // Directories of the inventory are those of the hosts that save by themselves.
+            let bucket = |place: &&SnapshotPlace| matches!(place, SnapshotPlace::Bucket(_));
+            snapshots.places.iter().filter(bucket).cloned().collect()
+        } else {
+            self.to
+                .iter()
+                .map(|text| place::parse(text, snapshots))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(Failure::usage)?
+        };
+        if places.is_empty() {
+            return Err(Failure::usage("say where to save, with --to; the inventory names no bucket"));
+        }
+        let opened: Vec<_> = places.iter().map(Target::open).collect();
+        let failed: Vec<_> =
+            opened.iter().filter_map(|target| target.as_ref().err()).map(ToString::to_string).collect();
+        if failed.is_empty() { Ok(opened.into_iter().flatten().collect()) } else { Err(Failure::all(failed)) }
+    }
+}
+
 fn tell(saved: &Saved) {
-    for Kept { path, manifest } in &saved.kept {
+    for Kept { location, manifest } in &saved.kept {
         let state = if manifest.is_good() { "verified" } else { "whole, but members differ" };
         report::print(&format!(
             "saved {} from {}: {}, revision {}, {state}, in {:.1} s",
-            path.display(),
+            location,
             manifest.origin.member,
             report::mebibytes(manifest.bytes),
             manifest.revision,
@@ -60,12 +95,12 @@ fn tell(saved: &Saved) {
         ));
     }
     for old in &saved.pruned {
-        report::print(&format!("removed {}", old.path.display()));
+        report::print(&format!("removed {}", old.location));
     }
 }
 
 fn as_json(saved: &Saved) -> serde_json::Value {
-    let paths = |kept: &[Kept]| kept.iter().map(|kept| kept.path.clone()).collect::<Vec<_>>();
+    let paths = |kept: &[Kept]| kept.iter().map(|kept| kept.location.clone()).collect::<Vec<_>>();
     let failures: Vec<_> = saved.failures.iter().map(ToString::to_string).collect();
     serde_json::json!({
         "saved": paths(&saved.kept),

@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::super::output::Output;
 use super::super::{Exit, Failure};
+use super::source::{self, KnownArgs, SourceArgs, Wanted};
+use crate::cluster::Snapshots;
 use crate::report;
 use crate::snapshot::{self, Damage, Verified};
 
@@ -15,9 +17,13 @@ use crate::snapshot::{self, Damage, Verified};
 /// Exits 1 when any of them could not be restored.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// Files that `etcdctl snapshot save` or kubewright wrote
-    #[arg(value_name = "FILE", required = true)]
-    files: Vec<PathBuf>,
+    /// Files that `etcdctl snapshot save` or kubewright wrote, here or in a bucket; of a place, the latest one
+    #[arg(value_name = "FILE|PLACE", required = true)]
+    files: Vec<String>,
+    #[command(flatten)]
+    known: KnownArgs,
+    #[command(flatten)]
+    source: SourceArgs,
     /// How to show what stands in them
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
@@ -25,7 +31,9 @@ pub(in crate::cli) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let looked: Vec<_> = self.files.iter().map(|file| (file.as_path(), look(file))).collect();
+        let known = self.known.load()?;
+        let looked: Vec<_> =
+            self.files.iter().map(|file| (file.as_str(), look_at(file, &known, &self.source))).collect();
         match self.output {
             Output::Table => {
                 let rows: Vec<_> =
@@ -40,9 +48,20 @@ impl Args {
             }
         }
         let damaged = looked.iter().filter_map(|(file, whole)| Some((file, whole.as_ref().err()?)));
-        let damaged: Vec<_> = damaged.map(|(file, damage)| format!("{}: {damage}", file.display())).collect();
+        let damaged: Vec<_> = damaged.map(|(file, damage)| format!("{file}: {damage}")).collect();
         if damaged.is_empty() { Ok(Exit::Done) } else { Err(Failure::all(damaged)) }
     }
+}
+
+/// What stands in the snapshot that `file` names, if it is whole and what its manifest says.
+fn look_at(file: &str, known: &Snapshots, source: &SourceArgs) -> Result<Verified, String> {
+    let local = Path::new(file);
+    if !file.starts_with("s3://") && !local.is_dir() && !snapshot::is_encrypted(file) {
+        return look(local).map_err(|damage| damage.to_string());
+    }
+    let obtained = source::obtain(&Wanted { from: file, cluster: None, at: None }, known, source);
+    let obtained = obtained.map_err(|failure| failure.message)?;
+    obtained.verified().map_err(|failure| failure.message)
 }
 
 /// What stands in a snapshot that is whole.
@@ -58,11 +77,11 @@ pub(super) fn look(file: &Path) -> Result<Verified, Damage> {
 const HEAD: [&str; 7] =
     ["FILE", "SIZE", "REVISION", "VERSIONS OF KEYS", "ETCD", "MEMBERS", "CLUSTER (UID OF KUBE-SYSTEM)"];
 
-fn row(file: &Path, whole: &Verified) -> Vec<String> {
+fn row(file: &str, whole: &Verified) -> Vec<String> {
     let contents = &whole.contents;
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     vec![
-        file.display().to_string(),
+        file.to_owned(),
         report::mebibytes(whole.bytes),
         contents.revision.to_string(),
         contents.versions.to_string(),
@@ -72,10 +91,10 @@ fn row(file: &Path, whole: &Verified) -> Vec<String> {
     ]
 }
 
-fn as_json(file: &Path, looked: &Result<Verified, Damage>) -> serde_json::Value {
+fn as_json(file: &str, looked: &Result<Verified, String>) -> serde_json::Value {
     match looked {
         Ok(whole) => serde_json::json!({ "file": file, "whole": true, "snapshot": whole }),
-        Err(damage) => serde_json::json!({ "file": file, "whole": false, "damage": damage.to_string() }),
+        Err(damage) => serde_json::json!({ "file": file, "whole": false, "damage": damage }),
     }
 }
 
@@ -94,16 +113,20 @@ mod tests {
         };
         let (good, cut) = (file("good.db", &snapshot_of(9)), file("cut.db", &snapshot_of(9)[..5000]));
         let whole = look(&good).unwrap();
-        assert_eq!(row(&good, &whole)[1..], ["0.0 MiB", "10", "9", "3.5.0", "m1", "-"]);
-        let json = as_json(&good, &Ok(whole));
+        assert_eq!(row("good.db", &whole)[1..], ["0.0 MiB", "10", "9", "3.5.0", "m1", "-"]);
+        let json = as_json("good.db", &Ok(whole));
         assert_eq!((&json["whole"], &json["snapshot"]["contents"]["kubernetesKeys"]), (&true.into(), &9.into()));
         let run = |files: &[&Path]| {
-            let files = files.iter().map(|file| file.to_path_buf()).collect();
-            Args { files, output: Output::Table }.run().map_err(|failure| format!("{failure:?}"))
+            let files = files.iter().map(|file| file.display().to_string()).collect();
+            let args =
+                Args { files, known: KnownArgs::default(), source: SourceArgs::default(), output: Output::Table };
+            args.run().map_err(|failure| format!("{failure:?}"))
         };
         assert_eq!(run(&[&good]), Ok(Exit::Done));
         let told = run(&[&good, &cut, directory.path(), Path::new("/none")]).unwrap_err();
-        for expected in ["cut.db: its size, 5000 bytes", "it is no file", "/none: it cannot be read: No such file"] {
+        for expected in
+            ["cut.db: its size, 5000 bytes", "has no good snapshot", "/none: it cannot be read: No such file"]
+        {
             assert!(told.contains(expected), "{told}");
         }
     }

@@ -57,7 +57,12 @@ fn valid() -> Parts {
             proxy: ProxyMode::Ipvs,
             ipvs_scheduler: IpvsScheduler::Rr,
         },
-        etcd: Etcd { heartbeat: Duration::from_millis(100), election: Duration::from_secs(1), quota_bytes: 8 << 30 },
+        etcd: Etcd {
+            heartbeat: Duration::from_millis(100),
+            election: Duration::from_secs(1),
+            quota_bytes: 8 << 30,
+            snapshots: crate::cluster::Snapshots::default(),
+        },
         control_plane: ControlPlane {
             extra_args: Default::default(),
             cert_sans: Vec::new(),

@@ -29,6 +29,11 @@ pub(super) fn client(
     if is_loopback(origin) { build(|| builder().no_proxy(), files) } else { build(builder, files) }
 }
 
+/// A client for `origin` that trusts the authorities of the system and those of `files`.
+pub(crate) fn http_client(origin: &Url, files: &[PathBuf]) -> Result<Client, RegistryError> {
+    client("", origin, files, &[])
+}
+
 /// A client for whatever address that trusts the authorities of the system and those of `files`.
 pub(in crate::image) fn download_client(files: &[PathBuf]) -> Result<Client, RegistryError> {
     build(builder, files.iter().cloned())

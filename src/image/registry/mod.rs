@@ -29,6 +29,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 pub(super) use client::download_client;
+pub(crate) use client::http_client;
 use endpoint::Access;
 pub use error::RegistryError;
 pub use hand_over::BlobAccess;
@@ -77,7 +78,7 @@ pub(super) fn is_local(registry: &str) -> bool {
 }
 
 /// The error with its causes: the outermost message alone does not say what happened.
-fn explain(error: &dyn std::error::Error) -> String {
+pub(crate) fn explain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

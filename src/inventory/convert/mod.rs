@@ -9,6 +9,7 @@ mod hosts;
 mod login;
 mod network;
 mod settings;
+mod snapshots;
 mod tuning;
 mod upgrade;
 mod words;

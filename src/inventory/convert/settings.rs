@@ -11,7 +11,7 @@ use crate::inventory::spec::{SpecControlPlane, SpecEtcd, SpecKernel, SpecKubelet
 use crate::inventory::tree::Path;
 use crate::inventory::units;
 
-use super::{Context, tuning, words};
+use super::{Context, snapshots, tuning, words};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -29,6 +29,7 @@ pub(super) fn etcd(spec: Option<&SpecEtcd>, context: &mut Context<'_>) -> Etcd {
         ),
         election: context.parse(&path.key("election"), spec.election.as_ref(), Duration::from_secs(1), units::duration),
         quota_bytes: context.parse(&path.key("quota"), spec.quota.as_ref(), 8 << 30, units::size),
+        snapshots: snapshots::convert(spec.snapshots.as_ref(), context),
     }
 }
 

@@ -7,6 +7,7 @@ mod host;
 mod network;
 mod services;
 mod settings;
+mod snapshots;
 mod ssh;
 mod upgrade;
 
@@ -21,6 +22,7 @@ pub(super) use host::{SpecHost, SpecTaint};
 pub(super) use network::{Mode, SpecEndpoint, SpecNetwork};
 pub(super) use services::SpecServices;
 pub(super) use settings::{SpecControlPlane, SpecEtcd, SpecIrq, SpecKernel, SpecKubelet, SpecPki, Text};
+pub(super) use snapshots::{SpecBucket, SpecSnapshotInclude, SpecSnapshotTarget, SpecSnapshots};
 pub(super) use ssh::{BecomeMethod, SpecBastion, SpecBecomePassword, SpecHop, SpecSsh};
 pub(super) use upgrade::SpecUpgrade;
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use super::SpecSnapshots;
 use crate::cluster::{Affinity, Irqbalance, KernelProfile, KeyAlgorithm, QualityOfService, Swap, TransparentHugepage};
 
 /// The etcd members.
@@ -21,6 +22,8 @@ pub(in crate::inventory) struct SpecEtcd {
     /// Size limit of the database; etcd suggests at most 8GiB.
     #[schemars(extend("default" = "8GiB"))]
     pub(in crate::inventory) quota: Option<String>,
+    /// How the members' hosts save etcd by themselves, and where snapshots are kept.
+    pub(in crate::inventory) snapshots: Option<SpecSnapshots>,
 }
 
 /// The static pods.

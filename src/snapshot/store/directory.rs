@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use nix::sys::statvfs::statvfs;
 
-use super::super::manifest::{Manifest, Origin, manifest_name};
-use super::super::retention::{Keep, Taken};
+use super::super::manifest::{Manifest, manifest_name};
 use super::TargetError;
 use super::part::{self, Part};
+use super::spool::Ready;
 
 /// Longest manifest that is read, in bytes.
 const LARGEST_MANIFEST: u64 = 1 << 20;
@@ -20,15 +19,6 @@ const LARGEST_MANIFEST: u64 = 1 << 20;
 /// A directory that snapshots are written to.
 #[derive(Debug, Clone)]
 pub struct Directory(PathBuf);
-
-/// A snapshot in a directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// The file.
-    pub path: PathBuf,
-    /// What is written beside it.
-    pub manifest: Manifest,
-}
 
 impl Directory {
     /// The directory `path`, whether it is there or not.
@@ -41,20 +31,20 @@ impl Directory {
         &self.0
     }
 
-    /// Begins to write the snapshot from `origin`, of about `size` bytes. The directory is made where only its last part is
-    /// missing: a file system that is not mounted must not be written below.
-    pub fn begin(&self, origin: &Origin, size: u64) -> Result<Part, TargetError> {
+    /// Begins to write the file of the snapshot from `origin`, of about `size` bytes. The directory is made where only its
+    /// last part is missing: a file system that is not mounted must not be written below.
+    pub(in crate::snapshot) fn begin(&self, cluster: &str, file: &str, size: u64) -> Result<Part, TargetError> {
         match fs::DirBuilder::new().mode(0o700).create(&self.0) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 return Err(TargetError::io(format!("creating {}", self.0.display()))(error));
             }
             _ => {}
         }
-        let prefix = format!("{}-", origin.cluster);
+        let prefix = format!("{cluster}-");
         part::sweep(&self.0, |target| target.starts_with(&prefix))
             .map_err(TargetError::io(format!("reading {}", self.0.display())))?;
         self.has_room(size)?;
-        Part::begin(self.0.join(origin.file_name()))
+        Part::begin(self.0.join(file))
     }
 
     fn has_room(&self, size: u64) -> Result<(), TargetError> {
@@ -67,69 +57,76 @@ impl Directory {
         }
     }
 
-    /// Gives a verified snapshot its name, and writes its manifest beside it: it counts from then on.
-    pub fn settle(&self, mut part: Part, manifest: &Manifest) -> Result<Kept, TargetError> {
-        let name = manifest.origin.file_name();
-        part.settle()?;
-        let beside = self.0.join(manifest_name(&name));
-        let text = serde_json::to_vec_pretty(manifest).map_err(io::Error::other);
-        let text = text.map_err(TargetError::io(format!("writing {}", beside.display())))?;
+    /// Puts a file there, under `name`, once it is on the disk and what is read back of it is what was to be written.
+    pub(super) fn put(&self, cluster: &str, name: &str, ready: &Ready) -> Result<(), TargetError> {
+        if let Some(mut part) = ready.take_from(&self.0) {
+            return part.settle();
+        }
+        let failed = || TargetError::io(format!("writing {}", self.0.join(name).display()));
+        let mut part = self.begin(cluster, name, ready.bytes)?;
+        let (mut reader, mut buffer) = (ready.reader().map_err(failed())?, vec![0; 1 << 20]);
+        loop {
+            match reader.read(&mut buffer).map_err(failed())? {
+                0 => break,
+                many => part.write(&buffer[..many])?,
+            }
+        }
+        part.sync()?;
+        let found = part.digest().map_err(failed())?;
+        if found != ready.sha256 {
+            return Err(TargetError::Changed { what: self.0.join(name).display().to_string() });
+        }
+        part.settle()
+    }
+
+    /// Writes a manifest, which makes its snapshot count.
+    pub(super) fn note(&self, manifest: &Manifest) -> Result<(), TargetError> {
+        let beside = self.0.join(manifest.name());
         let mut part = Part::begin(beside)?;
-        part.write(&text)?;
-        part.settle()?;
-        Ok(Kept { path: self.0.join(name), manifest: manifest.clone() })
+        part.write(&manifest.text())?;
+        part.settle()
     }
 
     /// The snapshots of `cluster` in it, oldest first. Files that are not recognised as ours are passed over.
-    pub fn list(&self, cluster: Option<&str>) -> Result<Vec<Kept>, TargetError> {
+    pub fn list(&self, cluster: Option<&str>) -> Result<Vec<Manifest>, TargetError> {
         let failed = || TargetError::io(format!("reading {}", self.0.display()));
         let mut found = BTreeMap::new();
         for entry in fs::read_dir(&self.0).map_err(failed())? {
             let path = entry.map_err(failed())?.path();
             if let Some(kept) = self.look(&path)
-                && cluster.is_none_or(|name| kept.manifest.origin.cluster == name)
+                && cluster.is_none_or(|name| kept.origin.cluster == name)
             {
-                found.insert((kept.manifest.origin.taken, path), kept);
+                found.insert((kept.origin.taken, path), kept);
             }
         }
         Ok(found.into_values().collect())
     }
 
     /// The snapshot whose manifest is at `path`, if it is one.
-    fn look(&self, path: &Path) -> Option<Kept> {
+    fn look(&self, path: &Path) -> Option<Manifest> {
         let name = path.file_name()?.to_str()?;
         let manifest = name.ends_with(".json").then(|| read(path))??;
-        let file = manifest.origin.file_name();
-        let snapshot = self.0.join(&file);
         // One that was renamed, or lost its snapshot, or has another in its place, is nothing that we wrote.
-        let size = fs::symlink_metadata(&snapshot).ok().filter(fs::Metadata::is_file)?.len();
-        (manifest_name(&file) == name && size == manifest.bytes).then_some(Kept { path: snapshot, manifest })
+        let size = fs::symlink_metadata(self.0.join(manifest.file())).ok().filter(fs::Metadata::is_file)?.len();
+        (manifest.name() == name && size == manifest.stored().0).then_some(manifest)
     }
 
-    /// Removes the snapshots of `cluster` that `keep` does not ask for; the ones removed.
-    pub fn prune(&self, cluster: &str, keep: &Keep) -> Result<Vec<Kept>, TargetError> {
-        let kept = self.list(Some(cluster))?;
-        let taken = |kept: &Kept| Taken { at: kept.manifest.origin.taken, verified: kept.manifest.is_good() };
-        let surplus = keep.surplus(&kept.iter().map(taken).collect::<Vec<_>>());
-        let pruned = kept.into_iter().enumerate().filter(|(index, _)| surplus.contains(index));
-        let pruned: Vec<Kept> = pruned.map(|(_, old)| old).collect();
-        for old in &pruned {
-            // The manifest first: what is left by a kill in between is no longer ours to count on.
-            let beside = manifest_name(&old.path.to_string_lossy());
-            for path in [Path::new(&beside), &old.path] {
-                fs::remove_file(path).map_err(TargetError::io(format!("removing {}", path.display())))?;
+    /// Writes the file called `name` to `into`.
+    pub(super) fn fetch(&self, name: &str, into: &mut dyn Write) -> Result<(), TargetError> {
+        let path = self.0.join(name);
+        let copied = fs::File::open(&path).and_then(|mut file| std::io::copy(&mut file, into));
+        copied.map(drop).map_err(TargetError::io(format!("reading {}", path.display())))
+    }
+
+    /// Removes a file; one that is not there is fine.
+    pub(super) fn remove(&self, name: &str) -> Result<(), TargetError> {
+        let path = self.0.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(TargetError::io(format!("removing {}", path.display()))(error))
             }
+            _ => Ok(()),
         }
-        Ok(pruned)
-    }
-
-    /// The latest good snapshot of `cluster`, at or before `at`.
-    pub fn latest(&self, cluster: &str, at: Option<Timestamp>) -> Result<Option<Kept>, TargetError> {
-        let counts = |kept: &Kept| {
-            let manifest = &kept.manifest;
-            manifest.is_good() && at.is_none_or(|at| manifest.origin.taken <= at)
-        };
-        Ok(self.list(Some(cluster))?.into_iter().rfind(counts))
     }
 }
 

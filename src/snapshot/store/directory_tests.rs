@@ -1,17 +1,28 @@
+use std::sync::Arc;
+
 use super::super::super::manifest::tests::origin;
 use super::super::super::testing::snapshot_of;
+use super::super::{Delivery, Kept, Spool, Target};
 use super::*;
+use crate::cluster::Keep;
 
-fn save(directory: &Directory, taken: &str, doubts: &[&str]) -> Result<Kept, TargetError> {
+async fn save(directory: &Directory, taken: &str, doubts: &[&str]) -> Result<Kept, TargetError> {
     let snapshot = snapshot_of(5);
     let origin = origin(taken);
-    let mut part = directory.begin(&origin, snapshot.len() as u64)?;
+    let mut spool = Spool::Part(directory.begin("prod", &origin.file_name(), snapshot.len() as u64)?);
     for piece in snapshot.chunks(4096) {
-        part.write(piece)?;
+        spool.write(piece)?;
     }
-    let whole = part.verify(6)?;
+    let whole = spool.verify(6)?;
     let doubts = doubts.iter().map(|doubt| (*doubt).to_owned()).collect();
-    directory.settle(part, &Manifest::of(origin, &whole, doubts))
+    let manifest = Manifest::of(origin, &whole, doubts);
+    let delivery = Delivery { manifest, snapshot: spool.ready(whole.sha256)?, pki: None };
+    Target::Directory(directory.clone()).put(&Arc::new(delivery)).await
+}
+
+async fn prune(directory: &Directory, cluster: &str) -> Vec<String> {
+    let pruned = Target::Directory(directory.clone()).prune(cluster, &LAST).await.unwrap();
+    pruned.into_iter().map(|kept| kept.location).collect()
 }
 
 fn names(path: &Path) -> Vec<String> {
@@ -30,16 +41,17 @@ fn what_is_damaged_or_old_never_gets_a_name() {
     let mut damaged = snapshot_of(5);
     damaged[9000] ^= 1;
     let one = origin("2026-11-29T06:15:00Z");
-    let mut part = directory.begin(&one, 0).unwrap();
-    part.write(&damaged).unwrap();
-    assert!(matches!(part.verify(1), Err(TargetError::Damaged(_))));
-    drop(part);
-    let mut part = directory.begin(&one, 0).unwrap();
-    part.write(&snapshot_of(5)).unwrap();
-    assert!(part.verify(7).unwrap_err().to_string().contains("ends at revision 6"));
+    let begin = || directory.begin("prod", &one.file_name(), 0);
+    let mut spool = Spool::Part(begin().unwrap());
+    spool.write(&damaged).unwrap();
+    assert!(matches!(spool.verify(1), Err(TargetError::Damaged(_))));
+    drop(spool);
+    let mut spool = Spool::Part(begin().unwrap());
+    spool.write(&snapshot_of(5)).unwrap();
+    assert!(spool.verify(7).unwrap_err().to_string().contains("ends at revision 6"));
     // The other one has it.
-    assert!(matches!(directory.begin(&one, 0), Err(TargetError::Busy(_))));
-    drop(part);
+    assert!(matches!(begin(), Err(TargetError::Busy(_))));
+    drop(spool);
     assert_eq!(names(directory.path()), Vec::<String>::new());
 }
 
@@ -50,8 +62,8 @@ fn a_killed_runs_leftovers_go_and_a_living_ones_stay() {
     for name in ["prod-20261129T061400Z-m1.db.part", "other-20261129T061400Z-m1.db.part", "notes.part"] {
         fs::write(temporary.path().join(name), "x").unwrap();
     }
-    let living = directory.begin(&origin("2026-11-29T06:15:00Z"), 0).unwrap();
-    let mut second = directory.begin(&origin("2026-11-29T06:15:01Z"), 0).unwrap();
+    let living = directory.begin("prod", "prod-20261129T061500Z-m2.db", 0).unwrap();
+    let mut second = directory.begin("prod", "prod-20261129T061501Z-m2.db", 0).unwrap();
     second.write(b"x").unwrap();
     assert_eq!(
         names(temporary.path()),
@@ -65,12 +77,12 @@ fn a_killed_runs_leftovers_go_and_a_living_ones_stay() {
     drop((living, second));
 }
 
-#[test]
-fn only_what_was_written_here_is_pruned() {
+#[tokio::test]
+async fn only_what_was_written_here_is_pruned() {
     let temporary = tempfile::tempdir().unwrap();
     let directory = Directory::new(temporary.path());
     for minute in 0..3 {
-        save(&directory, &format!("2026-11-29T06:0{minute}:00Z"), &[]).unwrap();
+        save(&directory, &format!("2026-11-29T06:0{minute}:00Z"), &[]).await.unwrap();
     }
     let at = |name: &str| temporary.path().join(name);
     fs::write(at("prod-20261129T060000Z-m9.db"), "no manifest").unwrap();
@@ -78,8 +90,7 @@ fn only_what_was_written_here_is_pruned() {
     // Copied under another name, and changed since.
     fs::copy(at("prod-20261129T060000Z-m2.json"), at("copy.json")).unwrap();
     fs::write(at("prod-20261129T060100Z-m2.db"), "changed").unwrap();
-    let pruned = directory.prune("prod", &LAST).unwrap();
-    assert_eq!(pruned.iter().map(|kept| kept.path.clone()).collect::<Vec<_>>(), [at("prod-20261129T060000Z-m2.db")]);
+    assert_eq!(prune(&directory, "prod").await, [at("prod-20261129T060000Z-m2.db").display().to_string()]);
     assert_eq!(
         names(temporary.path()),
         [
@@ -92,31 +103,30 @@ fn only_what_was_written_here_is_pruned() {
             "prod-20261129T060200Z-m2.json"
         ]
     );
-    assert!(directory.prune("another", &LAST).unwrap().is_empty());
+    assert!(prune(&directory, "another").await.is_empty());
 }
 
-#[test]
-fn the_latest_good_one_is_found_and_stays() {
+#[tokio::test]
+async fn the_latest_good_one_is_found_and_stays() {
     let temporary = tempfile::tempdir().unwrap();
     let directory = Directory::new(temporary.path());
-    save(&directory, "2026-11-29T06:00:00Z", &[]).unwrap();
-    let good = save(&directory, "2026-11-29T06:10:00Z", &[]).unwrap();
-    let doubtful = save(&directory, "2026-11-29T06:20:00Z", &["m1 differs"]).unwrap();
-    assert_eq!(directory.latest("prod", None).unwrap(), Some(good.clone()));
+    let target = Target::Directory(directory.clone());
+    save(&directory, "2026-11-29T06:00:00Z", &[]).await.unwrap();
+    let good = save(&directory, "2026-11-29T06:10:00Z", &[]).await.unwrap();
+    let doubtful = save(&directory, "2026-11-29T06:20:00Z", &["m1 differs"]).await.unwrap();
+    assert_eq!(target.latest("prod", None).await.unwrap(), Some(good.clone()));
     let before = "2026-11-29T06:05:00Z".parse().unwrap();
-    assert_eq!(
-        directory.latest("prod", Some(before)).unwrap().unwrap().manifest.origin.taken.to_string(),
-        "2026-11-29T06:00:00Z"
-    );
-    directory.prune("prod", &LAST).unwrap();
-    assert_eq!(directory.list(None).unwrap(), [good, doubtful]);
+    let earlier = target.latest("prod", Some(before)).await.unwrap().unwrap();
+    assert_eq!(earlier.manifest.origin.taken.to_string(), "2026-11-29T06:00:00Z");
+    prune(&directory, "prod").await;
+    assert_eq!(target.list(None).await.unwrap(), [good, doubtful]);
 }
 
 #[test]
 fn a_directory_whose_file_system_is_gone_is_not_made_anew() {
     let temporary = tempfile::tempdir().unwrap();
     let directory = Directory::new(temporary.path().join("mount/snapshots"));
-    let error = directory.begin(&origin("2026-11-29T06:15:00Z"), 0).unwrap_err().to_string();
+    let error = directory.begin("prod", "prod-20261129T061500Z-m2.db", 0).unwrap_err().to_string();
     assert!(error.contains("creating") && error.contains("mount/snapshots"), "{error}");
     assert!(!temporary.path().join("mount").exists());
 }

@@ -1,11 +1,18 @@
 //! Where snapshots are kept. Each target writes beside, verifies, and only then gives a snapshot its name; it prunes
 //! nothing but what it wrote itself.
 
+mod bucket;
+mod credentials;
 mod directory;
 mod part;
+mod spool;
+mod target;
+#[cfg(test)]
+pub(in crate::snapshot) mod testing;
 
-pub use directory::{Directory, Kept, manifest_beside};
-pub use part::Part;
+pub use directory::{Directory, manifest_beside};
+pub use spool::{Ready, Spool};
+pub use target::{Delivery, Kept, Target};
 
 use thiserror::Error;
 
@@ -35,6 +42,20 @@ pub enum TargetError {
     /// It ended without a word.
     #[error("writing it has ended early: {0}")]
     Thread(String),
+    /// An object store did not do what it was asked for.
+    #[error("{what}: {why}")]
+    Store {
+        /// What it was asked for.
+        what: String,
+        /// What came back.
+        why: String,
+    },
+    /// What was written is not what is read.
+    #[error("{what}: what is read back is not what was written")]
+    Changed {
+        /// Where.
+        what: String,
+    },
     /// Somebody else is writing the same file.
     #[error("{0}: another run is writing it")]
     Busy(String),

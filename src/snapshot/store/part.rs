@@ -2,14 +2,14 @@
 //! left can be told from what another one is writing.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 
-use super::super::{Verified, verify};
 use super::TargetError;
+use crate::image::of_reader;
 
 const ENDING: &str = ".part";
 
@@ -36,21 +36,36 @@ impl Part {
     }
 
     /// Adds a piece.
-    pub fn write(&mut self, piece: &[u8]) -> Result<(), TargetError> {
+    pub(super) fn write(&mut self, piece: &[u8]) -> Result<(), TargetError> {
         self.bytes += piece.len() as u64;
         let written = self.file.write_all(piece);
         written.map_err(TargetError::io(format!("writing {}", self.path.display())))
     }
 
-    /// Proves that all of a snapshot is there and on the disk, and reaches `least`, a revision.
-    pub fn verify(&mut self, least: u64) -> Result<Verified, TargetError> {
-        self.sync()?;
-        let whole = verify(&*self.file, self.bytes).map_err(TargetError::Damaged)?;
-        let found = whole.contents.revision;
-        if found < least { Err(TargetError::Old { found, least }) } else { Ok(whole) }
+    /// What has been written.
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
-    fn sync(&self) -> Result<(), TargetError> {
+    /// Its size.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// SHA-256 of what is read back of it.
+    pub(super) fn digest(&self) -> io::Result<String> {
+        let mut file = self.file.try_clone()?;
+        file.rewind()?;
+        Ok(of_reader(file)?.sha256)
+    }
+
+    /// Whether it will be in `directory`.
+    pub(super) fn is_in(&self, directory: &Path) -> bool {
+        self.target.parent() == Some(directory)
+    }
+
+    /// All of it is on the disk after this.
+    pub(super) fn sync(&self) -> Result<(), TargetError> {
         self.file.sync_all().map_err(TargetError::io(format!("writing {}", self.path.display())))
     }
 

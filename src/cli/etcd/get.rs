@@ -1,0 +1,94 @@
+//! `kubewright etcd snapshot get` and `keys`.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::super::{Exit, Failure, InventoryArgs};
+use super::source::{self, KnownArgs, SourceArgs, Wanted};
+use crate::pki::Archive;
+use crate::report;
+use crate::run::StateDirectory;
+
+/// Fetch a snapshot, decrypted and verified, into a file that etcd's own tools can read
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// A snapshot, or a place with snapshots: the latest good one
+    #[arg(value_name = "FILE|PLACE")]
+    from: String,
+    /// The file to write, which must not be there yet
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+    /// Only those of this cluster
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// The latest one that was taken at this time or before
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+    #[command(flatten)]
+    known: KnownArgs,
+    #[command(flatten)]
+    source: SourceArgs,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let wanted = Wanted { from: &self.from, cluster: self.cluster.as_deref(), at: self.at };
+        let obtained = source::obtain(&wanted, &self.known.load()?, &self.source)?;
+        let whole = obtained.verified()?;
+        let to = self.to.display();
+        let failed = |error: std::io::Error| Failure::new(format!("writing {to}: {error}"));
+        let directory = self.to.parent().filter(|parent| !parent.as_os_str().is_empty());
+        // Beside it first, so that half a file never has its name.
+        let mut beside =
+            tempfile::NamedTempFile::new_in(directory.unwrap_or(std::path::Path::new("."))).map_err(failed)?;
+        let mut from = std::fs::File::open(&obtained.path).map_err(failed)?;
+        std::io::copy(&mut from, &mut beside).map_err(failed)?;
+        beside.as_file().sync_all().map_err(failed)?;
+        beside.persist_noclobber(&self.to).map_err(|error| failed(error.error))?;
+        let (name, size, revision) = (&obtained.name, report::mebibytes(whole.bytes), whole.contents.revision);
+        report::print(&format!("{to}: {name}, {size}, revision {revision}, verified"));
+        Ok(Exit::Done)
+    }
+}
+
+/// Put the keys that were saved with a snapshot where an install of the same cluster finds them
+///
+/// For when all masters are lost: an install on new hosts then makes the cluster's certificates from the CAs that it
+/// always had, and a restore of the snapshot fits. Keys of this cluster that are already on this machine stay.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example, all hosts lost:\n  \
+    kubewright etcd snapshot keys -i cluster.yaml s3://backups/prod --identity age.key\n  \
+    kubewright install -i cluster.yaml\n  \
+    kubewright etcd restore -i cluster.yaml s3://backups/prod --identity age.key")]
+pub(in crate::cli) struct KeysArgs {
+    #[command(flatten)]
+    inventory: InventoryArgs,
+    /// A snapshot, or a place with snapshots: the latest good one of this cluster
+    #[arg(value_name = "FILE|PLACE")]
+    from: String,
+    #[command(flatten)]
+    source: SourceArgs,
+}
+
+impl KeysArgs {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let cluster = self.inventory.load()?;
+        let name = cluster.name.as_str();
+        let wanted = Wanted { from: &self.from, cluster: Some(name), at: None };
+        let obtained = source::obtain(&wanted, &cluster.etcd.snapshots, &self.source)?;
+        let archive = Archive::parse(&obtained.keys(&self.source)?);
+        let archive = archive.map_err(|why| Failure::new(format!("{}: {why}; nothing was changed", obtained.name)))?;
+        if archive.cluster != name {
+            let other = &archive.cluster;
+            return Err(Failure::new(format!("its keys are those of {other}, not of {name}; nothing was changed")));
+        }
+        let state = StateDirectory::of(&cluster.name);
+        let written = state.keys().save(&archive.files)?;
+        match written.len() {
+            0 => report::print(&format!("{}: all keys are there already", state.path().display())),
+            many => report::print(&format!("{many} keys of {name} are in {}", state.path().display())),
+        }
+        Ok(Exit::Done)
+    }
+}

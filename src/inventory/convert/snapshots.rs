@@ -1,0 +1,146 @@
+//! The section `etcd.snapshots`.
+
+use std::time::Duration;
+
+use crate::cluster::{BucketPlace, Keep, SnapshotPlace, Snapshots};
+use crate::inventory::problems::Fault;
+use crate::inventory::spec::{SpecBucket, SpecSnapshotInclude, SpecSnapshotTarget, SpecSnapshots};
+use crate::inventory::tree::Path;
+use crate::inventory::units;
+
+use super::{Context, files};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: u64 = 86_400;
+
+/// Converts the section.
+pub(super) fn convert(spec: Option<&SpecSnapshots>, context: &mut Context<'_>) -> Snapshots {
+    let path = Path::of("spec.etcd.snapshots");
+    let Some(spec) = spec else { return Snapshots::default() };
+    let every = spec.every.as_ref().and_then(|text| context.take(&path.key("every"), period(text)));
+    let max_age = spec.max_age.as_ref().and_then(|text| context.take(&path.key("maxAge"), units::duration(text)));
+    let recipients = recipients(spec, &path, context);
+    let include_pki = spec.include.as_ref().is_some_and(|include| include.contains(&SpecSnapshotInclude::Pki));
+    if include_pki && recipients.is_empty() {
+        let fault = Fault::new("the cluster's keys are never saved unencrypted", "name `recipients`, or remove it");
+        context.key_fault(&path.key("include"), fault);
+    }
+    let targets = spec.targets.as_deref().unwrap_or_default().iter().enumerate();
+    let places = targets.filter_map(|(index, target)| place(target, &path.key("targets").index(index), context));
+    let places: Vec<_> = places.collect();
+    if every.is_some() && spec.targets.as_ref().is_some_and(Vec::is_empty) {
+        context.fault(&path.key("targets"), Fault::new("nothing says where to save", "add a `directory` or an `s3`"));
+    }
+    Snapshots {
+        every,
+        max_age: max_age.or(every.map(|every| every * 3)),
+        keep: spec.keep.as_ref().map(|keep| Keep {
+            last: keep.last.unwrap_or(0),
+            hourly: keep.hourly.unwrap_or(0),
+            daily: keep.daily.unwrap_or(0),
+            weekly: keep.weekly.unwrap_or(0),
+        }),
+        recipients,
+        include_pki,
+        places,
+        webhook: spec.webhook.as_ref().and_then(|url| context.take(&path.key("webhook"), web(url))),
+        command: command(spec, &path, context),
+    }
+}
+
+fn period(text: &str) -> Result<Duration, Fault> {
+    let every = units::duration(text)?;
+    if every < MINUTE || every.subsec_nanos() != 0 || !DAY.is_multiple_of(every.as_secs()) {
+        let hint = "write 1m, 5m, 15m, 30m, 1h, 2h, 6h, 12h, 1d or the like";
+        return Err(Fault::new(format!("a day is not a multiple of {text:?}, or it is less than a minute"), hint));
+    }
+    Ok(every)
+}
+
+fn recipients(spec: &SpecSnapshots, path: &Path, context: &mut Context<'_>) -> Vec<String> {
+    let check = |text: &String| {
+        // Looked at closely where it is used: this module knows no cryptography.
+        let well = text.starts_with("age1") && text.len() > 50 && text.chars().all(|c| c.is_ascii_alphanumeric());
+        let hint = "write the public key that age-keygen prints, age1…; the secret one stays with you";
+        if well { Ok(text.clone()) } else { Err(Fault::new("this is no public key of age", hint)) }
+    };
+    let all = spec.recipients.iter().flatten().enumerate();
+    all.filter_map(|(index, text)| context.take(&path.key("recipients").index(index), check(text))).collect()
+}
+
+fn place(spec: &SpecSnapshotTarget, path: &Path, context: &mut Context<'_>) -> Option<SnapshotPlace> {
+    match (&spec.directory, &spec.s3) {
+        (Some(directory), None) => context.take(&path.key("directory"), absolute(directory)),
+        (None, Some(s3)) => bucket(s3, &path.key("s3"), context).map(SnapshotPlace::Bucket),
+        _ => {
+            let hint = "write either `directory` or `s3`";
+            context.fault(path, Fault::new("a target is one place", hint));
+            None
+        }
+    }
+}
+
+fn absolute(text: &str) -> Result<SnapshotPlace, Fault> {
+    let path = std::path::Path::new(text);
+    let plain = path.is_absolute() && path.components().all(|part| !matches!(part, std::path::Component::ParentDir));
+    // What a reset or a restore removes keeps no snapshots.
+    let own = ["/var/lib/etcd", "/var/lib/kubewright", "/etc/kubewright", "/etc/kubernetes", "/etc/etcd"];
+    if !plain {
+        return Err(Fault::new(format!("{text:?} is not an absolute path"), "write one such as /var/backups/etcd"));
+    }
+    if own.iter().any(|own| path.starts_with(own)) {
+        return Err(Fault::new(format!("{text:?} goes with the member"), "write one such as /var/backups/etcd"));
+    }
+    Ok(SnapshotPlace::Directory(path.to_owned()))
+}
+
+fn bucket(spec: &SpecBucket, path: &Path, context: &mut Context<'_>) -> Option<BucketPlace> {
+    let endpoint = spec.endpoint.as_ref().and_then(|url| context.take(&path.key("endpoint"), web(url)));
+    let credentials = spec.credentials_file.as_ref().and_then(|file| {
+        let resolved = files::resolve(file, context);
+        context.take(&path.key("credentialsFile"), resolved)
+    });
+    let authorities = spec.ca_file.as_ref().and_then(|file| {
+        let resolved = files::resolve(file, context);
+        context.take(&path.key("caFile"), resolved)
+    });
+    let name = |text: &String| {
+        let well = (3..=63).contains(&text.len())
+            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_'));
+        let hint = "3 to 63 lower-case letters, digits, '.', '-' and '_'";
+        if well { Ok(text.clone()) } else { Err(Fault::new(format!("{text:?} is no name of a bucket"), hint)) }
+    };
+    let bucket = spec.bucket.as_ref().and_then(|bucket| context.take(&path.key("bucket"), name(bucket)));
+    Some(BucketPlace {
+        endpoint: endpoint?,
+        region: spec.region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
+        bucket: bucket?,
+        prefix: spec.prefix.as_deref().unwrap_or_default().trim_matches('/').to_owned(),
+        path_style: spec.path_style.unwrap_or(true),
+        encryption: spec.server_side_encryption.clone(),
+        authorities,
+        credentials: Some(credentials?),
+    })
+}
+
+fn web(text: &str) -> Result<String, Fault> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let well =
+        host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && !text.contains(char::is_whitespace));
+    // A login in a URL would be seen wherever the URL is.
+    if well && !text.contains('@') {
+        Ok(text.to_owned())
+    } else {
+        Err(Fault::new("this is no URL without a login", "write https://HOST[:PORT][/PATH]"))
+    }
+}
+
+fn command(spec: &SpecSnapshots, path: &Path, context: &mut Context<'_>) -> Vec<String> {
+    let Some(command) = &spec.command else { return Vec::new() };
+    if !command.first().is_some_and(|program| program.starts_with('/')) {
+        let fault = Fault::new("the program is not an absolute path", "write [/usr/local/bin/tell, ARGUMENT]");
+        context.fault(&path.key("command"), fault);
+        return Vec::new();
+    }
+    command.clone()
+}

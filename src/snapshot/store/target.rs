@@ -1,0 +1,152 @@
+//! One of the places that keep snapshots, whatever it is. A snapshot counts once its manifest is there, which comes last
+//! and goes first.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::super::manifest::Manifest;
+use super::super::retention::Taken;
+use super::TargetError;
+use super::bucket::Bucket;
+use super::directory::Directory;
+use super::spool::Ready;
+use crate::cluster::{Keep, SnapshotPlace};
+
+/// A place that keeps snapshots, of one cluster or of many.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// A local directory.
+    Directory(Directory),
+    /// A bucket of an object store.
+    Bucket(Arc<Bucket>),
+}
+
+/// A snapshot that is kept somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Where its file is.
+    pub location: String,
+    /// What is written beside it.
+    pub manifest: Manifest,
+}
+
+/// What goes to every place: the snapshot, and the keys of the cluster where they are saved with it.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What is written beside it.
+    pub manifest: Manifest,
+    /// The file, as it is kept.
+    pub snapshot: Ready,
+    /// The keys, encrypted.
+    pub pki: Option<Ready>,
+}
+
+impl Target {
+    /// The place that `place` names. Whether it can be used is not looked at, but its credentials are read.
+    pub fn open(place: &SnapshotPlace) -> Result<Self, TargetError> {
+        Ok(match place {
+            SnapshotPlace::Directory(path) => Self::Directory(Directory::new(path)),
+            SnapshotPlace::Bucket(bucket) => Self::Bucket(Arc::new(Bucket::open(bucket)?)),
+        })
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Directory(directory) => directory.path().display().to_string(),
+            Self::Bucket(bucket) => bucket.place(),
+        }
+    }
+
+    fn kept(&self, manifest: Manifest) -> Kept {
+        Kept { location: format!("{}/{}", self.place(), manifest.file()), manifest }
+    }
+
+    /// Puts a snapshot there; it counts after this.
+    pub async fn put(&self, delivery: &Arc<Delivery>) -> Result<Kept, TargetError> {
+        let manifest = &delivery.manifest;
+        match self {
+            Self::Directory(directory) => {
+                let (directory, delivery) = (directory.clone(), delivery.clone());
+                blocking(move || {
+                    let manifest = &delivery.manifest;
+                    let cluster = manifest.origin.cluster.as_str();
+                    directory.put(cluster, &manifest.file(), &delivery.snapshot)?;
+                    if let (Some(file), Some(pki)) = (manifest.pki_file(), &delivery.pki) {
+                        directory.put(cluster, &file, pki)?;
+                    }
+                    directory.note(manifest)
+                })
+                .await?;
+            }
+            Self::Bucket(bucket) => {
+                bucket.put(&manifest.file(), &delivery.snapshot).await?;
+                if let (Some(file), Some(pki)) = (manifest.pki_file(), &delivery.pki) {
+                    bucket.put(&file, pki).await?;
+                }
+                bucket.write(&manifest.name(), manifest.text()).await?;
+            }
+        }
+        Ok(self.kept(manifest.clone()))
+    }
+
+    /// The snapshots of `cluster` there, or of all clusters, oldest first. What is not recognised as ours is passed over.
+    pub async fn list(&self, cluster: Option<&str>) -> Result<Vec<Kept>, TargetError> {
+        let found = match self {
+            Self::Directory(directory) => {
+                let (directory, cluster) = (directory.clone(), cluster.map(str::to_owned));
+                blocking(move || directory.list(cluster.as_deref())).await?
+            }
+            Self::Bucket(bucket) => bucket.list(cluster).await?,
+        };
+        Ok(found.into_iter().map(|manifest| self.kept(manifest)).collect())
+    }
+
+    /// Removes the snapshots of `cluster` that `keep` does not ask for; the ones removed.
+    pub async fn prune(&self, cluster: &str, keep: &Keep) -> Result<Vec<Kept>, TargetError> {
+        let kept = self.list(Some(cluster)).await?;
+        let taken = |kept: &Kept| Taken { at: kept.manifest.origin.taken, verified: kept.manifest.is_good() };
+        let surplus = keep.surplus(&kept.iter().map(taken).collect::<Vec<_>>());
+        let pruned = kept.into_iter().enumerate().filter(|(index, _)| surplus.contains(index));
+        let pruned: Vec<Kept> = pruned.map(|(_, old)| old).collect();
+        for file in pruned.iter().flat_map(|old| old.manifest.files()) {
+            match self {
+                Self::Directory(directory) => directory.remove(&file)?,
+                Self::Bucket(bucket) => bucket.remove(&file).await?,
+            }
+        }
+        Ok(pruned)
+    }
+
+    /// The latest good snapshot of `cluster`, at or before `at`.
+    pub async fn latest(&self, cluster: &str, at: Option<Timestamp>) -> Result<Option<Kept>, TargetError> {
+        let counts = |kept: &Kept| {
+            let manifest = &kept.manifest;
+            manifest.is_good() && at.is_none_or(|at| manifest.origin.taken <= at)
+        };
+        Ok(self.list(Some(cluster)).await?.into_iter().rfind(counts))
+    }
+
+    /// The manifest of the snapshot whose file is called `file`, if it has one.
+    pub async fn manifest_of(&self, file: &str) -> Result<Option<Manifest>, TargetError> {
+        Ok(self.list(None).await?.into_iter().map(|kept| kept.manifest).find(|manifest| manifest.file() == file))
+    }
+
+    /// Writes the file called `name` to `into`.
+    pub async fn fetch(&self, name: &str, into: &mut (dyn Write + Send)) -> Result<(), TargetError> {
+        match self {
+            Self::Directory(directory) => directory.fetch(name, into),
+            Self::Bucket(bucket) => bucket.fetch(name, into).await,
+        }
+    }
+}
+
+/// Disks block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, TargetError> + Send + 'static,
+) -> Result<T, TargetError> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or_else(|panic| Err(TargetError::Thread(panic.to_string())))
+}
