@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, block_on};
+use crate::desired::snapshots::SETTINGS as SNAPSHOTS;
+use crate::host::autosave::{self, Outcome};
 use crate::host::protocol::QueueRow;
 use crate::host::tune;
 use crate::report::{self, Format};
@@ -27,6 +29,12 @@ enum Verb {
         output: Format,
         /// Settings, by default those that `install` has left on this host; without any, what it would do by default
         settings: Option<PathBuf>,
+    },
+    /// Save etcd, if it is this host's turn
+    Snapshot {
+        /// Settings that `install` has left on this host
+        #[arg(default_value = SNAPSHOTS)]
+        settings: PathBuf,
     },
     /// Tell the kernel again what it forgets at a reboot
     Tune {
@@ -59,6 +67,10 @@ impl Args {
                     }
                 }
             }
+            Verb::Snapshot { settings } => match block_on(autosave::save(root, &settings))?? {
+                Outcome::SavedBy(host) => report::print(&format!("{host} has saved already")),
+                Outcome::Saved(places) => places.iter().for_each(|place| report::print(&format!("saved {place}"))),
+            },
             Verb::Tune { settings, wait_for } => {
                 let parts = tune::tune(root, &settings, wait_for.as_deref())?;
                 for change in parts.iter().flat_map(|part| &part.changes) {

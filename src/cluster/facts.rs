@@ -63,6 +63,9 @@ pub struct Facts {
     pub pod_cidr: Option<String>,
     /// Whether /var/lib/etcd/member is there.
     pub has_etcd_data: bool,
+    /// Whether a member of etcd here was once part of its cluster.
+    #[serde(default)]
+    pub etcd_joined: bool,
     /// The restore of etcd that was begun on the host and has not ended, for people.
     pub restoring: Option<String>,
     /// Whether containerd has ever used its devmapper snapshotter.

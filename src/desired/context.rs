@@ -1,6 +1,7 @@
 //! What the functions of this module look at.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 
@@ -23,6 +24,8 @@ pub struct Context<'a> {
     pub facts: &'a BTreeMap<HostName, Facts>,
     /// Pod subnets by host, from [`pod_cidrs`](super::pod_cidrs).
     pub pod_cidrs: &'a BTreeMap<HostName, IpNet>,
+    /// Files of this machine that hosts get copies of, by their path here. Secrets are among them.
+    pub files: &'a BTreeMap<PathBuf, String>,
 }
 
 impl<'a> Context<'a> {

@@ -1,6 +1,7 @@
 //! Why a desired state could not be worked out. All of these come up before any host is touched.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 use thiserror::Error;
@@ -39,6 +40,12 @@ pub enum Error {
         /// First minor without it.
         removed: u32,
     },
+    /// A file of this machine that hosts are to get a copy of.
+    #[error("{} cannot be read on this machine, and hosts need a copy of it", .0.display())]
+    NoFile(PathBuf),
+    /// Keys that are to be saved with snapshots.
+    #[error("{0}")]
+    NoArchive(String),
     /// A mode of kube-proxy that this version does not have.
     #[error("kube-proxy {0} has no ipvs mode any more; set spec.network.proxy.mode to iptables")]
     ProxyMode(KubeVersion),

@@ -20,6 +20,9 @@ pub(super) const DATA: &str = "/var/lib/etcd";
 /// Its unit.
 pub(super) const UNIT: &str = "etcd.service";
 
+/// Is there once the member has been part of its cluster; the data are gone where they are not there then.
+pub const JOINED: &str = "/etc/etcd/joined";
+
 const SETTINGS: &str = "/etc/etcd/etcd.env";
 const BOOTSTRAP: &str = "/etc/etcd/bootstrap.env";
 const CLIENT_PORT: u16 = 2379;
@@ -51,6 +54,7 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         data => DATA,
         settings => SETTINGS,
         bootstrap => BOOTSTRAP,
+        joined => JOINED,
     };
     resources.push(unit_file(UNIT, render("etcd.service.j2", unit)?));
     resources.push(running(UNIT));

@@ -23,6 +23,12 @@ pub(super) fn file(path: &str, mode: u32, content: String, restarts: &[&str]) ->
     })
 }
 
+/// A file with a secret, which nobody but root reads.
+pub(super) fn secret(path: &str, content: String) -> Resource {
+    let (path, owner) = (path.to_owned(), Owner::root());
+    Resource::File(File { path, mode: 0o600, owner, content, secret: true, restarts: Vec::new(), reloads: Vec::new() })
+}
+
 /// A file of root's that the foreign `unit` reads again when it changes.
 pub(super) fn reloaded(path: &str, content: String, unit: &str) -> Resource {
     let reloads = vec![unit.to_owned()];

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -23,6 +24,7 @@ pub(crate) struct Fixture {
     pub(crate) keys: Keys,
     pub(crate) facts: BTreeMap<HostName, Facts>,
     pub(crate) pod_cidrs: BTreeMap<HostName, IpNet>,
+    pub(crate) files: BTreeMap<PathBuf, String>,
 }
 
 impl Fixture {
@@ -46,12 +48,12 @@ impl Fixture {
         let facts: BTreeMap<_, _> = cluster.hosts.iter().map(|host| (host.name.clone(), facts(host))).collect();
         let pod_cidrs = pod_cidrs(&cluster, &facts).unwrap();
         let keys = keys(&cluster);
-        Self { image: image(minor), keys, facts, pod_cidrs, cluster }
+        Self { image: image(minor), keys, facts, pod_cidrs, cluster, files: BTreeMap::new() }
     }
 
     pub(crate) fn context(&self) -> Context<'_> {
-        let Self { cluster, image, keys, facts, pod_cidrs } = self;
-        Context { cluster, image, keys, facts, pod_cidrs }
+        let Self { cluster, image, keys, facts, pod_cidrs, files } = self;
+        Context { cluster, image, keys, facts, pod_cidrs, files }
     }
 
     /// Another inventory, with all that follows from it.

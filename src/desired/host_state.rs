@@ -4,20 +4,21 @@ use super::context::HostContext;
 use super::state::{HostState, Part, PartState, Resource};
 use super::{
     Context, Error, binaries, control_plane, disks, endpoint, etcd, images, kernel, keys, kubelet, network, retained,
-    runtime, tuning,
+    runtime, snapshots, tuning,
 };
 use crate::cluster::Host;
 
 type Build = fn(&HostContext<'_>) -> Result<Option<Vec<Resource>>, Error>;
 
 /// Every part, in the order in which they are brought about.
-const PARTS: [(Part, Build); 14] = [
+const PARTS: [(Part, Build); 15] = [
     (Part::Kernel, kernel::part),
     (Part::Disks, disks::part),
     (Part::Binaries, binaries::part),
     (Part::Tuning, tuning::part),
     (Part::Pki, keys::part),
     (Part::Etcd, etcd::part),
+    (Part::Snapshots, snapshots::part),
     (Part::Runtime, runtime::part),
     (Part::Images, images::part),
     (Part::Endpoint, endpoint::part),
@@ -55,10 +56,13 @@ mod tests {
         let fixture = Fixture::with_etcd_host(36);
         let parts = |host: &str| fixture.state(host).parts.iter().map(|state| state.part).collect::<Vec<_>>();
         assert!(PARTS.is_sorted_by_key(|(part, _)| *part));
-        let elsewhere = [Part::Disks, Part::Etcd];
+        let elsewhere = [Part::Disks, Part::Etcd, Part::Snapshots];
         let of_m1: Vec<_> = PARTS.map(|(part, _)| part).into_iter().filter(|part| !elsewhere.contains(part)).collect();
         assert_eq!(parts("m1"), of_m1);
-        assert_eq!(parts("e1"), [Part::Kernel, Part::Binaries, Part::Tuning, Part::Pki, Part::Etcd, Part::Retained]);
+        assert_eq!(
+            parts("e1"),
+            [Part::Kernel, Part::Binaries, Part::Tuning, Part::Pki, Part::Etcd, Part::Snapshots, Part::Retained]
+        );
         use Part::{Binaries, Endpoint, Images, Kernel, Kubelet, Network, Pki, Retained, Runtime, Tuning};
         assert_eq!(parts("n1"), [Kernel, Binaries, Tuning, Pki, Runtime, Images, Endpoint, Network, Kubelet, Retained]);
     }
@@ -75,7 +79,7 @@ mod tests {
                             assert!(files.insert(file.path.clone()), "{} twice", file.path);
                             assert!(file.content.is_empty() || file.content.ends_with('\n'), "{}", file.path);
                         }
-                        Resource::Unit(unit) => {
+                        Resource::Unit(unit) if unit.enabled => {
                             assert!(files.contains(&format!("/etc/systemd/system/{}", unit.name)), "{}", unit.name);
                             units.insert(unit.name.clone());
                         }

@@ -37,6 +37,7 @@ mod runtime;
 mod size;
 #[cfg(test)]
 mod snapshot_tests;
+pub mod snapshots;
 pub mod state;
 mod static_pod;
 pub mod sysctl;
@@ -44,7 +45,7 @@ pub mod tuning;
 
 pub use context::Context;
 pub use error::Error;
-pub use etcd::{initial_cluster as etcd_initial_cluster, peer_url as etcd_peer_url};
+pub use etcd::{JOINED as ETCD_JOINED, initial_cluster as etcd_initial_cluster, peer_url as etcd_peer_url};
 pub use host_state::host_state;
 pub use labels::{NodeMarks, nodes};
 pub use objects::objects;

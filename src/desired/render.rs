@@ -47,6 +47,8 @@ templates![
     "kubelet-config.yaml.j2",
     "kubelet.service.j2",
     "kubewright-routes.service.j2",
+    "kubewright-snapshot.service.j2",
+    "kubewright-snapshot.timer.j2",
     "kubewright-tune.service.j2",
     "kubewright-tune@.service.j2",
     "kubewright.rules.j2",

@@ -40,6 +40,8 @@ pub enum Part {
     Pki,
     /// The etcd member.
     Etcd,
+    /// Snapshots of etcd that its hosts take by themselves.
+    Snapshots,
     /// containerd and its configuration.
     Runtime,
     /// Container images. Apart from containerd, because an upgrade imports them while the old one still runs.
@@ -68,6 +70,7 @@ impl fmt::Display for Part {
             Self::Tuning => "tuning",
             Self::Pki => "pki",
             Self::Etcd => "etcd",
+            Self::Snapshots => "snapshots",
             Self::Runtime => "runtime",
             Self::Images => "images",
             Self::Endpoint => "endpoint",
@@ -97,6 +100,8 @@ pub enum Resource {
     Directory(Directory),
     /// A regular file with all of its content.
     File(File),
+    /// A file that the host itself encrypts and cannot read again.
+    Sealed(Sealed),
     /// A marked block of lines in a file that others own, too.
     Block(Block),
     /// A symbolic link.
@@ -206,6 +211,23 @@ pub struct Symlink {
     pub path: String,
     /// What it points at.
     pub target: String,
+}
+
+/// A file that is encrypted where it is kept, for others to read.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// Absolute path.
+    pub path: String,
+    /// What is encrypted; it is never written as it is.
+    pub content: String,
+    /// Public keys of age of those who can read it.
+    pub recipients: Vec<String>,
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealed").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 /// Nothing at a path.

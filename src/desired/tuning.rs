@@ -11,7 +11,8 @@ use super::render::render;
 use super::state::{Attribute, Part, PartState, Program, Resource, Unit};
 use crate::cluster::{Affinity, Irqbalance, KernelProfile, TransparentHugepage};
 
-const PROGRAM: &str = "/var/lib/kubewright/bin/kubewright";
+/// The agent's own program, where units find it.
+pub(super) const PROGRAM: &str = "/var/lib/kubewright/bin/kubewright";
 const SETTINGS: &str = "/etc/kubewright/boot.json";
 const UNIT: &str = "kubewright-tune.service";
 const CARD_UNIT: &str = "/etc/systemd/system/kubewright-tune@.service";
@@ -47,6 +48,11 @@ pub const ROWS: [Row; 3] = [
     Row { key: "cpuGovernor", value: "performance", accepts: &[],
         why: "etcd and packets are worked on in short bursts, which a clock that first has to rise makes slow" },
 ];
+
+/// Whether the host has the program for what the kernel forgets.
+pub(super) fn brings_program(host: &HostContext<'_>) -> bool {
+    !forgotten(host).is_empty()
+}
 
 /// The resources, with the units that bring them back; without any, the units are gone.
 pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Error> {

@@ -3,6 +3,7 @@
 
 pub mod agent;
 pub mod atomic;
+pub mod autosave;
 mod backup;
 pub mod blob;
 pub mod command;

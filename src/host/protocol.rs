@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::autosave::{PlaceSaves, Saves};
 pub use super::etcdctl::{CA as ETCD_CA, CERTIFICATE as ETCD_CLIENT_CERTIFICATE, KEY as ETCD_CLIENT_KEY};
 pub use super::failure::Failure;
 pub use super::probes::{CertificateDates, EtcdMember, LogOf, Probe, Probed, QueueRow};
@@ -115,6 +116,8 @@ pub enum ToAgent {
     },
     /// Which restore is under way, and which one could be taken back? → [`Reply::Restores`]
     Restores,
+    /// What has this host saved of etcd by itself? → [`Reply::Saves`]
+    Saves,
     /// Return the host to bare. → [`Reply::Changes`]
     Reset,
     /// Still here.
@@ -228,6 +231,11 @@ pub enum Reply {
         under_way: Option<Restore>,
         /// Ended, with what was there before still beside it.
         last: Option<Restore>,
+    },
+    /// To [`ToAgent::Saves`].
+    Saves {
+        /// Nothing before its first turn.
+        saves: Option<Box<Saves>>,
     },
     /// To [`ToAgent::Serve`].
     Serving {

@@ -12,7 +12,9 @@ use super::machine::Machine;
 use super::protocol::{Event, Failure, FromAgent, Holder, Reply, ToAgent};
 use super::serve::Server;
 use super::transfer::Serve;
-use super::{backup, blob, converge, etcdctl, facts, fetch, previous, probe, read, reset, restore, restores, snapshot};
+use super::{
+    autosave, backup, blob, converge, etcdctl, facts, fetch, previous, probe, read, reset, restore, restores, snapshot,
+};
 use crate::image::Blob;
 
 /// What came in: pings are answered by nobody and do not get here.
@@ -102,6 +104,7 @@ impl Session {
             ToAgent::Restore { restore, step } => restore::step(machine, &restore, &step).map(|()| Reply::Done),
             ToAgent::Restores => restores::under_way(machine)
                 .and_then(|under_way| Ok(Reply::Restores { under_way, last: restores::last(machine)? })),
+            ToAgent::Saves => autosave::saves(machine).map(|saves| Reply::Saves { saves: saves.map(Box::new) }),
             ToAgent::Reset => reset::reset(machine, &self.binary, &mut events).map(|parts| Reply::Changes { parts }),
             ToAgent::Ping => return Err(Over),
         })

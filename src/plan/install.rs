@@ -8,7 +8,7 @@ use crate::desired::state::Part;
 #[rustfmt::skip]
 pub fn install() -> Vec<Stage> {
     use Part::{
-        Binaries, ControlPlane, Controllers, Disks, Endpoint, Etcd, Images, Kernel, Kubelet, Network, Pki, Retained, Runtime, Tuning,
+        Binaries, ControlPlane, Controllers, Disks, Endpoint, Etcd, Images, Kernel, Kubelet, Network, Pki, Retained, Runtime, Snapshots, Tuning,
     };
     use Selector::{Api, Everyone, Nodes, PureWorkers};
     let (members, masters) = (Selector::Role(Role::Etcd), Selector::Role(Role::ControlPlane));
@@ -19,6 +19,7 @@ pub fn install() -> Vec<Stage> {
         stage("distribute",    &[],                     Everyone,    Work::Distribute,                         together, None),
         stage("prepare",       &["distribute"],         Everyone,    Work::Converge(&[Kernel, Disks, Binaries, Tuning, Pki]), together, None),
         stage("etcd",          &["prepare"],            members,     Work::Converge(&[Etcd]),                  Pace::Careful("etcd.service"), Some(Gate::EtcdHealthy)),
+        stage("snapshots",     &["etcd"],               members,     Work::Converge(&[Snapshots]),             together, None),
         stage("runtime",       &["prepare"],            Nodes,       Work::Converge(&[Runtime, Images]),       together, None),
         stage("control-plane", &["etcd", "runtime"],    masters,     Work::Converge(&[Endpoint, ControlPlane, Network, Kubelet]), Pace::Careful("kubelet.service"), Some(Gate::ApiServersReady)),
         stage("controllers",   &["control-plane"],      masters,     Work::Converge(&[Controllers]),           Pace::Careful("kubelet.service"), Some(Gate::ControlPlaneRunning)),
@@ -66,6 +67,6 @@ mod tests {
             .flat_map(|stage| if let Work::Converge(parts) = stage.work { parts } else { &[] })
             .copied()
             .collect();
-        assert_eq!(parts.len(), 14);
+        assert_eq!(parts.len(), 15);
     }
 }

@@ -18,7 +18,7 @@ pub fn upgrade() -> Vec<Stage> {
     use OnFailure::{PutBack, Stop};
     use Part::{
         Binaries, ControlPlane, Controllers, Disks, Endpoint, Etcd, Images, Kernel, Kubelet, Network, Pki, Retained, Runtime,
-        Tuning,
+        Snapshots, Tuning,
     };
     use Selector::{Api, Everyone, PureWorkers};
     let (members, masters) = (Selector::Role(Role::Etcd), Selector::Role(Role::ControlPlane));
@@ -40,7 +40,7 @@ pub fn upgrade() -> Vec<Stage> {
         stage("objects",       &["workers"],       Api,         Work::Objects,                               together, None, Stop),
         stage("nodes",         &["objects"],       Api,         Work::Nodes,                                 together, Some(Gate::NodesReady),          Stop),
         stage("add-ons",       &["nodes"],         Api,         Work::Prove,                                 together, Some(Gate::WorkloadsAvailable),  Stop),
-        stage("prune",         &["add-ons"],       Everyone,    Work::Converge(&[Retained]),                 together, None, Stop),
+        stage("prune",         &["add-ons"],       Everyone,    Work::Converge(&[Snapshots, Retained]),      together, None, Stop),
     ]
 }
 
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn every_part_is_brought_about_and_what_is_put_back_was_kept() {
         let all: HashSet<Part> = upgrade().iter().flat_map(|stage| stage.work.parts()).copied().collect();
-        assert_eq!(all.len(), 14);
+        assert_eq!(all.len(), 15);
         let backwards: HashSet<Part> = rollback().iter().flat_map(|stage| stage.work.parts()).copied().collect();
         assert_eq!(backwards, KEPT.iter().copied().collect());
         for stage in upgrade().iter().filter(|stage| stage.on_failure == OnFailure::PutBack) {

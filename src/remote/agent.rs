@@ -268,6 +268,7 @@ fn describe(request: &ToAgent) -> String {
         ToAgent::Snapshot { .. } => "taking a snapshot of etcd".into(),
         ToAgent::MoveLeader { .. } => "moving etcd's leader".into(),
         ToAgent::Restore { step, .. } => format!("restoring etcd ({step})"),
+        ToAgent::Saves => "looking for snapshots of etcd".into(),
         ToAgent::Restores => "looking for restores of etcd".into(),
         ToAgent::Reset => "resetting the host".into(),
         ToAgent::Ping => "waiting".into(),

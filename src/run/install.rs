@@ -120,6 +120,7 @@ pub async fn install(
     let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state, Renewal::Due).await?;
     checkpoint::pass("surveyed");
     survey.refuse_restoring("install")?;
+    survey.refuse_empty("install")?;
     refuse_upgrade(subject, &survey)?;
     tell_notes(&survey, events);
     preflight::run(subject, &fleet, &survey, ignored, events).await?;

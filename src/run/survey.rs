@@ -1,6 +1,7 @@
 //! Looks at everything before anything is done: facts, keys, what every host should be, and what differs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::failure::{HostFailure, RunError};
 use super::fleet::{Fleet, Member, unexpected};
@@ -48,7 +49,8 @@ impl Survey {
         let keys = keys(cluster, image, &facts, files, state, renewal)?;
         let pod_cidrs =
             desired::pod_cidrs(cluster, &facts).map_err(|error| HostFailure::cluster("assign pod networks", error))?;
-        let context = desired::Context { cluster, image, keys: &keys, facts: &facts, pod_cidrs: &pod_cidrs };
+        let files = &files_for_hosts(cluster);
+        let context = desired::Context { cluster, image, keys: &keys, facts: &facts, pod_cidrs: &pod_cidrs, files };
         let (states, unrenderable) = states(&context);
         let objects =
             desired::objects(&context).map_err(|error| HostFailure::cluster("render the cluster's objects", error))?;
@@ -80,6 +82,19 @@ impl Survey {
         let why = format!("a restore of etcd was begun and has not ended ({})", found.join("; "));
         let hint =
             "go on with `kubewright etcd restore --resume`, or take it back with `kubewright etcd restore --undo`";
+        Err(HostFailure::cluster(verb, why).hint(hint))
+    }
+
+    /// Refuses to begin anew where members have been, and none has its data any more.
+    pub fn refuse_empty(&self, verb: &str) -> Result<(), HostFailure> {
+        let joined = self.facts.iter().filter(|(_, facts)| facts.etcd_joined);
+        let joined: Vec<_> = joined.map(|(host, _)| host.as_str()).collect();
+        if joined.is_empty() || self.facts.values().any(|facts| facts.has_etcd_data) {
+            return Ok(());
+        }
+        let why = format!("{} have been members of etcd, and no host has its data any more", joined.join(", "));
+        let hint = "mount their disks again, or bring the cluster back with `kubewright etcd restore`; to give it up, \
+                    `kubewright reset` comes first; nothing was changed";
         Err(HostFailure::cluster(verb, why).hint(hint))
     }
 
@@ -139,8 +154,14 @@ async fn look(cluster: &Cluster, member: &Member) -> Result<(Facts, BTreeMap<Str
     Ok((facts, files))
 }
 
+/// Files of this machine that hosts get copies of; one that cannot be read is told of the host that needs it.
+fn files_for_hosts(cluster: &Cluster) -> BTreeMap<PathBuf, String> {
+    let needed = desired::snapshots::files_needed(cluster).into_iter();
+    needed.filter_map(|path| Some((path.to_owned(), std::fs::read_to_string(path).ok()?))).collect()
+}
+
 fn cluster_exists(facts: &BTreeMap<HostName, Facts>) -> bool {
-    facts.values().any(|facts| facts.has_etcd_data)
+    facts.values().any(|facts| facts.has_etcd_data || facts.etcd_joined)
 }
 
 fn keys(

@@ -6,7 +6,7 @@ use std::path::Path;
 use age::x25519;
 
 /// What is written to `into` can be read by `recipients` only, public keys of age.
-pub(super) fn seal(recipients: &[String], from: &mut dyn Read, into: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn seal(recipients: &[String], from: &mut dyn Read, into: &mut dyn Write) -> io::Result<()> {
     let recipients = recipients.iter().map(|text| recipient(text)).collect::<Result<Vec<_>, _>>();
     let recipients = recipients.map_err(io::Error::other)?;
     let encryptor = age::Encryptor::with_recipients(recipients.iter().map(|one| one as &dyn age::Recipient));

@@ -26,12 +26,27 @@ pub struct Order<'a> {
     pub targets: &'a [Target],
     /// Who may read it; nobody named leaves it as it is.
     pub recipients: &'a [String],
-    /// Keys of the cluster to be saved with it, as an archive.
-    pub pki: Option<&'a [u8]>,
+    /// Keys of the cluster to be saved with it.
+    pub pki: Option<Pki<'a>>,
     /// How many stay in each place; all of them without it.
     pub keep: Option<&'a Keep>,
     /// Where files without a name are made while a snapshot comes.
     pub scratch: &'a Path,
+}
+
+/// Keys of a cluster. They never lie around unencrypted.
+#[derive(Clone, Copy)]
+pub enum Pki<'a> {
+    /// To be encrypted for whoever may read the snapshot.
+    Plain(&'a [u8]),
+    /// Encrypted already.
+    Sealed(&'a [u8]),
+}
+
+impl std::fmt::Debug for Pki<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pki(secret)")
+    }
 }
 
 /// Why a snapshot did not come.
@@ -148,10 +163,11 @@ fn pack(taken: Taken, origin: Origin, doubts: Vec<String>, order: &Order<'_>) ->
         manifest.encrypted = Some(sealed(&ready));
         ready
     };
-    // Keys never lie around unencrypted.
-    let pki = match order.pki.filter(|_| !order.recipients.is_empty()) {
-        Some(mut keys) => Some(encrypted(&mut keys)?),
+    let pki = match order.pki {
         None => None,
+        Some(Pki::Sealed(keys)) => Some(Ready::made(order.scratch, |into| into.write_all(keys))?),
+        Some(Pki::Plain(_)) if order.recipients.is_empty() => None,
+        Some(Pki::Plain(mut keys)) => Some(encrypted(&mut keys)?),
     };
     manifest.pki = pki.as_ref().map(sealed);
     Ok(Delivery { manifest, snapshot, pki })

@@ -6,6 +6,8 @@ use sha2::{Digest, Sha256};
 use super::bolt::testing::{Pair, database};
 use super::contents::{KeyValue, Value};
 
+pub(crate) use super::seal::tests::pair as age_pair;
+
 /// The file that etcd makes of a database.
 pub(crate) fn signed(mut body: Vec<u8>) -> Vec<u8> {
     let digest = Sha256::digest(&body);

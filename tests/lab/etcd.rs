@@ -22,7 +22,7 @@ fn restore(world: &World, arguments: &[&str], environment: &[(&str, &str)]) -> R
 }
 
 /// Every object of the test, by name: its UID and its content.
-fn objects(world: &World) -> BTreeMap<String, (String, String)> {
+pub(crate) fn objects(world: &World) -> BTreeMap<String, (String, String)> {
     let list: Value =
         serde_json::from_str(&world.kubectl(&["-n", NAMESPACE, "get", "configmaps", "-o", "json"])).unwrap();
     let of = |object: &Value| {
@@ -34,12 +34,12 @@ fn objects(world: &World) -> BTreeMap<String, (String, String)> {
     list["items"].as_array().unwrap().iter().filter(own).map(of).collect()
 }
 
-fn configuration(number: usize, value: &str) -> Value {
+pub(crate) fn configuration(number: usize, value: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"value": value},
         "metadata": {"name": format!("object-{number:05}"), "namespace": NAMESPACE}})
 }
 
-fn apply(world: &World, verb: &str, items: Vec<Value>) {
+pub(crate) fn apply(world: &World, verb: &str, items: Vec<Value>) {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
     let file = world.file("objects.json", &list);
     world.kubectl(&[verb, "-f", file.to_str().unwrap()]);

@@ -17,6 +17,7 @@ mod locking;
 mod masters;
 mod preparation;
 mod services;
+mod snapshots;
 mod traffic;
 mod upgrade;
 mod world;
@@ -82,6 +83,8 @@ const SOAK: &[Scenario] = &[
     ("a_broken_kubelet_is_put_back", upgrade::a_broken_kubelet_is_put_back),
     ("a_broken_kube_proxy_is_rolled_back", upgrade::a_broken_kube_proxy_is_rolled_back),
     ("a_restore_brings_everything_back", etcd::a_restore_brings_everything_back),
+    ("snapshots_are_taken_in_turns", snapshots::snapshots_are_taken_in_turns),
+    ("all_is_lost_but_the_bucket", snapshots::all_is_lost_but_the_bucket),
     ("a_minor_upgrade_pauses_for_a_canary", upgrade::a_minor_upgrade_pauses_for_a_canary),
     ("reset_returns_hosts_to_bare", bring_up::reset_returns_hosts_to_bare),
     ("install_for_upgrades", upgrade::install_for_upgrades),

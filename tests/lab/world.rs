@@ -129,6 +129,22 @@ impl World {
         self.lab(&["exec"], &[&["--"], command].concat())
     }
 
+    /// The command behind [`World::exec`], for what goes on beside the scenario.
+    pub(crate) fn exec_command(&self, command: &[&str]) -> Command {
+        self.lab_command(&["exec"], &[&["--"], command].concat())
+    }
+
+    /// This machine's address on the hosts' network.
+    pub(crate) fn gateway(&self) -> &'static str {
+        "10.99.0.1"
+    }
+
+    /// What a machine knows that has never seen the cluster.
+    pub(crate) fn forget_keys(&self) {
+        std::fs::remove_dir_all(self.state.path()).unwrap();
+        std::fs::create_dir(self.state.path()).unwrap();
+    }
+
     /// Runs `command` on a host, as root.
     pub(crate) fn on(&self, host: &str, command: &str) -> Ran {
         self.lab(&["ssh", host], &["--", command])

@@ -105,7 +105,7 @@ fn row(kept: &Kept, now: Timestamp) -> Vec<String> {
     ]
 }
 
-fn age(seconds: i64) -> String {
+pub(super) fn age(seconds: i64) -> String {
     match seconds {
         ..0 => "in the future".to_owned(),
         0..120 => format!("{seconds} s"),

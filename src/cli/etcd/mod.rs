@@ -7,6 +7,7 @@ mod place;
 mod restore;
 mod save;
 mod source;
+mod status;
 mod verify;
 
 use super::{Exit, Failure};
@@ -35,6 +36,8 @@ enum Snapshot {
     List(list::ListArgs),
     Prune(list::PruneArgs),
     Get(get::Args),
+    // Boxed because it carries the flags of a whole run.
+    Status(Box<status::Args>),
     Keys(get::KeysArgs),
 }
 
@@ -47,6 +50,7 @@ impl Args {
             Verb::Snapshot(Snapshot::List(args)) => args.run(),
             Verb::Snapshot(Snapshot::Prune(args)) => args.run(),
             Verb::Snapshot(Snapshot::Get(args)) => args.run(),
+            Verb::Snapshot(Snapshot::Status(args)) => args.run(),
             Verb::Snapshot(Snapshot::Keys(args)) => args.run(),
         }
     }

@@ -7,7 +7,7 @@ use super::place;
 use crate::cluster::{SnapshotPlace, Snapshots};
 use crate::report::{self, Format};
 use crate::run::{self, Saved};
-use crate::snapshot::{self, Kept, Order, Target};
+use crate::snapshot::{self, Kept, Order, Pki, Target};
 
 /// Save a snapshot of etcd, verified: from a member that is well, and does not lead if there is a choice
 ///
@@ -41,7 +41,7 @@ impl Args {
         let order = Order {
             targets: &targets,
             recipients: &snapshots.recipients,
-            pki: pki.as_ref().map(|keys| keys.as_slice()),
+            pki: pki.as_ref().map(|keys| Pki::Plain(keys)),
             keep: keep.as_ref(),
             scratch: &scratch,
         };

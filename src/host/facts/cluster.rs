@@ -7,12 +7,14 @@ use super::super::protocol::Failure;
 use super::super::resource::{SNAPSHOTS, unpacked_from};
 use super::super::restores;
 use crate::cluster::Facts;
+use crate::desired::ETCD_JOINED;
 
 const CNI: &str = "/etc/cni/net.d/10-kubewright.conflist";
 const COMPONENTS: &str = "/opt/kubewright";
 
 pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure> {
     facts.has_etcd_data = machine.exists("/var/lib/etcd/member")?;
+    facts.etcd_joined = machine.exists(ETCD_JOINED)?;
     facts.restoring = restores::under_way(machine)?.map(|restore| restore.title);
     facts.has_thin_snapshots = machine.exists(SNAPSHOTS)?;
     // A file that somebody broke tells nothing; converging writes it anew.

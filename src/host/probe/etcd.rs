@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use reqwest::{Client, Identity};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,7 +15,7 @@ use super::super::machine::Machine;
 use super::super::protocol::{EtcdMember, Failure, Probed};
 use super::http::{chain, trusting};
 
-pub(super) async fn probe(machine: &Machine, endpoint: &str) -> Result<Probed, Failure> {
+pub(in crate::host) async fn probe(machine: &Machine, endpoint: &str) -> Result<Probed, Failure> {
     let client = client(machine, endpoint)?;
     let asked = async {
         let status: Status = ask(&client, endpoint, "/v3/maintenance/status", json!({})).await?;
@@ -53,6 +55,33 @@ async fn ask<T: DeserializeOwned>(client: &Client, endpoint: &str, path: &str, q
         return Err(format!("{url}: {status}: {}", body.trim()));
     }
     serde_json::from_str(&body).map_err(|error| format!("{url}: {error}"))
+}
+
+/// The value of a key, as the members agree on it.
+pub(in crate::host) async fn get(machine: &Machine, endpoint: &str, key: &str) -> Result<Option<Vec<u8>>, String> {
+    let client = client(machine, endpoint).map_err(|failure| failure.to_string())?;
+    let range: Range = ask(&client, endpoint, "/v3/kv/range", json!({"key": BASE64.encode(key)})).await?;
+    let Some(pair) = range.kvs.into_iter().next() else { return Ok(None) };
+    BASE64.decode(pair.value).map(Some).map_err(|error| format!("the value of {key}: {error}"))
+}
+
+/// Sets a key, once a majority of the members has it.
+pub(in crate::host) async fn put(machine: &Machine, endpoint: &str, key: &str, value: &[u8]) -> Result<(), String> {
+    let client = client(machine, endpoint).map_err(|failure| failure.to_string())?;
+    let question = json!({"key": BASE64.encode(key), "value": BASE64.encode(value)});
+    ask::<Value>(&client, endpoint, "/v3/kv/put", question).await.map(drop)
+}
+
+#[derive(Debug, Deserialize)]
+struct Range {
+    #[serde(default)]
+    kvs: Vec<Pair>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Pair {
+    #[serde(default)]
+    value: String,
 }
 
 fn member(status: Status, members: Members, alarms: Result<Alarms, String>) -> EtcdMember {

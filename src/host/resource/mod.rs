@@ -14,6 +14,7 @@ mod module;
 pub(super) mod originals;
 mod program;
 mod retained;
+mod sealed;
 pub(super) mod stopped;
 pub(super) mod swap;
 mod symlink;
@@ -95,6 +96,7 @@ pub(super) fn observe<'a>(resource: &'a Resource, cx: &Context) -> Observed<'a> 
     match resource {
         Resource::Directory(directory) => directory.observe(cx),
         Resource::File(file) => file.observe(cx),
+        Resource::Sealed(sealed) => sealed.observe(cx),
         Resource::Block(block) => block.observe(cx),
         Resource::Symlink(symlink) => symlink.observe(cx),
         Resource::Absent(absent) => absent.observe(cx),

@@ -1,6 +1,6 @@
 //! Object stores on loopback.
 
-#[path = "../../../tests/object_store/server.rs"]
+#[path = "../../../tests/lab/object_store_server.rs"]
 mod server;
 
 use std::path::PathBuf;

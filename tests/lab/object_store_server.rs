@@ -1,4 +1,4 @@
-#![allow(unreachable_pub, reason = "shared by a test of the library and a program")]
+#![allow(unreachable_pub, dead_code, reason = "shared by tests of the library and by a program, which need not all of it")]
 //! A real S3-compatible store on a directory, for tests: each directory below it is a bucket. It can be told to fail.
 
 use std::convert::Infallible;
