@@ -12,8 +12,9 @@ export KUBEWRIGHT_IMAGE="$images/debian-12"
 # Upgrades are among the long scenarios.
 if [ "$KUBEWRIGHT_LAB_SUITE" = soak ]; then
     cargo build --locked --release --target "$target" --example prober
-    cargo build --locked --example object_store
-    export KUBEWRIGHT_OBJECT_STORE="$PWD/target/debug/examples/object_store"
+    cargo build --locked --example object_store --example objects --example writer
+    examples=$PWD/target/debug/examples
+    export KUBEWRIGHT_OBJECT_STORE="$examples/object_store" KUBEWRIGHT_OBJECTS="$examples/objects" KUBEWRIGHT_WRITER="$examples/writer"
     export KUBEWRIGHT_PROBER="$PWD/target/$target/release/examples/prober"
     export KUBEWRIGHT_IMAGE_NEXT="$images/debian-12-updates"
     export KUBEWRIGHT_IMAGE_MINOR="$images/debian-12-minor"

@@ -24,7 +24,8 @@ pub(super) const UNIT: &str = "etcd.service";
 pub const JOINED: &str = "/etc/etcd/joined";
 
 const SETTINGS: &str = "/etc/etcd/etcd.env";
-const BOOTSTRAP: &str = "/etc/etcd/bootstrap.env";
+/// What a member without data needs to know to find the others.
+pub const BOOTSTRAP: &str = "/etc/etcd/bootstrap.env";
 const CLIENT_PORT: u16 = 2379;
 const PEER_PORT: u16 = 2380;
 const METRICS_URL: &str = "http://127.0.0.1:2381";
@@ -45,7 +46,8 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
     ];
     // A member with data never looks at these again. Leaving them alone from then on keeps a run without changes a run
     // without changes: what is right for a member that joins is wrong once it is in.
-    if !host.facts.has_etcd_data {
+    let joins = joins(host);
+    if !host.facts.has_etcd_data && !joins {
         resources.push(file(BOOTSTRAP, 0o644, environment("etcd-bootstrap.env.j2", &bootstrap(host))?, &[UNIT]));
     }
     let unit = context! {
@@ -57,8 +59,17 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         joined => JOINED,
     };
     resources.push(unit_file(UNIT, render("etcd.service.j2", unit)?));
-    resources.push(running(UNIT));
+    // One that joins others is started by whoever has told them of it.
+    if !joins {
+        resources.push(running(UNIT));
+    }
     Ok(Some(resources))
+}
+
+/// Whether the host's member has to be let in by others: it has no data, and they have been one cluster before.
+fn joins(host: &HostContext<'_>) -> bool {
+    let formed = host.context.facts.values().any(|facts| facts.etcd_joined);
+    !host.facts.has_etcd_data && formed
 }
 
 /// URL by which clients reach the member on `host`.

@@ -45,7 +45,10 @@ pub mod tuning;
 
 pub use context::Context;
 pub use error::Error;
-pub use etcd::{JOINED as ETCD_JOINED, initial_cluster as etcd_initial_cluster, peer_url as etcd_peer_url};
+pub use etcd::{
+    BOOTSTRAP as ETCD_BOOTSTRAP, JOINED as ETCD_JOINED, initial_cluster as etcd_initial_cluster,
+    peer_url as etcd_peer_url,
+};
 pub use host_state::host_state;
 pub use labels::{NodeMarks, nodes};
 pub use objects::objects;

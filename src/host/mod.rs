@@ -19,6 +19,7 @@ mod irq;
 mod layer;
 mod lock;
 mod machine;
+mod members;
 mod own;
 mod owner;
 mod pending;

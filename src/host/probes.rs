@@ -197,12 +197,27 @@ pub struct EtcdMember {
     pub version: String,
     /// Database size in bytes.
     pub db_size: u64,
+    /// What of it is in use.
+    pub db_in_use: u64,
     /// Revision of the keys.
     pub revision: u64,
-    /// Members that this one knows, by name: whether each is a started voter.
-    pub members: BTreeMap<String, bool>,
+    /// Members that this one knows.
+    pub members: Vec<ListedMember>,
     /// Alarms and errors that it reports.
     pub errors: Vec<String>,
+}
+
+/// A member, as another one knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedMember {
+    /// Its id, hexadecimal.
+    pub id: String,
+    /// Its name; empty where it was added and never started.
+    pub name: String,
+    /// Its peer URLs.
+    pub peer_urls: Vec<String>,
+    /// Whether it has no vote yet.
+    pub learner: bool,
 }
 
 /// An interrupt of a network card's queue: where it is worked on, and where it should be.

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 pub use super::autosave::{PlaceSaves, Saves};
 pub use super::etcdctl::{CA as ETCD_CA, CERTIFICATE as ETCD_CLIENT_CERTIFICATE, KEY as ETCD_CLIENT_KEY};
 pub use super::failure::Failure;
-pub use super::probes::{CertificateDates, EtcdMember, LogOf, Probe, Probed, QueueRow};
+pub use super::members::{Join, MemberAct};
+pub use super::probes::{CertificateDates, EtcdMember, ListedMember, LogOf, Probe, Probed, QueueRow};
 pub use super::restore::{RestoreStep, RestoredMember};
 pub use super::restores::Restore;
 use super::transfer::{Fetch, Serve};
@@ -107,6 +108,17 @@ pub enum ToAgent {
         /// Hexadecimal id of the member that is to lead.
         target: String,
     },
+    /// Have a member of etcd do something. → [`Reply::Done`]
+    Member {
+        /// Client URL of the member.
+        endpoint: String,
+        /// What.
+        act: MemberAct,
+    },
+    /// Start this host's member of etcd, which has no data, as one that the others know already. → [`Reply::Done`]
+    Join(Join),
+    /// Stop this host's member of etcd, and put its data aside. → [`Reply::Done`]
+    SetAside,
     /// One step of putting a snapshot in the place of etcd's data. → [`Reply::Done`]
     Restore {
         /// The restore.

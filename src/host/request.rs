@@ -13,7 +13,8 @@ use super::protocol::{Event, Failure, FromAgent, Holder, Reply, ToAgent};
 use super::serve::Server;
 use super::transfer::Serve;
 use super::{
-    autosave, backup, blob, converge, etcdctl, facts, fetch, previous, probe, read, reset, restore, restores, snapshot,
+    autosave, backup, blob, converge, etcdctl, facts, fetch, members, previous, probe, read, reset, restore, restores,
+    snapshot,
 };
 use crate::image::Blob;
 
@@ -101,6 +102,11 @@ impl Session {
             ToAgent::MoveLeader { endpoint, target } => {
                 etcdctl::move_leader(machine, &endpoint, &target).map(|()| Reply::Done)
             }
+            ToAgent::Member { endpoint, act } => {
+                self.runtime.block_on(probe::etcd_act(machine, &endpoint, &act)).map(|()| Reply::Done)
+            }
+            ToAgent::Join(join) => members::join(machine, &join).map(|()| Reply::Done),
+            ToAgent::SetAside => members::set_aside(machine).map(|()| Reply::Done),
             ToAgent::Restore { restore, step } => restore::step(machine, &restore, &step).map(|()| Reply::Done),
             ToAgent::Restores => restores::under_way(machine)
                 .and_then(|under_way| Ok(Reply::Restores { under_way, last: restores::last(machine)? })),

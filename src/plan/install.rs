@@ -18,7 +18,8 @@ pub fn install() -> Vec<Stage> {
     vec![
         stage("distribute",    &[],                     Everyone,    Work::Distribute,                         together, None),
         stage("prepare",       &["distribute"],         Everyone,    Work::Converge(&[Kernel, Disks, Binaries, Tuning, Pki]), together, None),
-        stage("etcd",          &["prepare"],            members,     Work::Converge(&[Etcd]),                  Pace::Careful("etcd.service"), Some(Gate::EtcdHealthy)),
+        stage("members",       &["prepare"],            Api,         Work::Membership,                         together, None),
+        stage("etcd",          &["members"],            members,     Work::Converge(&[Etcd]),                  Pace::Careful("etcd.service"), Some(Gate::EtcdHealthy)),
         stage("snapshots",     &["etcd"],               members,     Work::Converge(&[Snapshots]),             together, None),
         stage("runtime",       &["prepare"],            Nodes,       Work::Converge(&[Runtime, Images]),       together, None),
         stage("control-plane", &["etcd", "runtime"],    masters,     Work::Converge(&[Endpoint, ControlPlane, Network, Kubelet]), Pace::Careful("kubelet.service"), Some(Gate::ApiServersReady)),

@@ -2,6 +2,7 @@
 //! out.
 
 mod install;
+pub mod membership;
 pub mod path;
 pub mod preflight;
 mod preview;

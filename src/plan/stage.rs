@@ -75,6 +75,8 @@ pub enum Work {
     Converge(&'static [Part]),
     /// The same on nodes that are emptied before, where that disturbs pods, and opened again afterwards.
     Roll(&'static [Part]),
+    /// Make etcd's members those of the inventory.
+    Membership,
     /// Apply those of the cluster's objects that say who may do what.
     Access,
     /// Apply the cluster's objects.
@@ -95,6 +97,7 @@ impl Work {
             Self::Distribute
             | Self::Backup
             | Self::Keep(_)
+            | Self::Membership
             | Self::Access
             | Self::Objects
             | Self::PutObjectsBack

@@ -43,6 +43,13 @@ pub(super) async fn missing(run: &Execution<'_>, counts: impl Fn(&Host) -> bool)
     missing
 }
 
+/// What keeps the members of `fleet` from being one healthy cluster of `size`.
+pub(super) async fn unwell(fleet: &Fleet, size: usize) -> Vec<String> {
+    let Outcomes { ok, failed } = views(fleet, |_| true).await;
+    let views: Vec<(String, EtcdMember)> = ok.into_iter().map(|(host, view)| (host.to_string(), view)).collect();
+    failed.iter().map(HostFailure::to_string).chain(disagreements(&views, size)).collect()
+}
+
 /// The host of the member that leads.
 pub(super) async fn leader(run: &Execution<'_>) -> Option<HostName> {
     let views = views(run.fleet, |_| true).await.ok;
@@ -110,7 +117,8 @@ fn apart(hashes: &BTreeMap<HostName, (u32, i64)>, revision: u64) -> Option<Strin
     }
 }
 
-fn leads(view: &EtcdMember) -> bool {
+/// Whether a member leads.
+pub(super) fn leads(view: &EtcdMember) -> bool {
     view.leader.as_ref() == Some(&view.member)
 }
 
@@ -122,7 +130,7 @@ pub(super) fn disagreements(views: &[(String, EtcdMember)], size: usize) -> Vec<
         if view.leader.is_none() {
             missing.push(format!("{host}: etcd has no leader"));
         }
-        let voters = view.members.values().filter(|voter| **voter).count();
+        let voters = view.members.iter().filter(|member| !member.learner && !member.name.is_empty()).count();
         if voters != size {
             missing.push(format!("{host}: etcd knows {voters} started voters, {size} are wanted"));
         }
@@ -141,6 +149,11 @@ pub(super) fn disagreements(views: &[(String, EtcdMember)], size: usize) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::protocol::ListedMember;
+
+    fn listed(number: usize, voter: bool) -> ListedMember {
+        ListedMember { id: number.to_string(), name: format!("m{number}"), peer_urls: Vec::new(), learner: !voter }
+    }
 
     fn view(leader: Option<&str>, term: u64, voters: usize) -> EtcdMember {
         EtcdMember {
@@ -151,7 +164,8 @@ mod tests {
             revision: 1,
             version: "3.5.16".into(),
             db_size: 1,
-            members: (0..3).map(|n| (format!("m{n}"), n < voters)).collect(),
+            db_in_use: 1,
+            members: (0..3).map(|n| listed(n, n < voters)).collect(),
             errors: Vec::new(),
         }
     }

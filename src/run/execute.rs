@@ -97,7 +97,9 @@ impl Execution<'_> {
                 Work::Roll(parts) => self.survey.differs(&host.name, parts) && self.rolling.includes(stage, host),
                 Work::Backup => self.survey.changes.get(&host.name).is_some_and(|changes| !changes.is_empty()),
                 Work::Distribute => !self.blobs(host).is_empty(),
-                Work::Access | Work::Objects | Work::PutObjectsBack | Work::Nodes | Work::Prove => false,
+                Work::Membership | Work::Access | Work::Objects | Work::PutObjectsBack | Work::Nodes | Work::Prove => {
+                    false
+                }
             }
     }
 
@@ -140,6 +142,7 @@ impl Execution<'_> {
     async fn at_the_api(&self, stage: &Stage) -> Result<usize, Vec<HostFailure>> {
         match stage.work {
             Work::Keep(_) if self.survey.changes_hosts() => self.keep_objects().await,
+            Work::Membership => self.membership(stage).await,
             Work::Access => self.api.apply_access(&self.survey.objects, stage.name, self.events).await,
             Work::Objects => self.api.apply_objects(&self.survey.objects, stage.name, self.events).await,
             Work::PutObjectsBack => self.put_objects_back(stage).await,
@@ -231,7 +234,13 @@ impl Execution<'_> {
             }
             Work::Keep(parts) => self.keep(parts, member).await,
             Work::Backup => self.back_up(stage, member).await,
-            Work::Distribute | Work::Access | Work::Objects | Work::PutObjectsBack | Work::Nodes | Work::Prove => Ok(0),
+            Work::Distribute
+            | Work::Membership
+            | Work::Access
+            | Work::Objects
+            | Work::PutObjectsBack
+            | Work::Nodes
+            | Work::Prove => Ok(0),
         }
     }
 

@@ -15,11 +15,13 @@ mod etcd;
 mod failures;
 mod locking;
 mod masters;
+mod members;
 mod preparation;
 mod services;
 mod snapshots;
 mod traffic;
 mod upgrade;
+mod watchers;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -83,6 +85,8 @@ const SOAK: &[Scenario] = &[
     ("a_broken_kubelet_is_put_back", upgrade::a_broken_kubelet_is_put_back),
     ("a_broken_kube_proxy_is_rolled_back", upgrade::a_broken_kube_proxy_is_rolled_back),
     ("a_restore_brings_everything_back", etcd::a_restore_brings_everything_back),
+    ("watchers_see_a_restore", watchers::watchers_see_a_restore),
+    ("a_lost_member_is_replaced_while_a_writer_writes", members::a_lost_member_is_replaced_while_a_writer_writes),
     ("snapshots_are_taken_in_turns", snapshots::snapshots_are_taken_in_turns),
     ("all_is_lost_but_the_bucket", snapshots::all_is_lost_but_the_bucket),
     ("a_minor_upgrade_pauses_for_a_canary", upgrade::a_minor_upgrade_pauses_for_a_canary),

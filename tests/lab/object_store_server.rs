@@ -1,4 +1,8 @@
-#![allow(unreachable_pub, dead_code, reason = "shared by tests of the library and by a program, which need not all of it")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "shared by tests of the library and by a program, which need not all of it"
+)]
 //! A real S3-compatible store on a directory, for tests: each directory below it is a bucket. It can be told to fail.
 
 use std::convert::Infallible;

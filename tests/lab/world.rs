@@ -240,6 +240,18 @@ impl World {
         self.kubectl(&["get", "node", host, "-o", internal])
     }
 
+    pub(crate) fn inventory(&self) -> &Path {
+        &self.inventory
+    }
+
+    /// Where a host is reached, whether it is a node or not.
+    pub(crate) fn address_of(&self, host: &str) -> String {
+        let status = self.lab(&["status"], &["-o", "json"]).exits(0).json();
+        let hosts = status["hosts"].as_array().unwrap();
+        let host = hosts.iter().find(|one| one["name"] == host).unwrap();
+        host["address"].as_str().unwrap().to_owned()
+    }
+
     pub(crate) fn binary(&self) -> &Path {
         &self.binary
     }

@@ -3,6 +3,7 @@
 mod get;
 mod keep;
 mod list;
+mod members;
 mod place;
 mod restore;
 mod save;
@@ -24,8 +25,13 @@ enum Verb {
     /// Look after snapshots of etcd
     #[command(subcommand)]
     Snapshot(Snapshot),
-    // Boxed because it carries the flags of a whole run.
+    // Boxed because they carry the flags of a whole run.
     Restore(Box<restore::Args>),
+    Members(Box<members::MembersArgs>),
+    Defrag(Box<members::DefragArgs>),
+    Alarm(Box<members::AlarmArgs>),
+    MoveLeader(Box<members::MoveLeaderArgs>),
+    Replace(Box<members::ReplaceArgs>),
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -45,6 +51,11 @@ impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self.verb {
             Verb::Restore(args) => args.run(),
+            Verb::Members(args) => args.run(),
+            Verb::Defrag(args) => args.run(),
+            Verb::Alarm(args) => args.run(),
+            Verb::MoveLeader(args) => args.run(),
+            Verb::Replace(args) => args.run(),
             Verb::Snapshot(Snapshot::Save(args)) => args.run(),
             Verb::Snapshot(Snapshot::Verify(args)) => args.run(),
             Verb::Snapshot(Snapshot::List(args)) => args.run(),

@@ -1,19 +1,22 @@
 //! This host's etcd member over its JSON gateway, which etcd 3.4 to 3.7 have alike: numbers are strings in it, what
 //! is zero is left out, and ids are decimal where etcdctl prints them hexadecimal.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use reqwest::{Client, Identity};
+use reqwest::{Client, Identity, RequestBuilder};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::super::etcdctl::{CA, CERTIFICATE, KEY};
 use super::super::machine::Machine;
-use super::super::protocol::{EtcdMember, Failure, Probed};
+use super::super::protocol::{EtcdMember, Failure, ListedMember, MemberAct, Probed};
 use super::http::{chain, trusting};
+
+/// How long the largest database may take to be defragmented on a slow disk.
+const ACT: Duration = Duration::from_secs(600);
 
 pub(in crate::host) async fn probe(machine: &Machine, endpoint: &str) -> Result<Probed, Failure> {
     let client = client(machine, endpoint)?;
@@ -48,7 +51,11 @@ fn client(machine: &Machine, endpoint: &str) -> Result<Client, Failure> {
 
 async fn ask<T: DeserializeOwned>(client: &Client, endpoint: &str, path: &str, question: Value) -> Result<T, String> {
     let url = format!("{}{path}", endpoint.trim_end_matches('/'));
-    let response = client.post(&url).json(&question).send().await.map_err(|error| chain(&error))?;
+    send(client.post(&url).json(&question), &url).await
+}
+
+async fn send<T: DeserializeOwned>(request: RequestBuilder, url: &str) -> Result<T, String> {
+    let response = request.send().await.map_err(|error| chain(&error))?;
     let status = response.status();
     let body = response.text().await.map_err(|error| chain(&error))?;
     if !status.is_success() {
@@ -72,6 +79,26 @@ pub(in crate::host) async fn put(machine: &Machine, endpoint: &str, key: &str, v
     ask::<Value>(&client, endpoint, "/v3/kv/put", question).await.map(drop)
 }
 
+/// Has a member do something. Returns when it is done.
+pub(in crate::host) async fn act(machine: &Machine, endpoint: &str, act: &MemberAct) -> Result<(), Failure> {
+    let client = client(machine, endpoint)?;
+    let id = |id: &String| u64::from_str_radix(id, 16).map(|id| id.to_string());
+    let bad = |_| Failure::new(act.to_string(), "an id of a member is hexadecimal");
+    let (path, question) = match act {
+        MemberAct::Add { peer_url } => ("/v3/cluster/member/add", json!({"peerURLs": [peer_url], "isLearner": true})),
+        MemberAct::Remove { id: one } => ("/v3/cluster/member/remove", json!({"ID": id(one).map_err(bad)?})),
+        MemberAct::Promote { id: one } => ("/v3/cluster/member/promote", json!({"ID": id(one).map_err(bad)?})),
+        MemberAct::Defragment => ("/v3/maintenance/defragment", json!({})),
+        // Of whichever member, of whichever kind that can be disarmed.
+        MemberAct::Disarm => {
+            ("/v3/maintenance/alarm", json!({"action": "DEACTIVATE", "memberID": "0", "alarm": "NOSPACE"}))
+        }
+    };
+    let url = format!("{}{path}", endpoint.trim_end_matches('/'));
+    let acted = send::<Value>(client.post(&url).json(&question).timeout(ACT), &url).await;
+    acted.map(drop).map_err(|why| Failure::new(act.to_string(), why))
+}
+
 #[derive(Debug, Deserialize)]
 struct Range {
     #[serde(default)]
@@ -93,11 +120,11 @@ fn member(status: Status, members: Members, alarms: Result<Alarms, String>) -> E
         ),
         Err(why) => errors.push(format!("alarms could not be listed: {why}")),
     }
-    // A member that was added but never started has no name yet.
-    let entry = |member: Member| {
-        let started = !member.name.is_empty();
-        let name = if started { member.name } else { member.peers.into_iter().next().unwrap_or_default() };
-        (name, started && !member.learner)
+    let listed = |member: Member| ListedMember {
+        id: hexadecimal(member.id),
+        name: member.name,
+        peer_urls: member.peers,
+        learner: member.learner,
     };
     EtcdMember {
         member: hexadecimal(status.header.member),
@@ -106,8 +133,9 @@ fn member(status: Status, members: Members, alarms: Result<Alarms, String>) -> E
         raft_index: status.raft_index,
         version: status.version,
         db_size: status.db_size,
+        db_in_use: status.db_in_use,
         revision: status.header.revision,
-        members: members.members.into_iter().map(entry).collect::<BTreeMap<_, _>>(),
+        members: members.members.into_iter().map(listed).collect(),
         errors,
     }
 }
@@ -118,6 +146,8 @@ struct Status {
     version: String,
     #[serde(default, rename = "dbSize", deserialize_with = "number")]
     db_size: u64,
+    #[serde(default, rename = "dbSizeInUse", deserialize_with = "number")]
+    db_in_use: u64,
     #[serde(default, deserialize_with = "number")]
     leader: u64,
     #[serde(default, rename = "raftIndex", deserialize_with = "number")]
@@ -144,6 +174,8 @@ struct Members {
 
 #[derive(Debug, Deserialize)]
 struct Member {
+    #[serde(default, rename = "ID", deserialize_with = "number")]
+    id: u64,
     #[serde(default)]
     name: String,
     #[serde(default, rename = "peerURLs")]

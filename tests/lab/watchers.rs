@@ -1,0 +1,103 @@
+//! What those who watch see of a restore.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::upgrade::nodes_are_well;
+use crate::world::World;
+
+const OBJECTS: usize = 20_000;
+/// How soon watchers have to be right again once the restore has ended.
+const SOON: Duration = Duration::from_secs(60);
+
+fn program() -> String {
+    std::env::var("KUBEWRIGHT_OBJECTS").unwrap_or_else(|_| panic!("KUBEWRIGHT_OBJECTS is not set"))
+}
+
+fn objects(world: &World, verb: &str, from: usize, to: usize, value: &str) {
+    let began = Instant::now();
+    world.exec(&[&program(), verb, &from.to_string(), &to.to_string(), value]).exits(0);
+    println!("{verb} {}: {:.1} s", to - from, began.elapsed().as_secs_f64());
+}
+
+/// An informer, and a plain list and watch, both open all the time.
+struct Watchers {
+    process: Child,
+    ask: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Watchers {
+    fn start(world: &World) -> Self {
+        let mut command = world.exec_command(&[&program(), "watch"]);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (ask, answers) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
+        Self { process, ask, answers: BufReader::new(answers) }
+    }
+
+    /// What both know now.
+    fn know(&mut self) -> (Value, Value) {
+        writeln!(self.ask, "?").unwrap();
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        let both: Value = serde_json::from_str(&line).unwrap();
+        (both["informer"].clone(), both["watch"].clone())
+    }
+
+    /// What both of them know once it is the same, and `right`.
+    fn agree(&mut self, limit: Duration, right: impl Fn(&Value) -> bool) -> (Value, Duration) {
+        let began = Instant::now();
+        loop {
+            let (informer, watch) = self.know();
+            if informer == watch && right(&informer) {
+                return (informer, began.elapsed());
+            }
+            assert!(began.elapsed() < limit, "informer: {informer}, watch: {watch}");
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+}
+
+impl Drop for Watchers {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn pods(world: &World) -> String {
+    let columns = "-o=custom-columns=U:.metadata.uid,R:.status.containerStatuses[*].restartCount";
+    world.kubectl(&["get", "pods", "-l", "app=web", "--sort-by=.metadata.uid", columns])
+}
+
+pub(crate) fn watchers_see_a_restore(world: &World) {
+    let directory = tempfile::tempdir().unwrap();
+    let to = directory.path().join("snapshots").display().to_string();
+    world.kubectl(&["create", "namespace", "restored"]);
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/workload.yaml");
+    world.kubectl(&["apply", "-f", manifest]);
+    world.kubectl(&["rollout", "status", "deployment/web", "--timeout=240s"]);
+    objects(world, "create", 0, OBJECTS, "first");
+    let mut watchers = Watchers::start(world);
+    let (wanted, _) = watchers.agree(Duration::from_secs(120), |known| known["count"] == OBJECTS);
+    let running = pods(world);
+    let saved = world.run_verb("etcd snapshot save", &["--to", &to]).exits(0);
+    println!("{}", saved.stdout.trim());
+
+    objects(world, "delete", 0, OBJECTS / 2, "");
+    objects(world, "replace", OBJECTS / 2, OBJECTS / 2 + 500, "changed");
+    objects(world, "create", OBJECTS, OBJECTS + 500, "new");
+    watchers.agree(Duration::from_secs(60), |known| known["count"] == OBJECTS / 2 + 500);
+
+    let restored = world.run_verb("etcd restore", &[&to, "--confirm", world.name()]).exits(0);
+    println!("restored in {:.1} s", restored.took.as_secs_f64());
+    let (_, took) = watchers.agree(SOON, |known| *known == wanted);
+    println!("{OBJECTS} objects: an informer and a watch are right {:.1} s after the restore", took.as_secs_f64());
+    assert_eq!(pods(world), running, "the workload was touched");
+    nodes_are_well(world, &world.kubelet_version());
+    world.kubectl(&["delete", "--wait=false", "-f", manifest]);
+    world.kubectl(&["delete", "namespace", "restored", "--wait=false"]);
+}
