@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Snapshots {
     /// How often a snapshot is taken; none are taken by the hosts without it. Divides a day.
     pub every: Option<Duration>,
+    /// How often a host proves a snapshot with a real etcd.
+    pub prove_every: Option<Duration>,
     /// Age from which the latest good one is too old.
     pub max_age: Option<Duration>,
     /// How many stay at each place.

@@ -52,6 +52,7 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         host: host.host.name.to_string(),
         members: cluster.with_role(Role::Etcd).map(|member| (member.name.to_string(), client_url(member))).collect(),
         every: every.as_secs(),
+        prove_every: snapshots.prove_every.map(|every| every.as_secs()),
         keep: snapshots.keep,
         recipients: snapshots.recipients.clone(),
         pki: pki.is_some().then(|| PathBuf::from(PKI)),

@@ -3,6 +3,8 @@
 
 mod connect;
 mod snapshot;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use thiserror::Error;
 

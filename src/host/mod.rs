@@ -28,6 +28,7 @@ mod probe;
 mod probes;
 mod proc;
 pub mod protocol;
+pub mod prove;
 mod read;
 mod request;
 mod reset;

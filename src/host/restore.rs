@@ -21,12 +21,13 @@ use super::blob;
 use super::command::Command;
 use super::etcdctl;
 use super::machine::{Machine, STATE, found};
-use super::probe::pods_of;
+use super::probe::{pod_processes, pods_of};
 use super::protocol::Failure;
 use super::restores::{DATA, Restore, before, under_way};
 use super::systemd;
 
 const UNIT: &str = "etcd.service";
+const KUBELET: &str = "kubelet.service";
 const MANIFESTS: &str = "/etc/kubernetes/manifests";
 /// What talks to etcd, and what remembers what it was told: file and program, whose name the kernel cuts at 15 bytes.
 const CONTROL_PLANE: [(&str, &str); 3] = [
@@ -38,7 +39,9 @@ const CONTROL_PLANE: [(&str, &str); 3] = [
 const SPARE: u64 = 128 << 20;
 /// How long the largest database may take to be written to a slow disk.
 const UNPACKING: Duration = Duration::from_secs(13 * 60);
-/// How long the kubelet may take to end the pods whose manifests are gone; an API server is given 30 s by it.
+/// How long the kubelet is given to end the pods whose manifests are gone; an API server gets 30 s of that from it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long all of that may take.
 const ENDING: Duration = Duration::from_secs(150);
 
 /// What a member needs to know of itself.
@@ -102,7 +105,7 @@ pub(super) fn step(machine: &Machine, restore: &Restore, step: &RestoreStep) -> 
         RestoreStep::SwapBack => host.begun().and_then(|()| host.swap_back()),
         RestoreStep::StartEtcd => host.systemctl(&["enable", UNIT]).and_then(|()| host.systemctl(&["start", UNIT])),
         RestoreStep::StartControlPlane => host.start_control_plane(),
-        RestoreStep::RestartKubelet => host.systemctl(&["restart", "kubelet.service"]),
+        RestoreStep::RestartKubelet => host.systemctl(&["restart", KUBELET]),
         RestoreStep::Finish => host.finish(),
     }
 }
@@ -200,7 +203,7 @@ impl Host<'_> {
         for (file, _) in CONTROL_PLANE {
             self.carry(&self.machine.root.at(format!("{MANIFESTS}/{file}")), &self.aside().join(file))?;
         }
-        let since = Instant::now();
+        let (since, mut forced) = (Instant::now(), false);
         loop {
             let mut running = Vec::new();
             for (_, program) in CONTROL_PLANE {
@@ -211,6 +214,10 @@ impl Host<'_> {
             if running.is_empty() {
                 return Ok(());
             }
+            if since.elapsed() > PATIENCE && !forced {
+                forced = true;
+                self.end_control_plane()?;
+            }
             if since.elapsed() > ENDING {
                 let why = format!("still running after {} s: {}", ENDING.as_secs(), running.join(", "));
                 let hint = "the kubelet ends them; journalctl -u kubelet on the host";
@@ -220,11 +227,24 @@ impl Host<'_> {
         }
     }
 
+    /// A kubelet that has not seen an API server since it started ends no pod, whatever becomes of its manifest: that is
+    /// how it is after a power cut, with etcd lost.
+    fn end_control_plane(&self) -> Result<(), Failure> {
+        self.systemctl(&["stop", KUBELET])?;
+        for (_, program) in CONTROL_PLANE {
+            for (pid, _) in pod_processes(self.machine, program)? {
+                let killed = self.machine.system.kill(pid);
+                killed.map_err(|error| Failure::new(format!("ending {program}, process {pid}"), error))?;
+            }
+        }
+        Ok(())
+    }
+
     fn start_control_plane(&self) -> Result<(), Failure> {
         for (file, _) in CONTROL_PLANE {
             self.carry(&self.aside().join(file), &self.machine.root.at(format!("{MANIFESTS}/{file}")))?;
         }
-        Ok(())
+        self.systemctl(&["start", KUBELET])
     }
 
     /// Moves a file, from one file system to another if need be; one that is not there has been moved already.

@@ -151,6 +151,7 @@ fn the_control_planes_manifests_wait_aside_and_come_back() {
         assert_eq!(host.machine.names(MANIFESTS).unwrap(), ["haproxy.yaml"]);
     }
     for _ in 0..2 {
+        host.expect("systemctl start kubelet.service", "");
         step(&host.machine, &restore(), &RestoreStep::StartControlPlane).unwrap();
         assert_eq!(host.get(&format!("{MANIFESTS}/kube-apiserver.yaml")), "kube-apiserver.yaml");
         assert_eq!(host.machine.names(MANIFESTS).unwrap().len(), 4);

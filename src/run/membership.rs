@@ -16,6 +16,8 @@ use crate::plan::membership::{self, Known, MembershipStep, Wanted};
 
 /// More than any change of five members takes.
 const STEPS: usize = 40;
+/// How long members may take to agree to a change.
+const SETTLING: Duration = Duration::from_secs(90);
 /// How long a member may take to get what the others have: gigabytes over a slow line.
 const CATCHING_UP: Duration = Duration::from_secs(1800);
 
@@ -80,32 +82,23 @@ impl Execution<'_> {
         speaker: &HostName,
     ) -> Result<(), Vec<HostFailure>> {
         match step {
-            MembershipStep::Remove { id, .. } => self.act(speaker, MemberAct::Remove { id: id.clone() }).await,
+            MembershipStep::Remove { id, .. } => {
+                let what = "the members of etcd to let one go";
+                self.patiently(stage, what, SETTLING, speaker, MemberAct::Remove { id: id.clone() }).await
+            }
             MembershipStep::Add { host } => {
                 // What it needs to run comes first: a learner that never starts is in the way of the next change.
                 let member = self.reached(host)?;
                 let prepared = self.bring_about(stage, self.parts(&[Part::Etcd], &member.host), member).await;
                 prepared.map_err(|failure| vec![HostFailure::of(host, failure)])?;
                 let peer_url = desired::etcd_peer_url(&member.host);
-                self.act(speaker, MemberAct::Add { peer_url }).await
+                let what = "the members of etcd to let one in";
+                self.patiently(stage, what, SETTLING, speaker, MemberAct::Add { peer_url }).await
             }
             MembershipStep::Start { host } => self.start(stage, host, known).await,
             MembershipStep::Promote { id, host } => {
-                let (what, hint) =
-                    (format!("{host} to have what the other members have"), "on the host: journalctl -u etcd");
-                let wait = Wait {
-                    stage: stage.name,
-                    what: &what,
-                    limit: CATCHING_UP,
-                    hint,
-                    fleet: self.fleet,
-                    events: self.events,
-                };
-                wait.until(async || {
-                    let promoted = self.act(speaker, MemberAct::Promote { id: id.clone() }).await;
-                    Ok(promoted.err().into_iter().flatten().map(|failure| failure.to_string()).collect())
-                })
-                .await
+                let what = format!("{host} to have what the other members have");
+                self.patiently(stage, &what, CATCHING_UP, speaker, MemberAct::Promote { id: id.clone() }).await
             }
         }
     }
@@ -126,6 +119,24 @@ impl Execution<'_> {
             Ok(other) => Err(failed(unexpected(what, &other))),
             Err(failure) => Err(failed(failure)),
         }
+    }
+
+    /// Members refuse what comes too early: a few seconds after each change, they only watch whether all are there.
+    async fn patiently(
+        &self,
+        stage: &Stage,
+        what: &str,
+        limit: Duration,
+        speaker: &HostName,
+        act: MemberAct,
+    ) -> Result<(), Vec<HostFailure>> {
+        let hint = "on the hosts of etcd: journalctl -u etcd; then run the same command again";
+        let wait = Wait { stage: stage.name, what, limit, hint, fleet: self.fleet, events: self.events };
+        wait.until(async || {
+            let done = self.act(speaker, act.clone()).await;
+            Ok(done.err().into_iter().flatten().map(|failure| failure.to_string()).collect())
+        })
+        .await
     }
 
     async fn act(&self, speaker: &HostName, act: MemberAct) -> Result<(), Vec<HostFailure>> {

@@ -24,6 +24,9 @@ pub struct Schedule {
     pub members: Vec<(String, String)>,
     /// Seconds from one snapshot to the next.
     pub every: u64,
+    /// Seconds after which a snapshot is restored into a directory of its own and read through a real etcd.
+    #[serde(default)]
+    pub prove_every: Option<u64>,
     /// How many stay.
     pub keep: Option<Keep>,
     /// Who can read them.
@@ -114,6 +117,7 @@ pub(crate) mod tests {
             host: host.into(),
             members: ["m1", "m2", "m3"].map(member).to_vec(),
             every,
+            prove_every: None,
             keep: None,
             recipients: Vec::new(),
             pki: None,

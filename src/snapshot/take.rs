@@ -78,6 +78,18 @@ pub struct Taken {
     whole: Verified,
 }
 
+impl Taken {
+    /// Where another program can read it, as long as this is there.
+    pub fn path(&self) -> PathBuf {
+        self.spool.path()
+    }
+
+    /// Latest revision in it.
+    pub fn revision(&self) -> u64 {
+        self.whole.contents.revision
+    }
+}
+
 /// Receives a snapshot of about `size` bytes, and proves that it is whole and reaches `least`, a revision.
 pub async fn receive(
     stream: &mut SnapshotStream,

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::output::Output;
-use super::super::{Exit, Failure};
+use super::super::{Exit, Failure, block_on};
 use super::source::{self, KnownArgs, SourceArgs, Wanted};
 use crate::cluster::Snapshots;
+use crate::host::prove::prove;
 use crate::report;
 use crate::snapshot::{self, Damage, Verified};
 
@@ -24,6 +25,12 @@ pub(in crate::cli) struct Args {
     known: KnownArgs,
     #[command(flatten)]
     source: SourceArgs,
+    /// Restore each of them into a temporary directory as well, start a real etcd on it, and read all of it through that
+    #[arg(long, requires = "etcd")]
+    deep: bool,
+    /// Directory with etcd's programs (etcd, and etcdutl or etcdctl) for --deep
+    #[arg(long, value_name = "DIR", env = "KUBEWRIGHT_ETCD_PROGRAMS")]
+    etcd: Option<PathBuf>,
     /// How to show what stands in them
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
@@ -32,8 +39,7 @@ pub(in crate::cli) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let known = self.known.load()?;
-        let looked: Vec<_> =
-            self.files.iter().map(|file| (file.as_str(), look_at(file, &known, &self.source))).collect();
+        let looked: Vec<_> = self.files.iter().map(|file| (file.as_str(), self.look_at(file, &known))).collect();
         match self.output {
             Output::Table => {
                 let rows: Vec<_> =
@@ -53,15 +59,31 @@ impl Args {
     }
 }
 
-/// What stands in the snapshot that `file` names, if it is whole and what its manifest says.
-fn look_at(file: &str, known: &Snapshots, source: &SourceArgs) -> Result<Verified, String> {
-    let local = Path::new(file);
-    if !file.starts_with("s3://") && !local.is_dir() && !snapshot::is_encrypted(file) {
-        return look(local).map_err(|damage| damage.to_string());
+impl Args {
+    /// What stands in the snapshot that `file` names, if it is whole and what its manifest says.
+    fn look_at(&self, file: &str, known: &Snapshots) -> Result<Verified, String> {
+        let local = Path::new(file);
+        if !file.starts_with("s3://") && !local.is_dir() && !snapshot::is_encrypted(file) {
+            let whole = look(local).map_err(|damage| damage.to_string())?;
+            self.prove(local, &whole)?;
+            return Ok(whole);
+        }
+        let obtained = source::obtain(&Wanted { from: file, cluster: None, at: None }, known, &self.source);
+        let obtained = obtained.map_err(|failure| failure.message)?;
+        let whole = obtained.verified().map_err(|failure| failure.message)?;
+        self.prove(&obtained.path, &whole)?;
+        Ok(whole)
     }
-    let obtained = source::obtain(&Wanted { from: file, cluster: None, at: None }, known, source);
-    let obtained = obtained.map_err(|failure| failure.message)?;
-    obtained.verified().map_err(|failure| failure.message)
+
+    fn prove(&self, file: &Path, whole: &Verified) -> Result<(), String> {
+        let Some(programs) = self.etcd.as_ref().filter(|_| self.deep) else { return Ok(()) };
+        let scratch = snapshot::scratch();
+        let proof = block_on(prove(programs, file, &scratch, whole.contents.revision));
+        let proof = proof.map_err(|failure| failure.message)?.map_err(|failure| failure.to_string())?;
+        let (keys, size) = (proof.keys, report::mebibytes(proof.bytes));
+        report::print_error(&format!("a real etcd has read {keys} keys, {size}, at revision {}", proof.revision));
+        Ok(())
+    }
 }
 
 /// What stands in a snapshot that is whole.
@@ -118,9 +140,10 @@ mod tests {
         assert_eq!((&json["whole"], &json["snapshot"]["contents"]["kubernetesKeys"]), (&true.into(), &9.into()));
         let run = |files: &[&Path]| {
             let files = files.iter().map(|file| file.display().to_string()).collect();
-            let args =
-                Args { files, known: KnownArgs::default(), source: SourceArgs::default(), output: Output::Table };
-            args.run().map_err(|failure| format!("{failure:?}"))
+            let (known, source, output) = (KnownArgs::default(), SourceArgs::default(), Output::Table);
+            Args { files, known, source, deep: false, etcd: None, output }
+                .run()
+                .map_err(|failure| format!("{failure:?}"))
         };
         assert_eq!(run(&[&good]), Ok(Exit::Done));
         let told = run(&[&good, &cut, directory.path(), Path::new("/none")]).unwrap_err();

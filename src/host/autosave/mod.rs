@@ -16,6 +16,7 @@ use super::etcdctl;
 use super::machine::{Machine, STATE};
 use super::probe::{etcd_get, etcd_probe, etcd_put};
 use super::protocol::{ETCD_CA, ETCD_CLIENT_CERTIFICATE, ETCD_CLIENT_KEY, EtcdMember, Failure, Probed};
+use super::prove::prove;
 use crate::etcd::{Identity, MemberClient};
 use crate::snapshot::{self, Delivered, Order, Origin, Record, Schedule, Target, Turn};
 
@@ -56,9 +57,9 @@ async fn take_turn(machine: &Machine, schedule: &Schedule, now: Timestamp) -> Re
         return Ok(Outcome::SavedBy(by));
     }
     let began = Instant::now();
-    let (delivered, mut failures) = match deliver(machine, schedule).await {
-        Ok(both) => both,
-        Err(failure) => (Delivered::default(), vec![failure]),
+    let Made { delivered, proved, mut failures } = match deliver(machine, schedule).await {
+        Ok(made) => made,
+        Err(failure) => Made { delivered: Delivered::default(), proved: None, failures: vec![failure] },
     };
     failures.extend(delivered.failed.iter().map(|(what, error)| Failure::new(what, error)));
     if failures.is_empty() {
@@ -66,7 +67,7 @@ async fn take_turn(machine: &Machine, schedule: &Schedule, now: Timestamp) -> Re
         failures.extend(record(machine, schedule, turn).await.err());
     }
     let places: Vec<String> = delivered.kept.iter().map(|kept| kept.location.clone()).collect();
-    let saves = saves::note(machine, schedule, &delivered, &failures, began.elapsed())?;
+    let saves = saves::note(machine, schedule, &delivered, &failures, proved, began.elapsed())?;
     failures.extend(word::spread(schedule, &saves).await);
     Failure::all(failures).map_or(Ok(Outcome::Saved(places)), Err)
 }
@@ -92,8 +93,16 @@ fn endpoint(schedule: &Schedule) -> Result<&str, Failure> {
         .ok_or_else(|| Failure::new("save etcd", format!("{} is no host of etcd", schedule.host)))
 }
 
-/// A snapshot of this host's own member at every place; with what makes it doubtful.
-async fn deliver(machine: &Machine, schedule: &Schedule) -> Result<(Delivered, Vec<Failure>), Failure> {
+/// What became of a snapshot of this host's own member.
+struct Made {
+    delivered: Delivered,
+    /// When it was proven, if it was.
+    proved: Option<Timestamp>,
+    /// What makes it doubtful.
+    failures: Vec<Failure>,
+}
+
+async fn deliver(machine: &Machine, schedule: &Schedule) -> Result<Made, Failure> {
     let what = "save etcd";
     let failed = |why: String| Failure::new(what, why);
     let endpoint = endpoint(schedule)?;
@@ -132,10 +141,29 @@ async fn deliver(machine: &Machine, schedule: &Schedule) -> Result<(Delivered, V
     .map_err(|error| failed(error.to_string()).hint("on the host: journalctl -u etcd"))?;
     let taken = snapshot::receive(&mut stream, &order, &origin, view.db_size, view.revision).await;
     let taken = taken.map_err(|error| failed(error.to_string()))?;
-    let doubts = differing(machine, schedule, &view).await;
-    let told = doubts.iter().map(|doubt| Failure::new("compare the members of etcd", doubt)).collect();
+    let mut doubts = differing(machine, schedule, &view).await;
+    let mut failures: Vec<_> = doubts.iter().map(|doubt| Failure::new("compare the members of etcd", doubt)).collect();
+    let mut proved = None;
+    if is_due(machine, schedule)? {
+        let programs = etcdctl::programs(machine, what)?;
+        match prove(&programs, &taken.path(), &scratch, taken.revision()).await {
+            Ok(_) => proved = Some(Timestamp::now()),
+            Err(failure) => {
+                doubts.push(failure.to_string());
+                failures.push(failure);
+            }
+        }
+    }
     let delivered = snapshot::deliver(taken, origin, doubts, &order).await;
-    delivered.map(|delivered| (delivered, told)).map_err(|error| failed(error.to_string()))
+    delivered.map(|delivered| Made { delivered, proved, failures }).map_err(|error| failed(error.to_string()))
+}
+
+/// Whether it is time for a proof.
+fn is_due(machine: &Machine, schedule: &Schedule) -> Result<bool, Failure> {
+    let Some(every) = schedule.prove_every else { return Ok(false) };
+    let last = saves::read(machine)?.and_then(|saves| saves.proved);
+    let age = last.map(|last| Timestamp::now().as_second() - last.as_second());
+    Ok(age.is_none_or(|age| u64::try_from(age).is_ok_and(|age| age >= every)))
 }
 
 fn address(endpoint: &str) -> Option<SocketAddr> {

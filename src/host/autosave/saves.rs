@@ -24,6 +24,9 @@ pub struct Saves {
     pub failures: Vec<String>,
     /// What failed in the one before.
     pub failed_before: bool,
+    /// When a snapshot was last proven with a real etcd.
+    #[serde(default)]
+    pub proved: Option<Timestamp>,
     /// The last good snapshot of each place.
     pub places: BTreeMap<String, PlaceSaves>,
 }
@@ -60,6 +63,7 @@ pub(super) fn note(
     schedule: &Schedule,
     delivered: &Delivered,
     failures: &[Failure],
+    proved: Option<Timestamp>,
     took: Duration,
 ) -> Result<Saves, Failure> {
     let before = read(machine)?.unwrap_or_default();
@@ -68,6 +72,7 @@ pub(super) fn note(
         took: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         failures: failures.iter().map(ToString::to_string).collect(),
         failed_before: !before.failures.is_empty(),
+        proved: proved.or(before.proved),
         places: before.places,
     };
     let wanted: Vec<String> = schedule.places.iter().map(ToString::to_string).collect();
@@ -121,6 +126,12 @@ fn metrics(saves: &Saves) -> String {
         "When this host last tried.",
         whole(ended.to_string()),
     );
+    let proved = saves.proved.map_or(0, Timestamp::as_second);
+    family(
+        "kubewright_etcd_snapshot_last_proof_timestamp_seconds",
+        "When this host last proved one with a real etcd.",
+        whole(proved.to_string()),
+    );
     family(
         "kubewright_etcd_snapshot_last_turn_failed",
         "1 when that failed in any way.",
@@ -151,6 +162,7 @@ mod tests {
             took: 1203,
             failures: vec!["no".into()],
             failed_before: false,
+            proved: Some("2026-11-28T00:00:00Z".parse().unwrap()),
             places: [
                 ("/backup \"a\"".to_owned(), place("2026-11-29T06:15:00Z")),
                 ("s3://b/prod".to_owned(), place("2026-11-29T05:00:00Z")),

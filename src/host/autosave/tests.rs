@@ -29,6 +29,7 @@ impl World {
             host: format!("m{host}"),
             members: members.map(|(index, endpoint)| (format!("m{index}"), endpoint.clone())).collect(),
             every: 2,
+            prove_every: None,
             keep: Some(Keep { last: 2, ..Keep::default() }),
             recipients: Vec::new(),
             pki: None,
@@ -107,6 +108,26 @@ async fn a_place_that_fails_is_told_and_keeps_no_other_from_its_snapshot() {
     assert!(heard[0].contains("etcd-snapshot-failed") && heard[0].contains("not/mounted"), "{heard:?}");
     assert!(heard[1].contains("etcd-snapshot-recovered"), "{heard:?}");
     assert_eq!(std::fs::read_to_string(told).unwrap().matches("\"event\"").count(), 2, "nothing while all is well");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_due_is_proven_with_a_real_etcd_before_it_goes_anywhere() {
+    let Some(world) = World::start().await else { return };
+    for program in ["etcd", "etcdctl"] {
+        let path = world.host.at(&format!("/opt/kubewright/etcd/3.4.23/bin/{program}"));
+        let _ = std::fs::remove_file(&path);
+        std::os::unix::fs::symlink(format!("/usr/bin/{program}"), path).unwrap();
+    }
+    let schedule = Schedule { prove_every: Some(3600), ..world.schedule(0) };
+    world.turn(&schedule, 3000).await.unwrap();
+    let proved = saves::read(&world.etcd.machine).unwrap().unwrap().proved.unwrap();
+    world.turn(&schedule, 3003).await.unwrap();
+    assert_eq!(saves::read(&world.etcd.machine).unwrap().unwrap().proved, Some(proved), "once in an hour");
+    // Where it cannot be proven, that is told, and the snapshot is no good one.
+    std::fs::remove_file(world.host.at("/opt/kubewright/etcd/3.4.23/bin/etcd")).unwrap();
+    let schedule = Schedule { prove_every: Some(0), ..schedule };
+    let failure = world.turn(&schedule, 3006).await.unwrap_err().to_string();
+    assert!(failure.contains("prove the snapshot"), "{failure}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,35 @@ fn what_a_sick_member_says_is_kept() {
     assert!(member(status, read("{}"), Err("timeout".into())).errors[0].contains("timeout"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn real_members_let_one_in_and_take_it_out_again() {
+    use super::super::super::testing::Scripted;
+    use super::super::super::testing_etcd::RealEtcd;
+
+    let host = Scripted::new();
+    let Some(etcd) = RealEtcd::start(&host, 3).await else { return };
+    let (machine, endpoint) = (&etcd.machine, etcd.endpoints[0].as_str());
+    let act = async |what: MemberAct| super::act(machine, endpoint, &what).await;
+    let peer_url = "http://127.0.0.1:1".to_owned();
+    // For some seconds after the start, they only watch whether all are there.
+    let since = std::time::Instant::now();
+    while let Err(failure) = act(MemberAct::Add { peer_url: peer_url.clone() }).await {
+        assert!(since.elapsed() < Duration::from_secs(60), "{failure}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let learner = etcd.member(0).await.members.into_iter().find(|one| one.learner).unwrap();
+    assert_eq!((learner.name.as_str(), &learner.peer_urls), ("", &vec![peer_url]));
+    // One that never came has nothing of what the others have.
+    let refused = act(MemberAct::Promote { id: learner.id.clone() }).await.unwrap_err().to_string();
+    assert!(refused.contains("promote a member of etcd"), "{refused}");
+    act(MemberAct::Remove { id: learner.id }).await.unwrap();
+    act(MemberAct::Defragment).await.unwrap();
+    act(MemberAct::Disarm).await.unwrap();
+    assert_eq!(etcd.member(0).await.members.len(), 3);
+    let bad = act(MemberAct::Remove { id: "no id".into() }).await.unwrap_err().to_string();
+    assert!(bad.contains("hexadecimal"), "{bad}");
+}
+
 #[tokio::test]
 async fn a_real_member_answers() {
     use super::super::super::testing::Scripted;

@@ -18,7 +18,7 @@ use super::protocol::{Failure, Probe, Probed};
 
 pub(super) use etcd::{act as etcd_act, get as etcd_get, probe as etcd_probe, put as etcd_put};
 pub(super) use http::chain;
-pub(super) use pods::of as pods_of;
+pub(super) use pods::{of as pods_of, processes as pod_processes};
 pub(super) use reach::Listeners;
 
 /// Answers a probe. That nothing answers over there is an answer; only what stops us from asking is a failure.

@@ -11,11 +11,17 @@ pub(super) fn running(machine: &Machine, program: &str) -> Result<Probed, Failur
 
 /// UIDs of the pods that run `program`, which is at most 15 bytes long: the kernel keeps no more of a name.
 pub(in super::super) fn of(machine: &Machine, program: &str) -> Result<BTreeSet<String>, Failure> {
+    Ok(processes(machine, program)?.into_iter().map(|(_, uid)| uid).collect())
+}
+
+/// Processes of pods that run `program`, with the UID of each one's pod.
+pub(in super::super) fn processes(machine: &Machine, program: &str) -> Result<Vec<(i32, String)>, Failure> {
     let pids = machine.names("/proc")?.into_iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
     let pod = |pid: String| {
         // A process that ends while it is looked at runs nothing.
         let read = |file: &str| machine.text(&format!("/proc/{pid}/{file}")).ok().flatten();
-        (read("comm")?.trim_end() == program).then(|| uid(&read("cgroup")?)).flatten()
+        let uid = (read("comm")?.trim_end() == program).then(|| uid(&read("cgroup")?)).flatten()?;
+        Some((pid.parse().ok()?, uid))
     };
     Ok(pids.filter_map(pod).collect())
 }

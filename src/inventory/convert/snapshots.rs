@@ -19,6 +19,8 @@ pub(super) fn convert(spec: Option<&SpecSnapshots>, context: &mut Context<'_>) -
     let Some(spec) = spec else { return Snapshots::default() };
     let every = spec.every.as_ref().and_then(|text| context.take(&path.key("every"), period(text)));
     let max_age = spec.max_age.as_ref().and_then(|text| context.take(&path.key("maxAge"), units::duration(text)));
+    let prove_every = spec.prove_every.as_ref();
+    let prove_every = prove_every.and_then(|text| context.take(&path.key("proveEvery"), units::duration(text)));
     let recipients = recipients(spec, &path, context);
     let include_pki = spec.include.as_ref().is_some_and(|include| include.contains(&SpecSnapshotInclude::Pki));
     if include_pki && recipients.is_empty() {
@@ -33,6 +35,7 @@ pub(super) fn convert(spec: Option<&SpecSnapshots>, context: &mut Context<'_>) -
     }
     Snapshots {
         every,
+        prove_every,
         max_age: max_age.or(every.map(|every| every * 3)),
         keep: spec.keep.as_ref().map(|keep| Keep {
             last: keep.last.unwrap_or(0),

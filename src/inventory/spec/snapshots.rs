@@ -12,6 +12,9 @@ pub(in crate::inventory) struct SpecSnapshots {
     pub(in crate::inventory) every: Option<String>,
     /// Age from which the latest good snapshot of a target is too old; by default three times `every`.
     pub(in crate::inventory) max_age: Option<String>,
+    /// How often each host restores a snapshot that it has just taken into a directory of its own, and reads all of it
+    /// through a real etcd. That takes the space of two copies on the host for a moment.
+    pub(in crate::inventory) prove_every: Option<String>,
     /// How many stay in each target; all of them when left out. A directory on each host counts for itself.
     pub(in crate::inventory) keep: Option<SpecKeep>,
     /// Public keys of age (`age1…`): snapshots are encrypted for all of them, and no host can read what it has saved.

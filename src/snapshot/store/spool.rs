@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::super::{Verified, verify};
@@ -62,6 +63,15 @@ impl Spool {
             }
             Self::Nameless(file, bytes) => Ok(Ready { file, bytes, sha256, home: Mutex::new(None) }),
         }
+    }
+
+    /// Where another program can read it, as long as this is there.
+    pub fn path(&self) -> PathBuf {
+        let file = match self {
+            Self::Part(part) => part.file(),
+            Self::Nameless(file, _) => file,
+        };
+        PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()))
     }
 
     /// Its content, from the beginning.

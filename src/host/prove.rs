@@ -1,0 +1,197 @@
+//! Proves a snapshot the hard way: restores it into a directory of its own, starts a real etcd on it, and reads all of it
+//! through that. Nothing that runs is touched; it needs the space of two copies for as long as it takes.
+
+use std::io;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use reqwest::Client;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::process::{Child, Command as Process};
+
+use super::command::Command;
+use super::protocol::Failure;
+
+/// How long the largest database may take to be written to a slow disk.
+const UNPACKING: Duration = Duration::from_secs(13 * 60);
+/// How long etcd may take to open it, and for one answer.
+const STARTING: Duration = Duration::from_secs(180);
+const ANSWER: Duration = Duration::from_secs(60);
+/// Keys that are read at a time.
+const PAGE: u64 = 500;
+
+/// What was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    /// Revision that etcd says it is at.
+    pub revision: u64,
+    /// Keys that are there now.
+    pub keys: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+}
+
+/// Proves that the snapshot in `file` is restored to `revision`, with etcd's own programs in `programs`. `scratch` is a
+/// directory for what that takes.
+pub async fn prove(programs: &Path, file: &Path, scratch: &Path, revision: u64) -> Result<Proof, Failure> {
+    let what = "prove the snapshot with a real etcd";
+    let failed = |why: String| Failure::new(what, why);
+    let directory = tempfile::Builder::new().prefix("proof-").tempdir_in(scratch);
+    let directory = directory.map_err(|error| Failure::writing(what, &error, scratch))?;
+    let data = directory.path().join("data");
+    let tool = ["etcdutl", "etcdctl"].map(|name| programs.join(name)).into_iter().find(|path| path.exists());
+    let tool = tool.ok_or_else(|| failed(format!("neither etcdutl nor etcdctl is in {}", programs.display())))?;
+    let unpack = Command::new(tool.to_string_lossy())
+        .env("ETCDCTL_API", "3")
+        .args(["snapshot", "restore", &file.display().to_string()])
+        .arg(format!("--data-dir={}", data.display()))
+        .deadline(UNPACKING);
+    let unpacked =
+        tokio::task::spawn_blocking(move || unpack.run()).await.map_err(|panic| failed(panic.to_string()))?;
+    unpacked.map_err(|error| Failure::command(what, &error))?;
+    let etcd = Etcd::start(&programs.join("etcd"), &data).await.map_err(failed)?;
+    let proof = etcd.read().await.map_err(failed)?;
+    if proof.revision != revision {
+        return Err(failed(format!("etcd is at revision {} with it, and it ends at {revision}", proof.revision)));
+    }
+    Ok(proof)
+}
+
+/// A member of its own, on loopback only; it ends with this.
+struct Etcd {
+    _process: Child,
+    client: Client,
+    endpoint: String,
+}
+
+impl Etcd {
+    async fn start(program: &Path, data: &Path) -> Result<Self, String> {
+        let (endpoint, peer) =
+            (free_url().map_err(|error| error.to_string())?, free_url().map_err(|error| error.to_string())?);
+        let process = Process::new(program)
+            .arg(format!("--data-dir={}", data.display()))
+            .args(["--name=default", "--log-level=error"])
+            .arg(format!("--listen-client-urls={endpoint}"))
+            .arg(format!("--advertise-client-urls={endpoint}"))
+            .arg(format!("--listen-peer-urls={peer}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .env_clear()
+            .kill_on_drop(true)
+            .spawn();
+        let mut process = process.map_err(|error| format!("{}: {error}", program.display()))?;
+        let client = Client::builder().no_proxy().timeout(ANSWER).build().map_err(|error| error.to_string())?;
+        let since = Instant::now();
+        loop {
+            let health = client.get(format!("{endpoint}/health")).send().await;
+            if health.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(Self { _process: process, client, endpoint });
+            }
+            if let Ok(Some(status)) = process.try_wait() {
+                return Err(format!("etcd ended on it at once, with {status}"));
+            }
+            if since.elapsed() > STARTING {
+                return Err(format!("etcd was not well on it after {} s", STARTING.as_secs()));
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Every key with its value.
+    async fn read(&self) -> Result<Proof, String> {
+        let mut proof = Proof { revision: 0, keys: 0, bytes: 0 };
+        let mut from = vec![0];
+        loop {
+            let question =
+                json!({"key": BASE64.encode(&from), "range_end": BASE64.encode([0]), "limit": PAGE.to_string()});
+            let page: Page = self.ask(&question).await?;
+            proof.revision = page.header.revision.parse().map_err(|_| "etcd told no revision".to_owned())?;
+            let mut last = None;
+            for pair in &page.kvs {
+                proof.keys += 1;
+                proof.bytes += BASE64.decode(&pair.value).map_err(|error| error.to_string())?.len() as u64;
+                last = Some(BASE64.decode(&pair.key).map_err(|error| error.to_string())?);
+            }
+            match last {
+                Some(mut last) if page.more => {
+                    last.push(0);
+                    from = last;
+                }
+                _ => return Ok(proof),
+            }
+        }
+    }
+
+    async fn ask(&self, question: &serde_json::Value) -> Result<Page, String> {
+        let answer = self.client.post(format!("{}/v3/kv/range", self.endpoint)).json(question).send().await;
+        let answer = answer.and_then(reqwest::Response::error_for_status).map_err(|error| error.to_string())?;
+        answer.json().await.map_err(|error| error.to_string())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    header: Header,
+    #[serde(default)]
+    kvs: Vec<Pair>,
+    #[serde(default)]
+    more: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Header {
+    revision: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Pair {
+    key: String,
+    #[serde(default)]
+    value: String,
+}
+
+/// On a port that was free a moment ago.
+fn free_url() -> io::Result<String> {
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    Ok(format!("http://127.0.0.1:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Scripted;
+    use super::super::testing_etcd::RealEtcd;
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_real_etcd_reads_what_another_one_has_written() {
+        let host = Scripted::new();
+        let Some(etcd) = RealEtcd::start(&host, 1).await else { return };
+        for number in 0..1200 {
+            let key = format!("/registry/{number}");
+            super::super::probe::etcd_put(&etcd.machine, &etcd.endpoints[0], &key, b"four").await.unwrap();
+        }
+        let file = host.at("/snapshot.db");
+        let mut stream = crate::etcd::testing::stream(&etcd.endpoints[0], &host).await;
+        let mut content = Vec::new();
+        while let Some(piece) = stream.next().await.unwrap() {
+            content.extend_from_slice(&piece);
+        }
+        std::fs::write(&file, &content).unwrap();
+        let (programs, scratch) = (Path::new("/usr/bin"), host.at("/scratch"));
+        std::fs::create_dir(&scratch).unwrap();
+        let proof = prove(programs, &file, &scratch, 1201).await.unwrap();
+        assert_eq!(proof, Proof { revision: 1201, keys: 1200, bytes: 4800 });
+        let wrong = prove(programs, &file, &scratch, 1300).await.unwrap_err().to_string();
+        assert!(wrong.contains("at revision 1201"), "{wrong}");
+        content[9000] ^= 1;
+        std::fs::write(&file, &content).unwrap();
+        prove(programs, &file, &scratch, 1201).await.unwrap_err();
+        assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0, "something is left");
+    }
+}
