@@ -5,7 +5,7 @@ CACHE      := $(or $(KUBEWRIGHT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ku
 IMAGES     := $(CACHE)/images
 LAB        := demo
 
-.PHONY: help build image images-of-soak packages test test-unit soak bench bench-distribute demo demo-down
+.PHONY: help build image images-of-soak packages test test-unit soak bench bench-distribute bench-snapshot demo demo-down
 
 help:
 	@echo 'make demo       five real hosts on this machine, and a cluster on them (root; Debian 12)'
@@ -15,6 +15,7 @@ help:
 	@echo 'make soak       the long scenarios: kills at every checkpoint, repeated power cuts (root)'
 	@echo 'make bench      installs on bare lab hosts and prints the time per stage (root)'
 	@echo 'make bench-distribute  times how blobs get to 1, 8 and 32 hosts, in namespaces with shaped links (root)'
+	@echo 'make bench-snapshot  times a snapshot of 1 GiB of etcd beside etcdctl'
 	@echo 'make build      the static binary, in $(KUBEWRIGHT)'
 
 packages:
@@ -54,6 +55,10 @@ bench-distribute: packages
 	rustup target add $(TARGET)
 	cargo build --locked --release --target $(TARGET) --example bench_distribute
 	scripts/bench-distribute.sh
+
+bench-snapshot: packages
+	cargo build --locked --release --example bench_snapshot
+	scripts/bench-snapshot.sh
 
 demo: image
 	scripts/demo.sh $(LAB)

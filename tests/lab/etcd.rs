@@ -128,6 +128,14 @@ fn refusals(world: &World, directory: &Path, file: &Path) {
     std::fs::write(&flipped, &bytes).unwrap();
     let refused = restore(world, &[flipped.to_str().unwrap()], &[]).exits(1);
     assert!(refused.stderr.contains("SHA-256") && refused.stderr.contains("nothing was changed"), "{}", refused.stderr);
+    let foreign = directory.join("foreign.db");
+    std::fs::copy(file, &foreign).unwrap();
+    let manifest = std::fs::read_to_string(file.with_extension("json")).unwrap();
+    let named = format!("\"cluster\": \"{}\"", world.name());
+    assert!(manifest.contains(&named), "{manifest}");
+    std::fs::write(foreign.with_extension("json"), manifest.replace(&named, "\"cluster\": \"another\"")).unwrap();
+    let refused = restore(world, &[foreign.to_str().unwrap()], &[]).exits(1);
+    assert!(refused.stderr.contains("it is of the cluster another"), "{}", refused.stderr);
     let wrong = world.run_verb("etcd restore", &[file.to_str().unwrap(), "--confirm", "another"]).exits(64);
     assert!(wrong.stderr.contains("nothing was changed"), "{}", wrong.stderr);
     let nothing = restore(world, &["--resume"], &[]).exits(1);

@@ -20,6 +20,8 @@ use tokio::net::TcpListener;
 /// What is wrong with an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
+    /// Nothing; a fault further on is meant.
+    None,
     /// "500", without doing anything.
     Busy,
     /// The end of what is read does not come.
@@ -58,6 +60,8 @@ async fn answer(service: &S3Service, request: http::Request<Incoming>, faults: &
         index.map(|index| faults.remove(index).1)
     };
     if fault == Some(Fault::Busy) {
+        // Who answers before all has come may be heard, or not.
+        let _ = http_body_util::BodyExt::collect(request.into_body()).await;
         let body = s3s::Body::from("<Error><Code>InternalError</Code><Message>try again</Message></Error>".to_owned());
         return http::Response::builder().status(500).body(body).unwrap();
     }
@@ -71,7 +75,7 @@ async fn answer(service: &S3Service, request: http::Request<Incoming>, faults: &
             body.truncate(body.len() / 2);
             parts.headers.remove("content-length");
         }
-        Fault::Busy => {}
+        Fault::Busy | Fault::None => {}
     }
     http::Response::from_parts(parts, body.into())
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, ListParams, PostParams, WatchEvent, WatchParams};
-use kube::{Api, Client, ResourceExt};
-use kube_runtime::watcher::Config;
+use kube::{Api, Client, Config, ResourceExt};
+use kube_runtime::watcher::Config as Informer;
 use kube_runtime::{WatchStreamExt, reflector, watcher};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -23,7 +23,10 @@ const WIDTH: usize = 24;
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let api: Api<ConfigMap> = Api::namespaced(Client::try_default().await.unwrap(), NAMESPACE);
+    let mut config = Config::infer().await.unwrap();
+    // A server that has lost its power says nothing more.
+    config.read_timeout = Some(Duration::from_secs(60));
+    let api: Api<ConfigMap> = Api::namespaced(Client::try_from(config).unwrap(), NAMESPACE);
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["watch"] => watch(api).await,
@@ -74,7 +77,7 @@ fn digest(known: &Known) -> serde_json::Value {
 
 async fn watch(api: Api<ConfigMap>) {
     let (store, writer) = reflector::store();
-    let informer = watcher(api.clone(), Config::default()).default_backoff().reflect(writer);
+    let informer = watcher(api.clone(), Informer::default()).default_backoff().reflect(writer);
     tokio::spawn(informer.for_each(|event| async {
         if let Err(error) = event {
             eprintln!("informer: {error}");
@@ -101,10 +104,10 @@ async fn list_and_watch(api: Api<ConfigMap>, known: Arc<Mutex<Known>>) {
     loop {
         let from = match version.clone() {
             Some(version) => version,
-            None => match api.list(&ListParams::default()).await {
-                Ok(list) => {
-                    *known.lock().unwrap() = list.items.iter().map(entry).collect();
-                    list.metadata.resource_version.unwrap_or_default()
+            None => match list(&api).await {
+                Ok((all, version)) => {
+                    *known.lock().unwrap() = all;
+                    version
                 }
                 Err(error) => {
                     eprintln!("list: {error}");
@@ -115,6 +118,19 @@ async fn list_and_watch(api: Api<ConfigMap>, known: Arc<Mutex<Known>>) {
         };
         version = follow(&api, from, &known).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// All of them, page by page, as of the version that comes with them.
+async fn list(api: &Api<ConfigMap>) -> kube::Result<(Known, String)> {
+    let (mut all, mut parameters) = (Known::new(), ListParams::default().limit(500));
+    loop {
+        let page = api.list(&parameters).await?;
+        all.extend(page.items.iter().map(entry));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => parameters = parameters.continue_token(&token),
+            None => return Ok((all, page.metadata.resource_version.unwrap_or_default())),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::upgrade::nodes_are_well;
-use crate::world::World;
+use crate::world::{World, eventually};
 
 const OBJECTS: usize = 20_000;
 /// How soon watchers have to be right again once the restore has ended.
@@ -82,7 +82,7 @@ pub(crate) fn watchers_see_a_restore(world: &World) {
     world.kubectl(&["rollout", "status", "deployment/web", "--timeout=240s"]);
     objects(world, "create", 0, OBJECTS, "first");
     let mut watchers = Watchers::start(world);
-    let (wanted, _) = watchers.agree(Duration::from_secs(120), |known| known["count"] == OBJECTS);
+    let (wanted, _) = watchers.agree(Duration::from_secs(300), |known| known["count"] == OBJECTS);
     let running = pods(world);
     let saved = world.run_verb("etcd snapshot save", &["--to", &to]).exits(0);
     println!("{}", saved.stdout.trim());
@@ -98,6 +98,41 @@ pub(crate) fn watchers_see_a_restore(world: &World) {
     println!("{OBJECTS} objects: an informer and a watch are right {:.1} s after the restore", took.as_secs_f64());
     assert_eq!(pods(world), running, "the workload was touched");
     nodes_are_well(world, &world.kubelet_version());
+    drop(watchers);
+    a_member_loses_its_power(world);
     world.kubectl(&["delete", "--wait=false", "-f", manifest]);
     world.kubectl(&["delete", "namespace", "restored", "--wait=false"]);
+}
+
+/// Whatever becomes of the member that a snapshot comes from: there is a whole one afterwards, and no half one.
+fn a_member_loses_its_power(world: &World) {
+    let directory = tempfile::tempdir().unwrap();
+    let to = directory.path().display().to_string();
+    let members = world.run_verb("etcd members", &["-o", "json"]).exits(0).json();
+    let follower = |member: &&Value| member["view"]["leader"] != member["view"]["member"];
+    // The one that is asked first.
+    let member = members.as_array().unwrap().iter().find(follower).unwrap()["host"].as_str().unwrap().to_owned();
+    let mut command = world.verb_command("etcd snapshot save", &["--to", &to], &[]);
+    let mut saving = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let part =
+        || std::fs::read_dir(directory.path()).unwrap().flatten().any(|entry| entry.metadata().unwrap().len() > 0);
+    eventually("the snapshot begins to come", Duration::from_secs(60), || {
+        part() || saving.try_wait().unwrap().is_some()
+    });
+    world.lab(&["kill", &member], &[]).exits(0);
+    let code = saving.wait().unwrap().code();
+    let kept = world.exec(&["kubewright", "etcd", "snapshot", "list", &to, "-o", "json"]).exits(0).json();
+    println!(
+        "{member} lost its power while it was saved from: exit {code:?}, {} snapshots",
+        kept.as_array().unwrap().len()
+    );
+    let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(names.iter().all(|name| !name.to_string_lossy().ends_with(".part")), "{names:?}");
+    for snapshot in kept.as_array().unwrap() {
+        let file = snapshot["location"].as_str().unwrap();
+        world.exec(&["kubewright", "etcd", "snapshot", "verify", file]).exits(0);
+    }
+    assert_eq!(kept.as_array().unwrap().len(), 1, "another member should have given one");
+    world.lab(&["start", &member], &[]).exits(0);
+    eventually("all members are well", Duration::from_secs(120), || world.run_verb("etcd members", &[]).code == 0);
 }

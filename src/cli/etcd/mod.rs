@@ -27,6 +27,7 @@ enum Verb {
     Snapshot(Snapshot),
     // Boxed because they carry the flags of a whole run.
     Restore(Box<restore::Args>),
+    #[command(visible_alias = "status")]
     Members(Box<members::MembersArgs>),
     Defrag(Box<members::DefragArgs>),
     Alarm(Box<members::AlarmArgs>),

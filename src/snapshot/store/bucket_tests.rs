@@ -94,3 +94,17 @@ async fn what_a_store_refuses_is_told_without_a_key() {
     let error = target.list(None).await.unwrap_err().to_string();
     assert!(error.contains("s3://backups/prod/etcd") && !error.contains("Signature"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_upload_that_breaks_off_is_given_up_and_older_ones_stay() {
+    let store = Store::start().await;
+    let target = store.target();
+    let kept = target.put(&delivery("2026-11-29T06:00:00Z", 5)).await.unwrap();
+    // The first part goes, the second one never does.
+    let faults = [("POST", Fault::None), ("PUT", Fault::None)].into_iter().chain([("PUT", Fault::Busy); AGAIN + 1]);
+    store.faults.lock().unwrap().extend(faults);
+    let error = target.put(&delivery("2026-11-29T06:10:00Z", 14_000)).await.unwrap_err().to_string();
+    assert!(error.contains("prod-20261129T061000Z-m2.db") && error.contains("500"), "{error}");
+    assert_eq!(target.list(None).await.unwrap(), [kept]);
+    assert!(!names(&store).iter().any(|name| name.contains("061000")), "{:?}", names(&store));
+}

@@ -50,9 +50,7 @@ impl Directory {
     fn has_room(&self, size: u64) -> Result<(), TargetError> {
         let needed = size.saturating_add(size / 10);
         match statvfs(&self.0).map(|stat| stat.blocks_available() * stat.fragment_size()) {
-            Ok(free) if free < needed => {
-                Err(TargetError::Full { path: self.0.display().to_string(), needed: needed >> 20, free: free >> 20 })
-            }
+            Ok(free) if free < needed => Err(TargetError::Full { path: self.0.display().to_string(), needed, free }),
             _ => Ok(()),
         }
     }

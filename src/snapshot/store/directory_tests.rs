@@ -130,3 +130,49 @@ fn a_directory_whose_file_system_is_gone_is_not_made_anew() {
     assert!(error.contains("creating") && error.contains("mount/snapshots"), "{error}");
     assert!(!temporary.path().join("mount").exists());
 }
+
+/// A small file system of its own, where the test may make one.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    fn mount() -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Some("size=160k");
+        let flags = nix::mount::MsFlags::empty();
+        nix::mount::mount(Some("none"), directory.path(), Some("tmpfs"), flags, options).ok()?;
+        Some(Self(directory))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = nix::mount::umount(self.0.path());
+    }
+}
+
+#[tokio::test]
+async fn a_full_or_read_only_place_fails_and_what_is_there_stays() {
+    // Only root can mount.
+    let Some(small) = Small::mount() else { return };
+    let directory = Directory::new(small.0.path());
+    let kept = save(&directory, "2026-11-29T06:00:00Z", &[]).await.unwrap();
+    // What is too large is known before anything is written.
+    let Err(error) = directory.begin("prod", "prod-20261129T060500Z-m2.db", 1 << 20) else { panic!("there is room") };
+    assert!(error.to_string().contains("1126 KiB are needed"), "{error}");
+    // And what turns out to be, when there is no more room.
+    let mut spool = Spool::Part(directory.begin("prod", "prod-20261129T061000Z-m2.db", 0).unwrap());
+    let error = loop {
+        if let Err(error) = spool.write(&[7; 8192]) {
+            break error.to_string();
+        }
+    };
+    assert!(error.contains("No space left"), "{error}");
+    drop(spool);
+    let read_only = nix::mount::MsFlags::MS_REMOUNT | nix::mount::MsFlags::MS_RDONLY;
+    nix::mount::mount(None::<&str>, small.0.path(), None::<&str>, read_only, None::<&str>).unwrap();
+    let error = save(&directory, "2026-11-29T06:15:00Z", &[]).await.unwrap_err().to_string();
+    assert!(error.contains("Read-only"), "{error}");
+    assert!(Target::Directory(directory.clone()).prune("prod", &LAST).await.unwrap().is_empty());
+    assert_eq!(directory.list(None).unwrap(), [kept.manifest]);
+    assert_eq!(names(small.0.path()).len(), 2, "something is left");
+}

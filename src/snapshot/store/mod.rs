@@ -17,6 +17,7 @@ pub use target::{Delivery, Kept, Target};
 use thiserror::Error;
 
 use super::Damage;
+use crate::cluster::Bytes;
 
 /// Why a target does not have what it should.
 #[derive(Debug, Error)]
@@ -30,11 +31,11 @@ pub enum TargetError {
         why: std::io::Error,
     },
     /// It has no room.
-    #[error("{path}: {needed} MiB are needed, and {free} MiB are free")]
+    #[error("{path}: {} are needed, and {} are free", Bytes(*.needed), Bytes(*.free))]
     Full {
         /// The directory.
         path: String,
-        /// What it takes, in MiB.
+        /// What it takes, in bytes.
         needed: u64,
         /// What there is.
         free: u64,
