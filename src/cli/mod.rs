@@ -103,6 +103,17 @@ fn grammar() -> clap::Command {
     <Arguments as clap::CommandFactory>::command()
 }
 
+/// The same, until the operator interrupts it: what it has made for itself goes with it.
+fn block_on_interruptibly<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    block_on(async {
+        let interrupted = session::interrupted();
+        tokio::select! {
+            done = work => Ok(done),
+            signal = interrupted => Err(Failure::interrupted("interrupted; nothing was changed", signal)),
+        }
+    })?
+}
+
 /// Runs `work` on a fresh runtime.
 fn block_on<F: Future>(work: F) -> Result<F::Output, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

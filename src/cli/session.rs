@@ -121,7 +121,7 @@ impl Session {
 }
 
 /// From now on, the number of the first SIGINT or SIGTERM.
-fn interrupted() -> impl Future<Output = u8> {
+pub(super) fn interrupted() -> impl Future<Output = u8> {
     let both = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     async {
         let (Ok(mut interrupt), Ok(mut terminate)) = both else { return std::future::pending().await };

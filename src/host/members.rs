@@ -105,3 +105,45 @@ pub(super) fn set_aside(machine: &Machine) -> Result<(), Failure> {
     };
     moved().map_err(|error| Failure::writing(what, &error, &data))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Scripted;
+    use super::*;
+
+    fn own() -> Join {
+        Join { initial_cluster: "m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380".into() }
+    }
+
+    #[test]
+    fn a_member_joins_without_data_only() {
+        let host = Scripted::new();
+        host.put("/etc/etcd/joined", "");
+        for command in ["stop", "enable", "start"] {
+            host.expect(&format!("systemctl {command} etcd.service"), "");
+        }
+        join(&host.machine, &own()).unwrap();
+        let bootstrap = host.get("/etc/etcd/bootstrap.env");
+        assert!(bootstrap.contains("ETCD_INITIAL_CLUSTER=m1=https://10.0.0.1:2380,m2="), "{bootstrap}");
+        assert!(bootstrap.contains("ETCD_INITIAL_CLUSTER_STATE=existing\n"), "{bootstrap}");
+        assert!(!host.machine.exists("/etc/etcd/joined").unwrap(), "it would not start");
+        host.put("/var/lib/etcd/member/snap/db", "data");
+        assert!(join(&host.machine, &own()).unwrap_err().to_string().contains("/var/lib/etcd/member is there"));
+        assert_eq!(host.get("/var/lib/etcd/member/snap/db"), "data");
+    }
+
+    #[test]
+    fn what_a_member_had_is_kept_once() {
+        let host = Scripted::new();
+        for (round, data) in ["first", "second"].into_iter().enumerate() {
+            host.put("/var/lib/etcd/member/snap/db", data);
+            for command in ["disable", "stop"] {
+                host.expect(&format!("systemctl {command} etcd.service"), "");
+            }
+            set_aside(&host.machine).unwrap();
+            let names = host.machine.names("/var/lib/etcd").unwrap();
+            assert!(matches!(names.as_slice(), [one] if one.starts_with(ASIDE)), "round {round}: {names:?}");
+            assert_eq!(host.get(&format!("/var/lib/etcd/{}/snap/db", names[0])), data);
+        }
+    }
+}

@@ -1,21 +1,27 @@
 //! Proves a snapshot the hard way: restores it into a directory of its own, starts a real etcd on it, and reads all of it
 //! through that. Nothing that runs is touched; it needs the space of two copies for as long as it takes.
 
+use std::fs;
 use std::io;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use reqwest::Client;
+use jiff::Timestamp;
+use reqwest::{Certificate, Client};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::process::{Child, Command as Process};
 
+use super::atomic::{self, Attributes};
 use super::command::Command;
+use super::probe::chain;
 use super::protocol::Failure;
+use crate::pki::{Identity, RunAuthority};
 
 /// How long the largest database may take to be written to a slow disk.
 const UNPACKING: Duration = Duration::from_secs(13 * 60);
@@ -41,7 +47,8 @@ pub struct Proof {
 pub async fn prove(programs: &Path, file: &Path, scratch: &Path, revision: u64) -> Result<Proof, Failure> {
     let what = "prove the snapshot with a real etcd";
     let failed = |why: String| Failure::new(what, why);
-    let directory = tempfile::Builder::new().prefix("proof-").tempdir_in(scratch);
+    let private = fs::Permissions::from_mode(0o700);
+    let directory = tempfile::Builder::new().prefix("proof-").permissions(private).tempdir_in(scratch);
     let directory = directory.map_err(|error| Failure::writing(what, &error, scratch))?;
     let data = directory.path().join("data");
     let tool = ["etcdutl", "etcdctl"].map(|name| programs.join(name)).into_iter().find(|path| path.exists());
@@ -54,7 +61,7 @@ pub async fn prove(programs: &Path, file: &Path, scratch: &Path, revision: u64) 
     let unpacked =
         tokio::task::spawn_blocking(move || unpack.run()).await.map_err(|panic| failed(panic.to_string()))?;
     unpacked.map_err(|error| Failure::command(what, &error))?;
-    let etcd = Etcd::start(&programs.join("etcd"), &data).await.map_err(failed)?;
+    let etcd = Etcd::start(&programs.join("etcd"), directory.path()).await.map_err(failed)?;
     let proof = etcd.read().await.map_err(failed)?;
     if proof.revision != revision {
         return Err(failed(format!("etcd is at revision {} with it, and it ends at {revision}", proof.revision)));
@@ -70,15 +77,29 @@ struct Etcd {
 }
 
 impl Etcd {
-    async fn start(program: &Path, data: &Path) -> Result<Self, String> {
-        let (endpoint, peer) =
-            (free_url().map_err(|error| error.to_string())?, free_url().map_err(|error| error.to_string())?);
+    /// On loopback, where other users and pods of the host's network are, too: it answers nobody but us.
+    async fn start(program: &Path, directory: &Path) -> Result<Self, String> {
+        let text = |error: io::Error| error.to_string();
+        let authority = RunAuthority::new(Timestamp::now()).map_err(|error| error.to_string())?;
+        let own = authority.issue("proof", Ipv4Addr::LOCALHOST.into()).map_err(|error| error.to_string())?;
+        let file = |name: &str, content: &str| {
+            let path = directory.join(name);
+            let attributes = Attributes { mode: 0o600, owner: None };
+            atomic::write(&path, content.as_bytes(), attributes).map(|()| path.display().to_string())
+        };
+        let ca = file("ca.crt", authority.certificate()).map_err(text)?;
+        let certificate = file("own.crt", &own.certificate).map_err(text)?;
+        let key = file("own.key", &own.key).map_err(text)?;
+        let (endpoint, peer) = (free_url().map_err(text)?, free_url().map_err(text)?);
         let process = Process::new(program)
-            .arg(format!("--data-dir={}", data.display()))
-            .args(["--name=default", "--log-level=error"])
+            .arg(format!("--data-dir={}", directory.join("data").display()))
+            .args(["--name=default", "--log-level=error", "--client-cert-auth", "--peer-client-cert-auth"])
             .arg(format!("--listen-client-urls={endpoint}"))
             .arg(format!("--advertise-client-urls={endpoint}"))
             .arg(format!("--listen-peer-urls={peer}"))
+            .args(["", "peer-"].map(|of| format!("--{of}trusted-ca-file={ca}")))
+            .args(["", "peer-"].map(|of| format!("--{of}cert-file={certificate}")))
+            .args(["", "peer-"].map(|of| format!("--{of}key-file={key}")))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -86,7 +107,7 @@ impl Etcd {
             .kill_on_drop(true)
             .spawn();
         let mut process = process.map_err(|error| format!("{}: {error}", program.display()))?;
-        let client = Client::builder().no_proxy().timeout(ANSWER).build().map_err(|error| error.to_string())?;
+        let client = client(&authority, &own).map_err(|error| chain(&error))?;
         let since = Instant::now();
         loop {
             let health = client.get(format!("{endpoint}/health")).send().await;
@@ -156,10 +177,18 @@ struct Pair {
     value: String,
 }
 
+fn client(authority: &RunAuthority, own: &Identity) -> reqwest::Result<Client> {
+    let trusted = Certificate::from_pem_bundle(authority.certificate().as_bytes())?;
+    let identity = reqwest::Identity::from_pem(format!("{}\n{}", own.certificate, own.key).as_bytes())?;
+    // HTTP/1.1 alone: etcd serves gRPC and its gateway on one port and tells them apart more simply so.
+    let client = Client::builder().no_proxy().http1_only().timeout(ANSWER);
+    client.tls_certs_only(trusted).identity(identity).build()
+}
+
 /// On a port that was free a moment ago.
 fn free_url() -> io::Result<String> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    Ok(format!("http://127.0.0.1:{port}"))
+    Ok(format!("https://127.0.0.1:{port}"))
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl Source {
 /// Whether what stands under `key` is a secret, or might have been meant as one.
 pub(super) fn names_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["pass", "secret", "token", "credential"].iter().any(|word| key.contains(word))
+    ["pass", "secret", "token", "credential", "webhook"].iter().any(|word| key.contains(word))
 }
 
 fn strike(node: &Node, secret: bool, bytes: &mut [u8]) {
@@ -68,8 +68,19 @@ fn strike(node: &Node, secret: bool, bytes: &mut [u8]) {
         }
         Content::List(items) => items.iter().for_each(|item| strike(item, secret, bytes)),
         Content::Scalar(scalar) if secret && !scalar.is_null() => strike_bytes(node.span.clone(), bytes),
+        Content::Scalar(scalar) if !scalar.is_null() && bytes.get(node.span.clone()).is_some_and(is_secret) => {
+            strike_bytes(node.span.clone(), bytes);
+        }
         Content::Scalar(_) => {}
     }
+}
+
+/// What is a secret wherever it stands: a secret key of age, and a login in a URL.
+fn is_secret(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    let login =
+        text.split_once("://").and_then(|(_, rest)| rest.split('/').next()).is_some_and(|host| host.contains('@'));
+    login || text.to_ascii_uppercase().contains("AGE-SECRET-KEY-")
 }
 
 fn strike_lines(text: &str, bytes: &mut [u8]) {
@@ -126,6 +137,8 @@ mod tests {
     #[test]
     fn secrets_are_struck_out() {
         assert_eq!(shown("a: {becomePassword: hunter2, b: c}"), "a: {becomePassword: *******, b: c}");
+        assert_eq!(shown("a: [AGE-SECRET-KEY-1X, b]"), "a: [*****************, b]");
+        assert_eq!(shown("a: https://me:pw@h/x\nb: https://h/@x"), "a: *****************\nb: https://h/@x");
         assert_eq!(shown("token:\n  x: [abc, 'd']\ny: z\n"), "token:\n  x: [***, ***]\ny: z\n");
         assert_eq!(shown("PASSWORD: ü\nlabel: ok\n"), "PASSWORD: **\nlabel: ok\n");
     }

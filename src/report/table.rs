@@ -6,7 +6,9 @@ use comfy_table::{Table, presets};
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.iter().copied());
-    table.add_rows(rows);
+    // A name from elsewhere must neither break a row nor colour the terminal.
+    let plain = |cell: &String| cell.chars().map(|c| if c.is_control() { '·' } else { c }).collect::<String>();
+    table.add_rows(rows.iter().map(|row| row.iter().map(plain).collect::<Vec<_>>()));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
@@ -20,5 +22,6 @@ mod tests {
         let text =
             super::table(&["HOST", "STATE"], &[vec!["m1".into(), "ok".into()], vec!["worker-1".into(), "x".into()]]);
         assert_eq!(text, "HOST      STATE\nm1        ok\nworker-1  x");
+        assert_eq!(super::table(&["A"], &[vec!["\u{1b}[31mred\nb".into()]]), "A\n·[31mred·b");
     }
 }

@@ -9,6 +9,8 @@ use super::file::Verified;
 
 /// What a manifest says it is.
 const KIND: &str = "kubewright etcd snapshot";
+/// Seconds that another host's clock may be ahead of this one.
+const AHEAD: i64 = 300;
 /// Endings of the file, and of what is written beside it.
 const DATABASE: &str = ".db";
 const MANIFEST: &str = ".json";
@@ -118,6 +120,12 @@ impl Manifest {
     /// Whether the data were those of all members.
     pub fn is_good(&self) -> bool {
         self.doubts.is_empty()
+    }
+
+    /// Whether it is one that others may go for: good, and not of a time that has yet to come, which a wrong clock has
+    /// given it. Clocks may differ a little.
+    pub fn counts(&self, now: Timestamp) -> bool {
+        self.is_good() && self.origin.taken.as_second() <= now.as_second() + AHEAD
     }
 
     /// Name of the file that is kept.

@@ -16,7 +16,7 @@ use kube_runtime::{WatchStreamExt, reflector, watcher};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-const NAMESPACE: &str = "restored";
+const NAMESPACE: &str = "watched";
 /// Requests at a time.
 const WIDTH: usize = 24;
 

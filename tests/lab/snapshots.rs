@@ -92,9 +92,9 @@ impl Setting {
         world.run_verb_on(&self.inventory, verb, arguments)
     }
 
-    fn restore(&self, world: &World) -> Ran {
+    fn restore(&self, world: &World, from: &str) -> Ran {
         let identity = self.identity.to_str().unwrap();
-        self.run(world, "etcd restore", &[BUCKET, "--confirm", world.name(), "--identity", identity])
+        self.run(world, "etcd restore", &[from, "--confirm", world.name(), "--identity", identity])
     }
 }
 
@@ -184,7 +184,7 @@ pub(crate) fn all_is_lost_but_the_bucket(world: &World) {
     }
     let refused = setting.run(world, "install", &[]).exits(1);
     assert!(refused.stderr.contains("etcd restore"), "{}", refused.stderr);
-    let restored = setting.restore(world).exits(0);
+    let restored = setting.restore(world, BUCKET).exits(0);
     println!("all disks lost: restored in {:.1} s", restored.took.as_secs_f64());
     is_back(world, &wanted);
 
@@ -192,9 +192,14 @@ pub(crate) fn all_is_lost_but_the_bucket(world: &World) {
     setting.run(world, "reset", &["--yes"]).exits(0);
     world.forget_keys();
     let identity = setting.identity.to_str().unwrap();
-    setting.run(world, "etcd snapshot keys", &[BUCKET, "--identity", identity]).exits(0);
+    let keys = setting.run(world, "etcd snapshot keys", &[BUCKET, "--identity", identity]).exits(0);
+    let file = keys.stdout.split_whitespace().last().unwrap();
     let installed = setting.run(world, "install", &[]).exits(0);
-    let restored = setting.restore(world).exits(0);
+    // The new hosts save as well, under the same name: which data are meant has to be said now.
+    setting.run(world, "etcd snapshot save", &[]).exits(0);
+    let refused = setting.restore(world, BUCKET).exits(1);
+    assert!(refused.stderr.contains("several installations"), "{}", refused.stderr);
+    let restored = setting.restore(world, file).exits(0);
     println!(
         "all hosts lost: installed in {:.1} s, restored in {:.1} s",
         installed.took.as_secs_f64(),

@@ -76,7 +76,7 @@ fn pods(world: &World) -> String {
 pub(crate) fn watchers_see_a_restore(world: &World) {
     let directory = tempfile::tempdir().unwrap();
     let to = directory.path().join("snapshots").display().to_string();
-    world.kubectl(&["create", "namespace", "restored"]);
+    world.kubectl(&["create", "namespace", "watched"]);
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/workload.yaml");
     world.kubectl(&["apply", "-f", manifest]);
     world.kubectl(&["rollout", "status", "deployment/web", "--timeout=240s"]);
@@ -101,14 +101,16 @@ pub(crate) fn watchers_see_a_restore(world: &World) {
     drop(watchers);
     a_member_loses_its_power(world);
     world.kubectl(&["delete", "--wait=false", "-f", manifest]);
-    world.kubectl(&["delete", "namespace", "restored", "--wait=false"]);
+    world.kubectl(&["delete", "namespace", "watched", "--wait=false"]);
 }
 
 /// Whatever becomes of the member that a snapshot comes from: there is a whole one afterwards, and no half one.
 fn a_member_loses_its_power(world: &World) {
     let directory = tempfile::tempdir().unwrap();
     let to = directory.path().display().to_string();
-    let members = world.run_verb("etcd members", &["-o", "json"]).exits(0).json();
+    let members = world.run_verb("etcd members", &["-o", "json"]).exits(0);
+    // Events come before it.
+    let members: Value = serde_json::from_str(members.stdout.lines().last().unwrap()).unwrap();
     let follower = |member: &&Value| member["view"]["leader"] != member["view"]["member"];
     // The one that is asked first.
     let member = members.as_array().unwrap().iter().find(follower).unwrap()["host"].as_str().unwrap().to_owned();

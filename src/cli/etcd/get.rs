@@ -1,6 +1,6 @@
 //! `kubewright etcd snapshot get` and `keys`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -33,15 +33,21 @@ pub(in crate::cli) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
+        let to = self.to.display();
+        if self.to.symlink_metadata().is_ok() {
+            return Err(Failure::usage(format!("{to} is there already; nothing is overwritten")));
+        }
+        let directory = self.to.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        if !directory.is_dir() {
+            return Err(Failure::usage(format!("{} is no directory; --to names a local file", directory.display())));
+        }
         let wanted = Wanted { from: &self.from, cluster: self.cluster.as_deref(), at: self.at };
         let obtained = source::obtain(&wanted, &self.known.load()?, &self.source)?;
         let whole = obtained.verified()?;
-        let to = self.to.display();
         let failed = |error: std::io::Error| Failure::new(format!("writing {to}: {error}"));
-        let directory = self.to.parent().filter(|parent| !parent.as_os_str().is_empty());
         // Beside it first, so that half a file never has its name.
-        let mut beside =
-            tempfile::NamedTempFile::new_in(directory.unwrap_or(std::path::Path::new("."))).map_err(failed)?;
+        let mut beside = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
         let mut from = std::fs::File::open(&obtained.path).map_err(failed)?;
         std::io::copy(&mut from, &mut beside).map_err(failed)?;
         beside.as_file().sync_all().map_err(failed)?;
@@ -89,6 +95,8 @@ impl KeysArgs {
             0 => report::print(&format!("{}: all keys are there already", state.path().display())),
             many => report::print(&format!("{many} keys of {name} are in {}", state.path().display())),
         }
+        // By its name: what the new cluster saves to the same place is not what is meant then.
+        report::print(&format!("once `kubewright install` has ended: kubewright etcd restore {}", obtained.name));
         Ok(Exit::Done)
     }
 }

@@ -8,7 +8,7 @@ use super::keep::KeepArgs;
 use super::place;
 use super::source::KnownArgs;
 use crate::report;
-use crate::snapshot::{Kept, Target};
+use crate::snapshot::{Kept, Target, TargetError};
 
 /// List the snapshots of a place, latest last
 ///
@@ -75,10 +75,20 @@ impl PruneArgs {
             ));
         };
         let target = target(&self.place, &self.known)?;
-        let pruned = block_on(target.prune(&self.cluster, &keep))?;
-        for old in pruned.map_err(|error| Failure::new(error.to_string()))? {
+        let pruned = block_on(async {
+            // What stays instead must be worth it.
+            target.check_latest(&self.cluster).await?;
+            let pruned = target.prune(&self.cluster, &keep).await?;
+            Ok::<_, TargetError>((pruned, target.list(Some(&self.cluster)).await?.len()))
+        })?;
+        let (pruned, stay) = pruned.map_err(|error| Failure::new(error.to_string()))?;
+        for old in &pruned {
             report::print(&format!("removed {}", old.location));
         }
+        if pruned.is_empty() && stay == 0 {
+            return Err(Failure::new(format!("{} has no snapshots of {}", target.place(), self.cluster)));
+        }
+        report::print_error(&format!("{stay} snapshots of {} stay", self.cluster));
         Ok(Exit::Done)
     }
 }

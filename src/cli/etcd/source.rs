@@ -1,18 +1,18 @@
 //! Gets a snapshot that is named on the command line: from wherever it is, decrypted where it has to be.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Read, Seek};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::super::{Failure, InventoryArgs, block_on};
+use super::super::{Failure, InventoryArgs, block_on_interruptibly};
 use super::place::Location;
-use super::verify;
 use crate::cluster::Snapshots;
 use crate::image::Hashing;
-use crate::snapshot::{self, Manifest, Target, Verified};
+use crate::snapshot::{self, Damage, Kept, Manifest, Target, Verified};
 
 /// Flags of every verb that reads snapshots.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -61,13 +61,14 @@ pub(super) struct Obtained {
     /// What is written beside it.
     pub(super) manifest: Option<Manifest>,
     target: Target,
-    /// Goes with this.
-    _temporary: Option<tempfile::TempDir>,
+    /// What was fetched has no name, so that nothing of it stays whatever happens to this program.
+    _fetched: Option<File>,
 }
 
-/// Gets it; nothing is changed anywhere but in a temporary directory.
+/// Gets it; nothing is changed anywhere.
 pub(super) fn obtain(wanted: &Wanted<'_>, known: &Snapshots, source: &SourceArgs) -> Result<Obtained, Failure> {
-    block_on(find(wanted, known, source))?.map_err(|why| Failure::new(format!("{why}; nothing was changed")))
+    block_on_interruptibly(find(wanted, known, source))?
+        .map_err(|why| Failure::new(format!("{why}; nothing was changed")))
 }
 
 async fn find(wanted: &Wanted<'_>, known: &Snapshots, source: &SourceArgs) -> Result<Obtained, String> {
@@ -91,24 +92,27 @@ async fn find(wanted: &Wanted<'_>, known: &Snapshots, source: &SourceArgs) -> Re
     let encrypted = snapshot::is_encrypted(&file);
     let name = format!("{}/{file}", target.place());
     if let (Target::Directory(directory), false) = (&target, encrypted) {
-        return Ok(Obtained { path: directory.path().join(&file), name, manifest, target, _temporary: None });
+        return Ok(Obtained { path: directory.path().join(&file), name, manifest, target, _fetched: None });
     }
-    let temporary = tempfile::tempdir().map_err(|error| format!("making a temporary directory: {error}"))?;
-    let path = temporary.path().join("snapshot.db");
     let stored = manifest.as_ref().map(|manifest| manifest.stored().1.to_owned());
-    fetch(&target, &file, stored.as_deref(), &path, source.identity.as_deref()).await?;
-    Ok(Obtained { path, name, manifest, target, _temporary: Some(temporary) })
+    let fetched = fetch(&target, &file, stored.as_deref(), source.identity.as_deref()).await?;
+    Ok(Obtained { path: path_of(&fetched), name, manifest, target, _fetched: Some(fetched) })
+}
+
+/// Where a file without a name can be opened by others.
+fn path_of(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()))
 }
 
 async fn latest(target: &Target, wanted: &Wanted<'_>) -> Result<Manifest, String> {
     let mut kept = target.list(wanted.cluster).await.map_err(|error| error.to_string())?;
+    let now = Timestamp::now();
     kept.retain(|kept| {
         let manifest = &kept.manifest;
-        manifest.is_good() && wanted.at.is_none_or(|at| manifest.origin.taken <= at)
+        manifest.counts(now) && wanted.at.is_none_or(|at| manifest.origin.taken <= at)
     });
-    let clusters: BTreeSet<_> = kept.iter().map(|kept| kept.manifest.origin.cluster.as_str()).collect();
-    if clusters.len() > 1 {
-        return Err(format!("{} has snapshots of several clusters; name the file", target.place()));
+    if let Some(why) = several(&kept) {
+        return Err(format!("{} has {why}; name the file", target.place()));
     }
     let until = wanted.at.map(|at| format!(" from {at} or before")).unwrap_or_default();
     let of = wanted.cluster.map(|cluster| format!(" of {cluster}")).unwrap_or_default();
@@ -116,38 +120,59 @@ async fn latest(target: &Target, wanted: &Wanted<'_>) -> Result<Manifest, String
     last.ok_or_else(|| format!("{} has no good snapshot{of}{until}", target.place()))
 }
 
+/// What speaks against there being one latest one: clusters, and installations of one, whose data have nothing to do
+/// with each other. Each is told with its last snapshot.
+fn several(kept: &[Kept]) -> Option<String> {
+    let mut last = BTreeMap::new();
+    for Kept { manifest, .. } in kept {
+        last.insert((manifest.origin.cluster.as_str(), manifest.kubernetes_uid.as_deref()), manifest.file());
+    }
+    let clusters: BTreeSet<_> = last.keys().map(|(cluster, _)| *cluster).collect();
+    let what = match (clusters.len(), last.len()) {
+        (0 | 1, 0 | 1) => return None,
+        (0 | 1, _) => "snapshots of several installations of one cluster",
+        _ => "snapshots of several clusters",
+    };
+    let lasts: Vec<_> = last.into_values().collect();
+    Some(format!("{what}, the last ones {}", lasts.join(" and ")))
+}
+
 /// Fetches a file that has SHA-256 `stored`, and decrypts it where its name says so.
-async fn fetch(
-    target: &Target,
-    file: &str,
-    stored: Option<&str>,
-    into: &Path,
-    identity: Option<&Path>,
-) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("{}/{file}: {error}", target.place());
-    let raw = into.with_extension("raw");
-    let mut hashing = Hashing::new(File::create_new(&raw).map_err(failed)?);
-    target.fetch(file, &mut hashing).await.map_err(|error| error.to_string())?;
-    hashing.flush().map_err(failed)?;
-    let found = hashing.finish().1.sha256;
-    if stored.is_some_and(|stored| stored != found) {
+async fn fetch(target: &Target, file: &str, stored: Option<&str>, identity: Option<&Path>) -> Result<File, String> {
+    let failed = |error: io::Error| format!("{}/{file}: {error}", target.place());
+    let scratch = snapshot::scratch();
+    let temporary = || {
+        tempfile::tempfile_in(&scratch)
+            .map_err(|error| format!("making a file in {} (TMPDIR names another place): {error}", scratch.display()))
+    };
+    let mut hashing = Hashing::new(temporary()?);
+    let fetched = target.fetch(file, &mut hashing).await;
+    fetched
+        .map_err(|error| format!("{error} (it is fetched into {}; TMPDIR names another place)", scratch.display()))?;
+    let (mut raw, blob) = hashing.finish();
+    if stored.is_some_and(|stored| stored != blob.sha256) {
         return Err(format!("{}/{file}: its manifest is of another file: it was changed since", target.place()));
     }
     if !snapshot::is_encrypted(file) {
-        return std::fs::rename(&raw, into).map_err(failed);
+        return Ok(raw);
     }
     let identity = identity.ok_or_else(|| {
         format!("{}/{file}: it is encrypted; name the identity that can read it with --identity", target.place())
     })?;
-    let mut opened = File::create_new(into).map_err(failed)?;
-    snapshot::unseal(identity, File::open(&raw).map_err(failed)?, &mut opened).map_err(failed)
+    let mut opened = temporary()?;
+    raw.rewind().map_err(failed)?;
+    snapshot::unseal(identity, raw, &mut opened).map_err(failed)?;
+    Ok(opened)
 }
 
 impl Obtained {
     /// What stands in it, if it is whole and what its manifest says.
     pub(super) fn verified(&self) -> Result<Verified, Failure> {
-        let refuse = |why: String| Failure::new(format!("{}: {why}; nothing was changed", self.name));
-        let whole = verify::look(&self.path).map_err(|damage| refuse(damage.to_string()))?;
+        let refuse = |why: String| {
+            let next = "`kubewright etcd snapshot list` shows the others, --at TIME takes one of before";
+            Failure::new(format!("{}: {why}; nothing was changed; {next}", self.name))
+        };
+        let whole = look(&self.path).map_err(|damage| refuse(damage.to_string()))?;
         match &self.manifest {
             Some(manifest) if manifest.sha256 != whole.sha256 => {
                 Err(refuse(format!("its manifest is of another file, whose SHA-256 is {}", manifest.sha256)))
@@ -162,10 +187,21 @@ impl Obtained {
         let none = || refuse(format!("{}: no keys were saved with it (`include: [pki]` in the inventory)", self.name));
         let manifest = self.manifest.as_ref().ok_or_else(none)?;
         let (file, sealed) = manifest.pki_file().zip(manifest.pki.as_ref()).ok_or_else(none)?;
-        let temporary = tempfile::tempdir().map_err(|error| refuse(error.to_string()))?;
-        let path = temporary.path().join("pki");
         let identity = source.identity.as_deref();
-        block_on(fetch(&self.target, &file, Some(&sealed.sha256), &path, identity))?.map_err(refuse)?;
-        std::fs::read(path).map_err(|error| refuse(error.to_string()))
+        let mut fetched =
+            block_on_interruptibly(fetch(&self.target, &file, Some(&sealed.sha256), identity))?.map_err(refuse)?;
+        let mut keys = Vec::new();
+        let read = fetched.rewind().and_then(|()| fetched.read_to_end(&mut keys));
+        read.map(|_| keys).map_err(|error| refuse(error.to_string()))
     }
+}
+
+/// What stands in a snapshot that is whole.
+pub(super) fn look(file: &Path) -> Result<Verified, Damage> {
+    // Not a pipe, which would not be opened before somebody writes.
+    let meta = std::fs::metadata(file)?;
+    if !meta.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file").into());
+    }
+    snapshot::verify(&File::open(file)?, meta.len())
 }

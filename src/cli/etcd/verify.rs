@@ -1,16 +1,14 @@
 //! `kubewright etcd snapshot verify`.
 
-use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::output::Output;
-use super::super::{Exit, Failure, block_on};
-use super::source::{self, KnownArgs, SourceArgs, Wanted};
+use super::super::{Exit, Failure, block_on_interruptibly};
+use super::source::{self, KnownArgs, SourceArgs, Wanted, look};
 use crate::cluster::Snapshots;
 use crate::host::prove::prove;
 use crate::report;
-use crate::snapshot::{self, Damage, Verified};
+use crate::snapshot::{self, Verified};
 
 /// Tell whether snapshots of etcd are whole, and what stands in them: reads every page, needs no etcd
 ///
@@ -65,6 +63,10 @@ impl Args {
         let local = Path::new(file);
         if !file.starts_with("s3://") && !local.is_dir() && !snapshot::is_encrypted(file) {
             let whole = look(local).map_err(|damage| damage.to_string())?;
+            let manifest = snapshot::manifest_beside(local);
+            if let Some(manifest) = manifest.filter(|manifest| manifest.sha256 != whole.sha256) {
+                return Err(format!("its manifest is of another file, whose SHA-256 is {}", manifest.sha256));
+            }
             self.prove(local, &whole)?;
             return Ok(whole);
         }
@@ -78,22 +80,12 @@ impl Args {
     fn prove(&self, file: &Path, whole: &Verified) -> Result<(), String> {
         let Some(programs) = self.etcd.as_ref().filter(|_| self.deep) else { return Ok(()) };
         let scratch = snapshot::scratch();
-        let proof = block_on(prove(programs, file, &scratch, whole.contents.revision));
+        let proof = block_on_interruptibly(prove(programs, file, &scratch, whole.contents.revision));
         let proof = proof.map_err(|failure| failure.message)?.map_err(|failure| failure.to_string())?;
         let (keys, size) = (proof.keys, report::mebibytes(proof.bytes));
         report::print_error(&format!("a real etcd has read {keys} keys, {size}, at revision {}", proof.revision));
         Ok(())
     }
-}
-
-/// What stands in a snapshot that is whole.
-pub(super) fn look(file: &Path) -> Result<Verified, Damage> {
-    // Not a pipe, which would not be opened before somebody writes.
-    let meta = std::fs::metadata(file)?;
-    if !meta.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file").into());
-    }
-    snapshot::verify(&File::open(file)?, meta.len())
 }
 
 const HEAD: [&str; 7] =

@@ -21,6 +21,15 @@ pub(super) fn convert(spec: Option<&SpecSnapshots>, context: &mut Context<'_>) -
     let max_age = spec.max_age.as_ref().and_then(|text| context.take(&path.key("maxAge"), units::duration(text)));
     let prove_every = spec.prove_every.as_ref();
     let prove_every = prove_every.and_then(|text| context.take(&path.key("proveEvery"), units::duration(text)));
+    if let (Some(every), Some(age)) = (every, max_age)
+        && age < every
+    {
+        let fault = Fault::new("a snapshot would be too old before the next one comes", "write at least `every`");
+        context.fault(&path.key("maxAge"), fault);
+    }
+    if prove_every.is_some_and(|every| every.is_zero()) {
+        context.fault(&path.key("proveEvery"), Fault::new("this is no time", "write 7d, or remove it"));
+    }
     let recipients = recipients(spec, &path, context);
     let include_pki = spec.include.as_ref().is_some_and(|include| include.contains(&SpecSnapshotInclude::Pki));
     if include_pki && recipients.is_empty() {
@@ -30,6 +39,11 @@ pub(super) fn convert(spec: Option<&SpecSnapshots>, context: &mut Context<'_>) -
     let targets = spec.targets.as_deref().unwrap_or_default().iter().enumerate();
     let places = targets.filter_map(|(index, target)| place(target, &path.key("targets").index(index), context));
     let places: Vec<_> = places.collect();
+    for (index, place) in places.iter().enumerate() {
+        if places[..index].iter().any(|other| same(other, place)) {
+            context.fault(&path.key("targets"), Fault::new(format!("{place} stands twice"), "remove one of the two"));
+        }
+    }
     if every.is_some() && spec.targets.as_ref().is_some_and(Vec::is_empty) {
         context.fault(&path.key("targets"), Fault::new("nothing says where to save", "add a `directory` or an `s3`"));
     }
@@ -83,13 +97,25 @@ fn place(spec: &SpecSnapshotTarget, path: &Path, context: &mut Context<'_>) -> O
     }
 }
 
+fn same(one: &SnapshotPlace, other: &SnapshotPlace) -> bool {
+    match (one, other) {
+        (SnapshotPlace::Directory(one), SnapshotPlace::Directory(other)) => one == other,
+        (SnapshotPlace::Bucket(one), SnapshotPlace::Bucket(other)) => {
+            (&one.endpoint, &one.bucket, &one.prefix) == (&other.endpoint, &other.bucket, &other.prefix)
+        }
+        _ => false,
+    }
+}
+
 fn absolute(text: &str) -> Result<SnapshotPlace, Fault> {
     let path = std::path::Path::new(text);
     let plain = path.is_absolute() && path.components().all(|part| !matches!(part, std::path::Component::ParentDir));
     // What a reset or a restore removes keeps no snapshots.
     let own = ["/var/lib/etcd", "/var/lib/kubewright", "/etc/kubewright", "/etc/kubernetes", "/etc/etcd"];
-    if !plain {
-        return Err(Fault::new(format!("{text:?} is not an absolute path"), "write one such as /var/backups/etcd"));
+    let whole = path.components().count() < 2;
+    if !plain || whole || text.chars().any(char::is_control) || path.starts_with("/proc") || path.starts_with("/sys") {
+        let fault = format!("{text:?} is not an absolute path of a directory for snapshots, without `..`");
+        return Err(Fault::new(fault, "write one such as /var/backups/etcd"));
     }
     if own.iter().any(|own| path.starts_with(own)) {
         return Err(Fault::new(format!("{text:?} goes with the member"), "write one such as /var/backups/etcd"));
@@ -113,12 +139,19 @@ fn bucket(spec: &SpecBucket, path: &Path, context: &mut Context<'_>) -> Option<B
         let hint = "3 to 63 lower-case letters, digits, '.', '-' and '_'";
         if well { Ok(text.clone()) } else { Err(Fault::new(format!("{text:?} is no name of a bucket"), hint)) }
     };
+    let plain = |text: &String| {
+        let odd = text.contains("..") || text.chars().any(|c| c.is_control() || c.is_whitespace());
+        let fault = || Fault::new(format!("{text:?} has `..`, blanks or control characters in it"), "write prod/etcd");
+        if odd { Err(fault()) } else { Ok(text.trim_matches('/').to_owned()) }
+    };
+    let prefix = spec.prefix.as_ref().and_then(|prefix| context.take(&path.key("prefix"), plain(prefix)));
+    let region = spec.region.as_ref().and_then(|region| context.take(&path.key("region"), plain(region)));
     let bucket = spec.bucket.as_ref().and_then(|bucket| context.take(&path.key("bucket"), name(bucket)));
     Some(BucketPlace {
         endpoint: endpoint?,
-        region: spec.region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
+        region: region.unwrap_or_else(|| "us-east-1".to_owned()),
         bucket: bucket?,
-        prefix: spec.prefix.as_deref().unwrap_or_default().trim_matches('/').to_owned(),
+        prefix: prefix.unwrap_or_default(),
         path_style: spec.path_style.unwrap_or(true),
         encryption: spec.server_side_encryption.clone(),
         authorities,

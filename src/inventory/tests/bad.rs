@@ -282,3 +282,27 @@ fn disks_are_checked() {
 ";
     assert_snapshot!(format!("{wrong}\n{}", report(&with_hosts("", hosts))));
 }
+
+#[test]
+fn snapshots_are_checked() {
+    let section = "  etcd:
+    snapshots:
+      every: 7m
+      maxAge: soon
+      proveEvery: 7
+      keep: {last: -1, monthly: 3}
+      recipients: [ssh-ed25519 AAAA, age1short]
+      include: [pki, data]
+      webhook: https://me:secret@hooks.example
+      command: [notify]
+      targets:
+        - {directory: backups}
+        - {directory: /var/lib/etcd/backups}
+        - {directory: /backups, s3: {endpoint: https://s3.example, bucket: b, credentialsFile: c}}
+        - {s3: {endpoint: s3.example, bucket: Back ups}}
+        - {}
+";
+    assert_snapshot!(report(&single(section)));
+    let section = "  etcd: {snapshots: {every: 1h, include: [pki], targets: []}}\n";
+    assert_snapshot!("snapshots_without_targets", report(&single(section)));
+}

@@ -9,6 +9,7 @@ use crate::cluster::{
     LabelValue, MaxUnavailable, NetworkPlugin, ProxyMode, QualityOfService, Queues, Rings, Role, SecretSource, Service,
     Swap, TaintEffect, ThinPool, Upgrade,
 };
+use crate::cluster::{Keep, SnapshotPlace};
 use crate::inventory::{Error, parse, schema, starter};
 
 #[test]
@@ -331,4 +332,26 @@ fn services_and_swap_are_decided_for_all_and_for_each() {
     };
     assert_eq!(of(0), (vec!["firewalld", "systemd-oomd"], Swap::Limited));
     assert_eq!(of(1), (vec!["ufw", "systemd-oomd"], Swap::Off));
+}
+
+#[test]
+fn snapshots_are_read_with_their_defaults() {
+    let section = "  etcd:
+    snapshots:
+      every: 15m
+      keep: {last: 4, weekly: 2}
+      targets:
+        - {directory: /var/backups/etcd}
+        - {s3: {endpoint: 'https://s3.example', bucket: backups, prefix: /prod/etcd/, credentialsFile: s3.credentials}}
+";
+    let cluster = load(&single(section)).unwrap();
+    let snapshots = &cluster.etcd.snapshots;
+    assert_eq!(snapshots.every, Some(Duration::from_secs(900)));
+    assert_eq!(snapshots.max_age, Some(Duration::from_secs(2700)), "three turns");
+    assert_eq!(snapshots.keep, Some(Keep { last: 4, weekly: 2, ..Keep::default() }));
+    let places: Vec<_> = snapshots.places.iter().map(ToString::to_string).collect();
+    assert_eq!(places, ["/var/backups/etcd", "s3://backups/prod/etcd"]);
+    let SnapshotPlace::Bucket(bucket) = &snapshots.places[1] else { unreachable!() };
+    assert_eq!((bucket.region.as_str(), bucket.path_style), ("us-east-1", true));
+    assert_eq!(bucket.credentials, Some("/inv/s3.credentials".into()));
 }

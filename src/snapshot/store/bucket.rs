@@ -27,6 +27,8 @@ const VALID: Duration = Duration::from_secs(600);
 /// How often a request is sent again when the store is busy or the line breaks, and the first pause before that.
 const AGAIN: usize = 4;
 const PAUSE: Duration = Duration::from_millis(500);
+/// Most characters of what a store says that are shown.
+const MOST_WORDS: usize = 400;
 /// Longest manifest that is read.
 const LARGEST_MANIFEST: u64 = 1 << 20;
 
@@ -144,7 +146,11 @@ impl Bucket {
             .map(|(name, _)| name)
         {
             let mut content = Vec::new();
-            self.fetch(name, &mut content).await?;
+            match self.fetch(name, &mut content).await {
+                // Somebody prunes it at this very moment.
+                Err(TargetError::Gone { .. }) => continue,
+                fetched => fetched?,
+            }
             let Some(manifest) = Manifest::parse(&content) else { continue };
             // One that was renamed, or lost its snapshot, or has another in its place, is nothing that we wrote.
             let ours = manifest.name() == *name && sizes.get(&manifest.file()) == Some(&manifest.stored().0);
@@ -237,8 +243,11 @@ impl Bucket {
                 Ok(answer) => {
                     let status = answer.status();
                     let why = refusal(status, &text(what, answer).await.unwrap_or_default());
+                    if status == StatusCode::NOT_FOUND && why.contains("NoSuchKey") {
+                        return Err(TargetError::Gone { what: what.to_owned() });
+                    }
                     if !is_passing(status) {
-                        return Err(odd(what, why));
+                        return Err(odd(what, format!("{why} (at {})", self.place.endpoint)));
                     }
                     why
                 }
@@ -246,7 +255,7 @@ impl Bucket {
             };
             attempts += 1;
             if attempts > AGAIN {
-                return Err(odd(what, format!("{why} (tried {attempts} times)")));
+                return Err(odd(what, format!("{why} (at {}, tried {attempts} times)", self.place.endpoint)));
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
@@ -254,8 +263,12 @@ impl Bucket {
     }
 }
 
+/// What came back, as far as people want to read it: what is no such store may answer with anything.
 fn odd(what: &str, why: impl ToString) -> TargetError {
-    TargetError::Store { what: what.to_owned(), why: why.to_string() }
+    let why = why.to_string();
+    let plain: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_WORDS + 1).collect();
+    let cut = plain.chars().count() > MOST_WORDS;
+    TargetError::Store { what: what.to_owned(), why: if cut { format!("{plain}…") } else { plain } }
 }
 
 async fn text(what: &str, answer: Response) -> Result<String, TargetError> {

@@ -91,7 +91,7 @@ impl Directory {
         let mut found = BTreeMap::new();
         for entry in fs::read_dir(&self.0).map_err(failed())? {
             let path = entry.map_err(failed())?.path();
-            if let Some(kept) = self.look(&path)
+            if let Some(kept) = self.look(&path).map_err(TargetError::io(format!("reading {}", path.display())))?
                 && cluster.is_none_or(|name| kept.origin.cluster == name)
             {
                 found.insert((kept.origin.taken, path), kept);
@@ -101,12 +101,15 @@ impl Directory {
     }
 
     /// The snapshot whose manifest is at `path`, if it is one.
-    fn look(&self, path: &Path) -> Option<Manifest> {
-        let name = path.file_name()?.to_str()?;
-        let manifest = name.ends_with(".json").then(|| read(path))??;
+    fn look(&self, path: &Path) -> std::io::Result<Option<Manifest>> {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".json")) else {
+            return Ok(None);
+        };
+        let Some(manifest) = read(path)? else { return Ok(None) };
         // One that was renamed, or lost its snapshot, or has another in its place, is nothing that we wrote.
-        let size = fs::symlink_metadata(self.0.join(manifest.file())).ok().filter(fs::Metadata::is_file)?.len();
-        (manifest.name() == name && size == manifest.stored().0).then_some(manifest)
+        let there = fs::symlink_metadata(self.0.join(manifest.file())).ok().filter(fs::Metadata::is_file);
+        let whole = there.is_some_and(|there| there.len() == manifest.stored().0);
+        Ok((whole && manifest.name() == name).then_some(manifest))
     }
 
     /// Writes the file called `name` to `into`.
@@ -130,12 +133,21 @@ impl Directory {
 
 /// The manifest beside the snapshot at `path`, wherever that is.
 pub fn manifest_beside(path: &Path) -> Option<Manifest> {
-    read(Path::new(&manifest_name(&path.to_string_lossy())))
+    read(Path::new(&manifest_name(&path.to_string_lossy()))).ok().flatten()
 }
 
-fn read(path: &Path) -> Option<Manifest> {
-    fs::symlink_metadata(path).ok().filter(|meta| meta.is_file() && meta.len() <= LARGEST_MANIFEST)?;
-    Manifest::parse(&fs::read(path).ok()?)
+/// What is no manifest, or went while it was looked at, is nothing; what may not be read is an error: it might be the
+/// latest one.
+fn read(path: &Path) -> std::io::Result<Option<Manifest>> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_file() && meta.len() <= LARGEST_MANIFEST => {}
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => return Ok(None),
+    }
+    match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        content => Ok(Manifest::parse(&content?)),
+    }
 }
 
 #[cfg(test)]

@@ -51,8 +51,14 @@ pub enum TargetError {
         /// What came back.
         why: String,
     },
+    /// It is not there any more.
+    #[error("{what}: it is not there")]
+    Gone {
+        /// What was tried.
+        what: String,
+    },
     /// What was written is not what is read.
-    #[error("{what}: what is read back is not what was written")]
+    #[error("{what}: what is read back is not what was written; nothing that is older was removed")]
     Changed {
         /// Where.
         what: String,

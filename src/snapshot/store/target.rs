@@ -1,7 +1,8 @@
 //! One of the places that keep snapshots, whatever it is. A snapshot counts once its manifest is there, which comes last
 //! and goes first.
 
-use std::io::Write;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use super::bucket::Bucket;
 use super::directory::Directory;
 use super::spool::Ready;
 use crate::cluster::{Keep, SnapshotPlace};
+use crate::image::Hashing;
 
 /// A place that keeps snapshots, of one cluster or of many.
 #[derive(Debug, Clone)]
@@ -106,11 +108,7 @@ impl Target {
 
     /// Removes the snapshots of `cluster` that `keep` does not ask for; the ones removed.
     pub async fn prune(&self, cluster: &str, keep: &Keep) -> Result<Vec<Kept>, TargetError> {
-        let kept = self.list(Some(cluster)).await?;
-        let taken = |kept: &Kept| Taken { at: kept.manifest.origin.taken, verified: kept.manifest.is_good() };
-        let surplus = keep.surplus(&kept.iter().map(taken).collect::<Vec<_>>());
-        let pruned = kept.into_iter().enumerate().filter(|(index, _)| surplus.contains(index));
-        let pruned: Vec<Kept> = pruned.map(|(_, old)| old).collect();
+        let pruned = surplus(self.list(Some(cluster)).await?, keep, Timestamp::now());
         for file in pruned.iter().flat_map(|old| old.manifest.files()) {
             match self {
                 Self::Directory(directory) => directory.remove(&file)?,
@@ -120,11 +118,23 @@ impl Target {
         Ok(pruned)
     }
 
+    /// Proves that the latest good snapshot of `cluster` is still what was written, by reading it.
+    pub async fn check_latest(&self, cluster: &str) -> Result<(), TargetError> {
+        let Some(kept) = self.latest(cluster, None).await? else { return Ok(()) };
+        let mut hashing = Hashing::new(io::sink());
+        self.fetch(&kept.manifest.file(), &mut hashing).await?;
+        match hashing.finish().1.sha256 == kept.manifest.stored().1 {
+            true => Ok(()),
+            false => Err(TargetError::Changed { what: kept.location }),
+        }
+    }
+
     /// The latest good snapshot of `cluster`, at or before `at`.
     pub async fn latest(&self, cluster: &str, at: Option<Timestamp>) -> Result<Option<Kept>, TargetError> {
+        let now = Timestamp::now();
         let counts = |kept: &Kept| {
             let manifest = &kept.manifest;
-            manifest.is_good() && at.is_none_or(|at| manifest.origin.taken <= at)
+            manifest.counts(now) && at.is_none_or(|at| manifest.origin.taken <= at)
         };
         Ok(self.list(Some(cluster)).await?.into_iter().rfind(counts))
     }
@@ -141,6 +151,21 @@ impl Target {
             Self::Bucket(bucket) => bucket.fetch(name, into).await,
         }
     }
+}
+
+/// Those that `keep` does not ask for. A cluster that was lost and installed anew has the same name and other data:
+/// each installation keeps what it asks for, so that the new one never pushes out what the old one can be restored from.
+fn surplus(kept: Vec<Kept>, keep: &Keep, now: Timestamp) -> Vec<Kept> {
+    let mut installations: BTreeMap<Option<String>, Vec<Kept>> = BTreeMap::new();
+    for one in kept {
+        installations.entry(one.manifest.kubernetes_uid.clone()).or_default().push(one);
+    }
+    let taken = |kept: &Kept| Taken { at: kept.manifest.origin.taken, verified: kept.manifest.counts(now) };
+    let of_one = |kept: Vec<Kept>| {
+        let surplus = keep.surplus(&kept.iter().map(taken).collect::<Vec<_>>());
+        kept.into_iter().enumerate().filter(move |(index, _)| surplus.contains(index)).map(|(_, old)| old)
+    };
+    installations.into_values().flat_map(of_one).collect()
 }
 
 /// Disks block.
