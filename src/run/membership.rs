@@ -1,5 +1,6 @@
 //! Makes the members of etcd those of the inventory, one step at a time; each is proven before the next is thought of.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::etcd;
@@ -10,10 +11,12 @@ use super::wait::Wait;
 use crate::cluster::{Host, HostName, Role};
 use crate::desired;
 use crate::desired::state::Part;
-use crate::host::protocol::{EtcdMember, Join, ListedMember, MemberAct, Reply, ToAgent};
+use crate::host::protocol::{EtcdMember, Join, ListedMember, MemberAct, Probe, Probed, Reply, ToAgent};
 use crate::plan::Stage;
 use crate::plan::membership::{self, Known, MembershipStep, Wanted};
 
+/// Where a member has its data.
+const DATA: &str = "/var/lib/etcd/member";
 /// More than any change of five members takes.
 const STEPS: usize = 40;
 /// How long members may take to agree to a change.
@@ -47,17 +50,24 @@ impl Execution<'_> {
     async fn members(&self) -> Result<(Vec<Wanted>, Vec<Known>, HostName), Vec<HostFailure>> {
         let views = etcd::views(self.fleet, |_| true).await;
         let well = |view: &EtcdMember| view.leader.is_some();
-        let speaker = views.ok.iter().filter(|(_, view)| well(view)).max_by_key(|(_, view)| view.raft_index);
+        // One without a vote does not know the others.
+        let speaker = views
+            .ok
+            .iter()
+            .filter(|(_, view)| well(view) && !view.members.is_empty())
+            .max_by_key(|(_, view)| view.raft_index);
         let Some((speaker, view)) = speaker else {
             let none = HostFailure::cluster("change the members of etcd", "no member answers and knows a leader");
             let hint =
                 "a majority is lost: start the others again, or restore a snapshot with `kubewright etcd restore`";
             return Err([views.failed, vec![none.hint(hint)]].concat());
         };
+        // As it is now: what a survey has found may have changed with the last step.
+        let with_data = self.with_data().await?;
         let wanted = |host: &Host| Wanted {
             host: host.name.clone(),
             peer_url: desired::etcd_peer_url(host),
-            has_data: views.ok.contains_key(&host.name) || self.has_data(&host.name),
+            has_data: with_data.contains(&host.name),
             well: views.ok.get(&host.name).is_some_and(well),
         };
         let known = |member: &ListedMember| Known {
@@ -70,8 +80,14 @@ impl Execution<'_> {
         Ok((wanted, view.members.iter().map(known).collect(), speaker.clone()))
     }
 
-    fn has_data(&self, host: &HostName) -> bool {
-        self.survey.facts.get(host).is_some_and(|facts| facts.has_etcd_data)
+    /// Hosts of etcd on which a member's data are.
+    async fn with_data(&self) -> Result<BTreeSet<HostName>, Vec<HostFailure>> {
+        let look = async |member: &Member| match member.probe(Probe::Files { paths: vec![DATA.to_owned()] }).await? {
+            Probed::Missing { names } => Ok(names.is_empty()),
+            other => Err(unexpected("look for the data of etcd", &other)),
+        };
+        let found = self.fleet.each(|host| host.roles.contains(Role::Etcd), look).await.all()?;
+        Ok(found.into_iter().filter(|(_, there)| *there).map(|(host, _)| host).collect())
     }
 
     async fn take(

@@ -86,6 +86,7 @@ const SOAK: &[Scenario] = &[
     ("a_broken_kube_proxy_is_rolled_back", upgrade::a_broken_kube_proxy_is_rolled_back),
     ("a_restore_brings_everything_back", etcd::a_restore_brings_everything_back),
     ("watchers_see_a_restore", watchers::watchers_see_a_restore),
+    ("a_member_loses_its_power_while_it_is_saved", watchers::a_member_loses_its_power_while_it_is_saved),
     ("a_lost_member_is_replaced_while_a_writer_writes", members::a_lost_member_is_replaced_while_a_writer_writes),
     ("snapshots_are_taken_in_turns", snapshots::snapshots_are_taken_in_turns),
     ("all_is_lost_but_the_bucket", snapshots::all_is_lost_but_the_bucket),

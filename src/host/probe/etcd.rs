@@ -22,10 +22,16 @@ pub(in crate::host) async fn probe(machine: &Machine, endpoint: &str) -> Result<
     let client = client(machine, endpoint)?;
     let asked = async {
         let status: Status = ask(&client, endpoint, "/v3/maintenance/status", json!({})).await?;
-        let members: Members = ask(&client, endpoint, "/v3/cluster/member/list", json!({})).await?;
+        let members: Result<Members, String> = ask(&client, endpoint, "/v3/cluster/member/list", json!({})).await;
+        let members = match members {
+            // One without a vote tells only of itself.
+            Err(why) if why.contains("not supported for learner") => Members::default(),
+            members => members?,
+        };
         // Alarms need a leader; without one the question itself would hang.
         let alarms = match status.leader {
             0 => Ok(Alarms::default()),
+            _ if members.members.is_empty() => Ok(Alarms::default()),
             _ => ask(&client, endpoint, "/v3/maintenance/alarm", json!({"action": "GET"})).await,
         };
         Ok::<_, String>(member(status, members, alarms))
@@ -166,7 +172,7 @@ struct Header {
     revision: u64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Members {
     #[serde(default)]
     members: Vec<Member>,
