@@ -72,7 +72,7 @@ pub fn next(wanted: &[Wanted], known: &[Known]) -> Result<Option<MembershipStep>
         Ok(Some(MembershipStep::Remove { id: member.id.clone(), name, why }))
     };
     // What an earlier run has begun.
-    for learner in known.iter().filter(|member| member.learner) {
+    if let Some(learner) = known.iter().find(|member| member.learner) {
         return match host_of(learner) {
             None => remove(learner, "its host is not in the inventory"),
             Some(host) if host.has_data => {

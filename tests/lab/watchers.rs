@@ -138,5 +138,6 @@ pub(crate) fn a_member_loses_its_power_while_it_is_saved(world: &World) {
     assert_eq!(kept.as_array().unwrap().len(), 1, "another member should have given one");
     world.lab(&["start", &member], &[]).exits(0);
     eventually("all members are well", Duration::from_secs(120), || world.run_verb("etcd members", &[]).code == 0);
+    eventually("the API answers", Duration::from_secs(180), || world.exec(&["kubectl", "get", "namespaces"]).code == 0);
     world.kubectl(&["delete", "namespace", "watched", "--wait=false"]);
 }

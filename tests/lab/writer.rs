@@ -101,7 +101,7 @@ async fn read_back(members: &Members) -> BTreeSet<usize> {
     let (mut found, mut from) = (BTreeSet::new(), format!("{PREFIX}0"));
     loop {
         let question = json!({"key": BASE64.encode(&from), "range_end": end, "limit": PAGE.to_string()});
-        let answer = members.ask("/v3/kv/range", &question).await.expect("no member answers");
+        let answer = members.ask("/v3/kv/range", &question).await.unwrap_or_else(|| panic!("no member answers"));
         let pairs = answer["kvs"].as_array().cloned().unwrap_or_default();
         for pair in &pairs {
             let text = |field: &str| String::from_utf8(BASE64.decode(pair[field].as_str().unwrap()).unwrap()).unwrap();
