@@ -100,7 +100,7 @@ async fn save(directory: &Path, address: SocketAddr) -> Result<()> {
     let mut stream = client.snapshot().await?;
     let taken = snapshot::receive(&mut stream, &order, &origin, 0, 1).await?;
     let delivered = snapshot::deliver(taken, origin, Vec::new(), &order).await?;
-    for (what, error) in delivered.failed {
+    if let Some((what, error)) = delivered.failed.into_iter().next() {
         return Err(format!("{what}: {error}").into());
     }
     fs::remove_dir_all(directory.join("kept"))?;
