@@ -13,15 +13,16 @@ const PODS_NAMED: usize = 3;
 
 impl Api {
     /// What is missing until the DaemonSets, Deployments and StatefulSets among `objects` are rolled out; other kinds
-    /// are passed over. One observation.
-    pub async fn workloads_missing(&self, objects: &[Value]) -> Result<Vec<String>, KubeError> {
+    /// are passed over. One observation. Daemons on nodes other than `nodes` are left out: a host that was taken out of the
+    /// inventory may be gone for ever.
+    pub async fn workloads_missing(&self, objects: &[Value], nodes: &[&str]) -> Result<Vec<String>, KubeError> {
         let workloads: Vec<_> = objects.iter().map(Object::parse).collect::<Result<_, _>>()?;
         let workloads = workloads.iter().filter(|object| object.id.api_version.starts_with("apps/"));
-        let results = concurrency::all(workloads.map(|object| self.workload_missing(object)).collect()).await;
+        let results = concurrency::all(workloads.map(|object| self.workload_missing(object, nodes)).collect()).await;
         Ok(results.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
-    async fn workload_missing(&self, object: &Object) -> Result<Option<String>, KubeError> {
+    async fn workload_missing(&self, object: &Object, nodes: &[&str]) -> Result<Option<String>, KubeError> {
         let resource = self.resource(object, &[]).await?;
         let id = object.id.to_string();
         let path = resource.path(object.id.namespace.as_deref());
@@ -30,14 +31,26 @@ impl Api {
             Err(error) if error.is_not_found() => return Ok(Some(format!("{id} does not exist"))),
             Err(error) => return Err(error),
         };
-        let Some(gap) = gap(&live, &object.id.kind) else { return Ok(None) };
-        let problems = self.pod_problems(&live).await?;
-        let problems: String = problems.iter().map(|problem| format!("; {problem}")).collect();
+        if gap(&live, &object.id.kind, 0).is_none() {
+            return Ok(None);
+        }
+        let pods = self.pods_of(&live).await?;
+        let (pods, elsewhere): (Vec<Value>, Vec<Value>) =
+            pods.into_iter().partition(|pod| pod["spec"]["nodeName"].as_str().is_none_or(|node| nodes.contains(&node)));
+        let elsewhere = elsewhere.iter().filter(|pod| pods::problem(pod).is_some()).count();
+        let Some(gap) = gap(&live, &object.id.kind, i64::try_from(elsewhere).unwrap_or_default()) else {
+            return Ok(None);
+        };
+        let problem = |pod: &Value| {
+            let node = pod["spec"]["nodeName"].as_str().map(|node| format!(" on {node}")).unwrap_or_default();
+            Some(format!("; pod {}{node}: {}", pods::name(pod), pods::problem(pod)?))
+        };
+        let problems: String = pods.iter().filter_map(problem).take(PODS_NAMED).collect();
         Ok(Some(format!("{id}: {gap}{problems}")))
     }
 
-    /// Why pods of a workload are not ready.
-    async fn pod_problems(&self, workload: &Value) -> Result<Vec<String>, KubeError> {
+    /// The pods of a workload.
+    async fn pods_of(&self, workload: &Value) -> Result<Vec<Value>, KubeError> {
         let labels = workload["spec"]["selector"]["matchLabels"].as_object();
         let selector: Vec<_> = labels
             .into_iter()
@@ -49,17 +62,12 @@ impl Api {
         };
         let path = format!("/api/v1/namespaces/{namespace}/pods");
         let params = ListParams::default().labels(&selector.join(","));
-        let pods = self.list(&path, &format!("the pods of {namespace}"), params).await?;
-        let problem = |pod: &Value| {
-            let node = pod["spec"]["nodeName"].as_str().map(|node| format!(" on {node}")).unwrap_or_default();
-            Some(format!("pod {}{node}: {}", pods::name(pod), pods::problem(pod)?))
-        };
-        Ok(pods.iter().filter_map(problem).take(PODS_NAMED).collect())
+        self.list(&path, &format!("the pods of {namespace}"), params).await
     }
 }
 
-/// What is missing by the workload's own account.
-fn gap(live: &Value, kind: &str) -> Option<String> {
+/// What is missing by the workload's own account; `elsewhere` are daemons that nobody waits for.
+fn gap(live: &Value, kind: &str, elsewhere: i64) -> Option<String> {
     let generation = live["metadata"]["generation"].as_i64().unwrap_or_default();
     let status = &live["status"];
     let number = |key: &str| status[key].as_i64().unwrap_or_default();
@@ -70,7 +78,10 @@ fn gap(live: &Value, kind: &str) -> Option<String> {
     // Pods of a workload with the strategy OnDelete are replaced by whoever deletes them.
     let strategy = &live["spec"]["updateStrategy"]["type"];
     let (wanted, updated, available) = match kind {
-        "DaemonSet" => (number("desiredNumberScheduled"), number("updatedNumberScheduled"), number("numberAvailable")),
+        "DaemonSet" => {
+            let wanted = number("desiredNumberScheduled") - elsewhere;
+            (wanted, number("updatedNumberScheduled"), number("numberAvailable"))
+        }
         "Deployment" => (replicas, number("updatedReplicas"), number("availableReplicas")),
         "StatefulSet" => (replicas, number("updatedReplicas"), number("readyReplicas")),
         _ => return None,
@@ -130,7 +141,7 @@ mod tests {
         ];
         for (kind, status, expected) in cases {
             let live = json!({"metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": status});
-            assert_eq!(gap(&live, kind).unwrap_or_default(), expected, "{kind} {status}");
+            assert_eq!(gap(&live, kind, 0).unwrap_or_default(), expected, "{kind} {status}");
         }
     }
 }

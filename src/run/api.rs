@@ -170,7 +170,9 @@ impl<'a> ApiAccess<'a> {
 
     /// DaemonSets and Deployments among `objects` that are not rolled out.
     pub(super) async fn workloads_missing(&self, objects: &[Value]) -> Vec<String> {
-        flat(self.call("look at add-ons", async |api| api.workloads_missing(objects).await).await)
+        let nodes = self.cluster.hosts.iter().filter(|host| host.roles.is_node());
+        let nodes: Vec<_> = nodes.map(|host| host.name.as_str()).collect();
+        flat(self.call("look at add-ons", async |api| api.workloads_missing(objects, &nodes).await).await)
     }
 
     /// Control-plane pods on `masters` that do not run from `images` (by component), or are still the ones in

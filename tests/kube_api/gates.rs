@@ -50,10 +50,10 @@ pub(crate) async fn workloads_are_rolled_out_or_named(server: &Server) {
             "spec": {"selector": {"matchLabels": {"app": "proxy"}}, "template": {"metadata": {"labels": {"app": "proxy"}},
                 "spec": {"containers": [{"name": "proxy", "image": "proxy:1"}]}}}}),
     ];
-    assert_eq!(api.workloads_missing(&objects).await.unwrap(), ["DaemonSet gates/proxy does not exist"]);
+    assert_eq!(api.workloads_missing(&objects, &["m1", "m2"]).await.unwrap(), ["DaemonSet gates/proxy does not exist"]);
     api.apply(&objects).await.unwrap();
     assert_eq!(
-        api.workloads_missing(&objects).await.unwrap(),
+        api.workloads_missing(&objects, &["m1", "m2"]).await.unwrap(),
         ["DaemonSet gates/proxy: its controller has not seen the change yet (is the controller-manager running?)"]
     );
     let status = |available: u32| {
@@ -72,12 +72,14 @@ pub(crate) async fn workloads_are_rolled_out_or_named(server: &Server) {
         "ready": false, "restartCount": 0, "state": {"waiting": waiting}}]}});
     controller.merge_status(pods, "proxy-1", &pod_status).await;
     assert_eq!(
-        api.workloads_missing(&objects).await.unwrap(),
+        api.workloads_missing(&objects, &["m1", "m2"]).await.unwrap(),
         ["DaemonSet gates/proxy: 1 of 2 pods are available; \
           pod gates/proxy-1 on m1: container proxy: ErrImageNeverPull: not present"]
     );
+    // One on a host that was taken out of the inventory is not waited for.
+    assert_eq!(api.workloads_missing(&objects, &["m2"]).await.unwrap(), Vec::<String>::new());
     controller.merge_status(daemon_sets, "proxy", &status(2)).await;
-    assert_eq!(api.workloads_missing(&objects).await.unwrap(), Vec::<String>::new());
+    assert_eq!(api.workloads_missing(&objects, &["m1", "m2"]).await.unwrap(), Vec::<String>::new());
     // What the controller writes into the status is no difference.
     assert!(api.diff(&objects).await.unwrap().is_empty());
 }
