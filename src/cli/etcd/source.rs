@@ -124,7 +124,8 @@ async fn latest(target: &Target, wanted: &Wanted<'_>) -> Result<Manifest, String
 /// with each other. Each is told with its last snapshot.
 fn several(kept: &[Kept]) -> Option<String> {
     let mut last = BTreeMap::new();
-    for Kept { manifest, .. } in kept {
+    // One that was taken before there was a namespace tells nothing of its installation.
+    for Kept { manifest, .. } in kept.iter().filter(|kept| kept.manifest.kubernetes_uid.is_some()) {
         last.insert((manifest.origin.cluster.as_str(), manifest.kubernetes_uid.as_deref()), manifest.file());
     }
     let clusters: BTreeSet<_> = last.keys().map(|(cluster, _)| *cluster).collect();

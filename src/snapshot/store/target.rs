@@ -1,7 +1,7 @@
 //! One of the places that keep snapshots, whatever it is. A snapshot counts once its manifest is there, which comes last
 //! and goes first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -156,9 +156,13 @@ impl Target {
 /// Those that `keep` does not ask for. A cluster that was lost and installed anew has the same name and other data:
 /// each installation keeps what it asks for, so that the new one never pushes out what the old one can be restored from.
 fn surplus(kept: Vec<Kept>, keep: &Keep, now: Timestamp) -> Vec<Kept> {
+    let known: BTreeSet<_> = kept.iter().filter_map(|one| one.manifest.kubernetes_uid.clone()).collect();
+    // One that was taken before there was a namespace belongs to the only installation that there is.
+    let only = known.first().filter(|_| known.len() == 1);
     let mut installations: BTreeMap<Option<String>, Vec<Kept>> = BTreeMap::new();
     for one in kept {
-        installations.entry(one.manifest.kubernetes_uid.clone()).or_default().push(one);
+        let of = one.manifest.kubernetes_uid.as_ref().or(only).cloned();
+        installations.entry(of).or_default().push(one);
     }
     let taken = |kept: &Kept| Taken { at: kept.manifest.origin.taken, verified: kept.manifest.counts(now) };
     let of_one = |kept: Vec<Kept>| {
@@ -174,4 +178,36 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, TargetError> {
     let ended = tokio::task::spawn_blocking(work).await;
     ended.unwrap_or_else(|panic| Err(TargetError::Thread(panic.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::manifest::tests::origin;
+    use super::super::super::testing::snapshot_of;
+    use super::super::super::verify;
+    use super::*;
+
+    fn kept(minute: u8, uid: Option<&str>) -> Kept {
+        let content = snapshot_of(5);
+        let whole = verify(content.as_slice(), content.len() as u64).unwrap();
+        let mut manifest = Manifest::of(origin(&format!("2026-11-29T06:{minute:02}:00Z")), &whole, Vec::new());
+        manifest.kubernetes_uid = uid.map(str::to_owned);
+        Kept { location: minute.to_string(), manifest }
+    }
+
+    fn goes(kept: Vec<Kept>, now: &str) -> Vec<String> {
+        let gone = surplus(kept, &Keep { last: 1, ..Keep::default() }, now.parse().unwrap());
+        gone.into_iter().map(|kept| kept.location).collect()
+    }
+
+    #[test]
+    fn each_installation_keeps_its_own_and_the_future_counts_for_nothing() {
+        let now = "2026-11-29T07:00:00Z";
+        assert_eq!(goes(vec![kept(1, Some("a")), kept(2, Some("a"))], now), ["1"]);
+        assert!(goes(vec![kept(1, Some("a")), kept(2, Some("b"))], now).is_empty());
+        // Before there was a namespace: of the only installation, if there is but one.
+        assert_eq!(goes(vec![kept(1, None), kept(2, Some("a"))], now), ["1"]);
+        assert!(goes(vec![kept(1, None), kept(2, Some("a")), kept(3, Some("b"))], now).is_empty());
+        assert!(goes(vec![kept(1, Some("a")), kept(30, Some("a"))], "2026-11-29T06:10:00Z").is_empty());
+    }
 }
