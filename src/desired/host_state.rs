@@ -72,19 +72,26 @@ mod tests {
         for minor in 20..=37 {
             let fixture = Fixture::new(minor);
             for host in ["m1", "n1"] {
-                let (mut files, mut units) = (BTreeSet::new(), BTreeSet::new());
+                let (mut files, mut units, mut gone, mut off) =
+                    (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), Vec::new());
                 for resource in fixture.state(host).parts.iter().flat_map(|part| &part.resources) {
                     match resource {
                         Resource::File(file) => {
                             assert!(files.insert(file.path.clone()), "{} twice", file.path);
                             assert!(file.content.is_empty() || file.content.ends_with('\n'), "{}", file.path);
                         }
-                        Resource::Unit(unit) if unit.enabled => {
+                        Resource::Absent(absent) => drop(gone.insert(absent.path.clone())),
+                        Resource::Unit(unit) if !unit.enabled => off.push(format!("/etc/systemd/system/{}", unit.name)),
+                        Resource::Unit(unit) => {
                             assert!(files.contains(&format!("/etc/systemd/system/{}", unit.name)), "{}", unit.name);
                             units.insert(unit.name.clone());
                         }
                         _ => {}
                     }
+                }
+                // One that is switched off has its file, or leaves none behind.
+                for file in off {
+                    assert!(files.contains(&file) || gone.contains(&file), "{file}");
                 }
                 assert!(units.contains("kubelet.service") && units.contains("containerd.service"));
             }

@@ -15,8 +15,7 @@ use crate::cluster::{BucketPlace, Cluster, Role, SnapshotPlace};
 use crate::pki::Archive;
 use crate::snapshot::Schedule;
 
-/// The timer.
-pub const TIMER: &str = "kubewright-snapshot.timer";
+const TIMER: &str = "kubewright-snapshot.timer";
 const SERVICE: &str = "kubewright-snapshot.service";
 const DIRECTORY: &str = "/etc/kubewright/snapshots";
 /// What [`crate::snapshot::Schedule`] is read from.

@@ -1,7 +1,7 @@
 //! etcd's own client, for what its JSON gateway does not offer in every version: snapshots, hashes, and moving the
 //! leader. It is the one that came with the member, so that both speak alike.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -19,6 +19,8 @@ pub const CA: &str = "/etc/kubernetes/pki/etcd/ca.crt";
 pub const CERTIFICATE: &str = "/etc/kubernetes/pki/etcd/healthcheck-client.crt";
 /// Its key.
 pub const KEY: &str = "/etc/kubernetes/pki/etcd/healthcheck-client.key";
+/// How long the largest database may take to be written to a slow disk.
+const UNPACKING: Duration = Duration::from_secs(13 * 60);
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(30);
 
@@ -43,6 +45,14 @@ pub(super) fn programs(machine: &Machine, what: &str) -> Result<PathBuf, Failure
         return Err(Failure::new(what, "no etcd.service of kubewright is on this host").hint(hint));
     };
     Ok(machine.root.at(format!("/opt/kubewright/etcd/{version}/bin")))
+}
+
+/// What makes a data directory of `snapshot`, with the tool for that in `programs`: etcdutl has it from etcd 3.5 on.
+pub(super) fn unpack(programs: &Path, snapshot: &Path, what: &str) -> Result<Command, Failure> {
+    let tool = ["etcdutl", "etcdctl"].map(|name| programs.join(name)).into_iter().find(|path| path.exists());
+    let none = || Failure::new(what, format!("neither etcdutl nor etcdctl is in {}", programs.display()));
+    let tool = Command::new(tool.ok_or_else(none)?.to_string_lossy()).env("ETCDCTL_API", "3").deadline(UNPACKING);
+    Ok(tool.args(["snapshot", "restore", &snapshot.display().to_string()]))
 }
 
 /// What the member tells of its data.

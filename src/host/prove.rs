@@ -18,13 +18,11 @@ use serde_json::json;
 use tokio::process::{Child, Command as Process};
 
 use super::atomic::{self, Attributes};
-use super::command::Command;
+use super::etcdctl;
 use super::probe::chain;
 use super::protocol::Failure;
 use crate::pki::{Identity, RunAuthority};
 
-/// How long the largest database may take to be written to a slow disk.
-const UNPACKING: Duration = Duration::from_secs(13 * 60);
 /// How long etcd may take to open it, and for one answer.
 const STARTING: Duration = Duration::from_secs(180);
 const ANSWER: Duration = Duration::from_secs(60);
@@ -51,13 +49,7 @@ pub async fn prove(programs: &Path, file: &Path, scratch: &Path, revision: u64) 
     let directory = tempfile::Builder::new().prefix("proof-").permissions(private).tempdir_in(scratch);
     let directory = directory.map_err(|error| Failure::writing(what, &error, scratch))?;
     let data = directory.path().join("data");
-    let tool = ["etcdutl", "etcdctl"].map(|name| programs.join(name)).into_iter().find(|path| path.exists());
-    let tool = tool.ok_or_else(|| failed(format!("neither etcdutl nor etcdctl is in {}", programs.display())))?;
-    let unpack = Command::new(tool.to_string_lossy())
-        .env("ETCDCTL_API", "3")
-        .args(["snapshot", "restore", &file.display().to_string()])
-        .arg(format!("--data-dir={}", data.display()))
-        .deadline(UNPACKING);
+    let unpack = etcdctl::unpack(programs, file, what)?.arg(format!("--data-dir={}", data.display()));
     let unpacked =
         tokio::task::spawn_blocking(move || unpack.run()).await.map_err(|panic| failed(panic.to_string()))?;
     unpacked.map_err(|error| Failure::command(what, &error))?;

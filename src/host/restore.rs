@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 
 use super::atomic::{self, Attributes};
 use super::blob;
-use super::command::Command;
 use super::etcdctl;
 use super::machine::{Machine, STATE, found};
 use super::probe::{pod_processes, pods_of};
@@ -37,8 +36,6 @@ const CONTROL_PLANE: [(&str, &str); 3] = [
 ];
 /// What is to be left free beside the restored data: etcd makes a log of 64 MB at once.
 const SPARE: u64 = 128 << 20;
-/// How long the largest database may take to be written to a slow disk.
-const UNPACKING: Duration = Duration::from_secs(13 * 60);
 /// How long the kubelet is given to end the pods whose manifests are gone; an API server gets 30 s of that from it.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long all of that may take.
@@ -145,7 +142,8 @@ impl Host<'_> {
         sweep(data).map_err(failed)?;
         Failure::unless_room(what, data, self.restore.snapshot.size.saturating_mul(11) / 10 + SPARE)?;
         let staging = data.join("restoring");
-        let tool = self.tool(what)?.args(["snapshot", "restore", &snapshot.display().to_string()]);
+        // The tool that came with the member: what it writes is what the member reads.
+        let tool = etcdctl::unpack(&etcdctl::programs(self.machine, what)?, &snapshot, what)?;
         let bump = match member.bump_revision {
             0 => Vec::new(),
             bump => vec![format!("--bump-revision={bump}"), "--mark-compacted".to_owned()],
@@ -159,23 +157,13 @@ impl Host<'_> {
                 format!("--data-dir={}", staging.display()),
             ])
             .args(bump);
-        let run = self.machine.system.run(&tool.deadline(UNPACKING));
+        let run = self.machine.system.run(&tool);
         run.map_err(|error| etcdctl::failed(what, &error))?;
         own(&staging, owner.uid(), owner.gid()).map_err(failed)?;
         atomic::sync_file_system(data).map_err(failed)?;
         fs::rename(&staging, restored).and_then(|()| atomic::sync_directory(data)).map_err(failed)?;
         // It would only be in the way of the next one.
         found(fs::remove_file(&snapshot)).map_err(failed).map(drop)
-    }
-
-    /// The tool that came with the member: what it writes is what the member reads.
-    fn tool(&self, what: &str) -> Result<Command, Failure> {
-        let directory = etcdctl::programs(self.machine, what)?;
-        let path = |name: &str| directory.join(name);
-        let tool = [path("etcdutl"), path("etcdctl")].into_iter().find(|path| path.exists());
-        let tool = tool
-            .ok_or_else(|| Failure::new(what, format!("neither etcdutl nor etcdctl is in {}", directory.display())))?;
-        Ok(Command::new(tool.to_string_lossy()).env("ETCDCTL_API", "3"))
     }
 
     /// From now on this host stands in the middle of a restore, and says so to whoever comes.

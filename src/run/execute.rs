@@ -142,7 +142,7 @@ impl Execution<'_> {
     async fn at_the_api(&self, stage: &Stage) -> Result<usize, Vec<HostFailure>> {
         match stage.work {
             Work::Keep(_) if self.survey.changes_hosts() => self.keep_objects().await,
-            Work::Membership => self.membership(stage).await,
+            Work::Membership => self.membership(stage.name).await,
             Work::Access => self.api.apply_access(&self.survey.objects, stage.name, self.events).await,
             Work::Objects => self.api.apply_objects(&self.survey.objects, stage.name, self.events).await,
             Work::PutObjectsBack => self.put_objects_back(stage).await,
@@ -245,7 +245,7 @@ impl Execution<'_> {
     }
 
     async fn converge(&self, stage: &Stage, parts: &[Part], member: &Member) -> Result<usize, Failure> {
-        self.bring_about(stage, self.parts(parts, &member.host), member).await
+        self.bring_about(stage.name, self.parts(parts, &member.host), member).await
     }
 
     /// What `host` should be, as far as `parts` go.
@@ -257,11 +257,11 @@ impl Execution<'_> {
     /// Has a host bring `parts` about; returns the number of changes.
     pub(super) async fn bring_about(
         &self,
-        stage: &Stage,
+        stage: &str,
         parts: Vec<PartState>,
         member: &Member,
     ) -> Result<usize, Failure> {
-        let (name, host, events) = (stage.name.to_owned(), member.host.name.to_string(), self.events.clone());
+        let (name, host, events) = (stage.to_owned(), member.host.name.to_string(), self.events.clone());
         let mut on_event = move |event: protocol::Event| {
             let (stage, host) = (name.clone(), host.clone());
             events.send(match event {
@@ -271,9 +271,9 @@ impl Execution<'_> {
                 protocol::Event::Changed { change, .. } => Event::Changed { stage, host, change },
             });
         };
-        match member.ask_with(stage.name, ToAgent::Converge { parts }, &mut on_event).await? {
+        match member.ask_with(stage, ToAgent::Converge { parts }, &mut on_event).await? {
             Reply::Changes { parts } => Ok(parts.iter().map(|part| part.changes.len()).sum()),
-            other => Err(unexpected(stage.name, &other)),
+            other => Err(unexpected(stage, &other)),
         }
     }
 }

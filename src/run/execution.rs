@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::api::ApiAccess;
 use super::fleet::Fleet;
 use super::rolling::Rolling;
+use super::subject::Subject;
 use super::survey::Survey;
 use crate::cluster::{Cluster, KubeVersion};
 use crate::host::protocol::Upgrade;
@@ -29,7 +30,21 @@ pub(super) struct Execution<'a> {
     pub(super) backup: String,
 }
 
-impl Execution<'_> {
+impl<'a> Execution<'a> {
+    /// One that goes through nodes as the inventory says, replaces nothing and makes no backup.
+    pub(super) fn of(
+        subject: &Subject<'a>,
+        fleet: &'a Fleet,
+        survey: &'a Survey,
+        api: &'a ApiAccess<'a>,
+        events: &'a Events,
+    ) -> Self {
+        let (cluster, image) = (subject.cluster, subject.image);
+        let upgrade = Upgrade { to: image.digest.clone() };
+        let (replaced, rolling, backup) = (BTreeMap::new(), Rolling::of(&cluster.upgrade), String::new());
+        Self { cluster, image, fleet, survey, api, events, replaced, rolling, upgrade, backup }
+    }
+
     /// The version of Kubernetes that the run installs.
     pub(super) fn version(&self) -> KubeVersion {
         self.image.manifest.kubernetes

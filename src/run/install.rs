@@ -6,11 +6,10 @@ use super::api::ApiAccess;
 use super::execute::StageResult;
 use super::execution::Execution;
 use super::failure::{HostFailure, RunError};
-use super::rolling::Rolling;
 use super::subject::{Subject, connect};
 use super::survey::Survey;
 use super::{checkpoint, lock, preflight};
-use crate::host::protocol::{Change, Upgrade};
+use crate::host::protocol::Change;
 use crate::pki::Renewal;
 use crate::plan as stages;
 use crate::report::{Event, Events};
@@ -130,12 +129,8 @@ pub async fn install(
     checkpoint::pass("keys-cached");
 
     let api = ApiAccess::new(subject.cluster, &fleet, &survey.keys);
-    let (cluster, image) = (subject.cluster, subject.image);
     let replaced = api.pods_to_replace(&survey).await;
-    let rolling = Rolling::of(&cluster.upgrade);
-    let (upgrade, backup) = (Upgrade { to: image.digest.clone() }, String::new());
-    let (fleet, survey, api) = (&fleet, &survey, &api);
-    let execution = Execution { cluster, image, fleet, survey, api, events, replaced, rolling, upgrade, backup };
+    let execution = Execution { replaced, ..Execution::of(subject, &fleet, &survey, &api, events) };
     finish(execution.run(&stages::install()).await, began, events)
 }
 

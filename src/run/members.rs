@@ -10,15 +10,13 @@ use super::etcd;
 use super::execution::Execution;
 use super::failure::{HostFailure, RunError};
 use super::fleet::{Fleet, Member, unexpected};
-use super::rolling::Rolling;
 use super::subject::{Subject, connect};
 use super::survey::Survey;
 use super::wait::Wait;
 use super::{lock, order};
 use crate::cluster::{HostName, Role};
-use crate::host::protocol::{EtcdMember, MemberAct, Reply, ToAgent, Upgrade};
+use crate::host::protocol::{EtcdMember, MemberAct, Reply, ToAgent};
 use crate::pki::Renewal;
-use crate::plan::{OnFailure, Pace, Selector, Stage, Work};
 use crate::report::Events;
 
 /// How long a member may take to be well again after it was worked on.
@@ -183,21 +181,10 @@ pub async fn replace(subject: &Subject<'_>, host: &HostName, events: &Events) ->
         return Err(HostFailure::cluster(what, why).hint(hint).into());
     }
     done(member, what, ToAgent::SetAside).await?;
-    let (cluster, image, fleet) = (subject.cluster, subject.image, &members.fleet);
-    let survey = &Survey::take(cluster, &image.manifest, fleet, subject.state, Renewal::Due).await?;
+    let (cluster, fleet) = (subject.cluster, &members.fleet);
+    let survey = &Survey::take(cluster, &subject.image.manifest, fleet, subject.state, Renewal::Due).await?;
     let api = &ApiAccess::new(cluster, fleet, &survey.keys);
-    let (upgrade, backup) = (Upgrade { to: image.digest.clone() }, String::new());
-    let (replaced, rolling) = (BTreeMap::new(), Rolling::of(&cluster.upgrade));
-    let execution = Execution { cluster, image, fleet, survey, api, events, replaced, rolling, upgrade, backup };
-    let stage = Stage {
-        name: "members",
-        after: &[],
-        hosts: Selector::Api,
-        work: Work::Membership,
-        pace: Pace::Together,
-        gate: None,
-        on_failure: OnFailure::Stop,
-    };
-    execution.membership(&stage).await.map_err(RunError::Failed)?;
+    let execution = Execution::of(subject, fleet, survey, api, events);
+    execution.membership("members").await.map_err(RunError::Failed)?;
     members.wait(subject, "members", events).await
 }

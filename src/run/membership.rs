@@ -12,7 +12,6 @@ use crate::cluster::{Host, HostName, Role};
 use crate::desired;
 use crate::desired::state::Part;
 use crate::host::protocol::{EtcdMember, Join, ListedMember, MemberAct, Probe, Probed, Reply, ToAgent};
-use crate::plan::Stage;
 use crate::plan::membership::{self, Known, MembershipStep, Wanted};
 
 /// Where a member has its data.
@@ -26,7 +25,7 @@ const CATCHING_UP: Duration = Duration::from_secs(1800);
 
 impl Execution<'_> {
     /// Does what is missing; the number of steps that were taken.
-    pub(super) async fn membership(&self, stage: &Stage) -> Result<usize, Vec<HostFailure>> {
+    pub(super) async fn membership(&self, stage: &str) -> Result<usize, Vec<HostFailure>> {
         if !self.etcd_was_formed() {
             return Ok(0);
         }
@@ -35,7 +34,7 @@ impl Execution<'_> {
             let step = membership::next(&wanted, &known);
             let step = step.map_err(|why| vec![HostFailure::cluster("change the members of etcd", why)])?;
             let Some(step) = step else { return Ok(taken) };
-            self.events.note(format!("{}: {}", stage.name, title(&step)));
+            self.events.note(format!("{}: {}", stage, title(&step)));
             self.take(stage, &step, &known, &speaker).await?;
         }
         Err(vec![HostFailure::cluster("change the members of etcd", format!("no end after {STEPS} steps"))])
@@ -92,7 +91,7 @@ impl Execution<'_> {
 
     async fn take(
         &self,
-        stage: &Stage,
+        stage: &str,
         step: &MembershipStep,
         known: &[Known],
         speaker: &HostName,
@@ -119,7 +118,7 @@ impl Execution<'_> {
         }
     }
 
-    async fn start(&self, stage: &Stage, host: &HostName, known: &[Known]) -> Result<(), Vec<HostFailure>> {
+    async fn start(&self, stage: &str, host: &HostName, known: &[Known]) -> Result<(), Vec<HostFailure>> {
         let member = self.reached(host)?;
         let failed = |failure| vec![HostFailure::of(host, failure)];
         self.bring_about(stage, self.parts(&[Part::Etcd], &member.host), member).await.map_err(failed)?;
@@ -140,14 +139,14 @@ impl Execution<'_> {
     /// Members refuse what comes too early: a few seconds after each change, they only watch whether all are there.
     async fn patiently(
         &self,
-        stage: &Stage,
+        stage: &str,
         what: &str,
         limit: Duration,
         speaker: &HostName,
         act: MemberAct,
     ) -> Result<(), Vec<HostFailure>> {
         let hint = "on the hosts of etcd: journalctl -u etcd; then run the same command again";
-        let wait = Wait { stage: stage.name, what, limit, hint, fleet: self.fleet, events: self.events };
+        let wait = Wait { stage, what, limit, hint, fleet: self.fleet, events: self.events };
         wait.until(async || {
             let done = self.act(speaker, act.clone()).await;
             Ok(done.err().into_iter().flatten().map(|failure| failure.to_string()).collect())

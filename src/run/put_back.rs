@@ -80,7 +80,7 @@ impl Execution<'_> {
             return Err("nothing was kept of it".into());
         }
         self.events.note(format!("{}: putting {} back", member.host.name, stage.name));
-        self.bring_about(stage, parts, member).await.map_err(text)?;
+        self.bring_about(stage.name, parts, member).await.map_err(text)?;
         if let Some(gate) = stage.gate {
             let all =
                 |failures: Vec<HostFailure>| failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");

@@ -11,13 +11,12 @@ use super::api::ApiAccess;
 use super::execution::Execution;
 use super::failure::{HostFailure, RunError};
 use super::fleet::{Fleet, Member, unexpected};
-use super::rolling::Rolling;
 use super::subject::{Subject, connect};
 use super::survey::Survey;
 use super::{checkpoint, distribute, etcd, gate, lock};
 use crate::cluster::{Cluster, Distribution, DistributionMode, Host, HostName, Role, Version};
 use crate::desired;
-use crate::host::protocol::{Failure, Reply, Restore, RestoreStep, RestoredMember, ToAgent, Upgrade};
+use crate::host::protocol::{Failure, Reply, Restore, RestoreStep, RestoredMember, ToAgent};
 use crate::image::Blob;
 use crate::pki::Renewal;
 use crate::plan::{self, OnFailure, Pace, RestoreStage, RestoreWork, Stage, Work};
@@ -115,9 +114,7 @@ pub async fn restore(
     if !confirm(&job.preview(cluster)) {
         return Ok(Restored::Declined);
     }
-    let upgrade = Upgrade { to: image.digest.clone() };
-    let (replaced, rolling, backup) = (BTreeMap::new(), Rolling::of(&cluster.upgrade), String::new());
-    let execution = Execution { cluster, image, fleet, survey, api, events, replaced, rolling, upgrade, backup };
+    let execution = Execution::of(subject, fleet, survey, api, events);
     job.run(&execution, &list).await.map_err(RunError::Failed)?;
     Ok(Restored::Done(began.elapsed()))
 }

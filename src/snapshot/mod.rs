@@ -24,5 +24,5 @@ pub use manifest::{Manifest, Origin, Sealed, fingerprint, is_encrypted};
 pub use schedule::{Record, Schedule, Turn};
 pub(crate) use seal::seal;
 pub use seal::{check_recipient, unseal};
-pub use store::{Delivery, Directory, Kept, Ready, Spool, Target, TargetError, manifest_beside};
+pub use store::{Delivery, Directory, Kept, Ready, Spool, Target, TargetError, manifest_beside, path_of};
 pub use take::{Delivered, Order, Pki, TakeError, Taken, deliver, receive, scratch};

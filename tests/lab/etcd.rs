@@ -46,7 +46,7 @@ pub(crate) fn apply(world: &World, verb: &str, items: Vec<Value>) {
 }
 
 /// Pods of the workload: UIDs, and how often their containers were started again.
-fn pods(world: &World) -> String {
+pub(crate) fn pods(world: &World) -> String {
     let columns = "-o=custom-columns=U:.metadata.uid,R:.status.containerStatuses[*].restartCount";
     world.kubectl(&["get", "pods", "-l", "app=web", "--sort-by=.metadata.uid", columns])
 }

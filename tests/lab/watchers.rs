@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::etcd::pods;
 use crate::upgrade::nodes_are_well;
 use crate::world::{World, eventually};
 
@@ -66,11 +67,6 @@ impl Drop for Watchers {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-fn pods(world: &World) -> String {
-    let columns = "-o=custom-columns=U:.metadata.uid,R:.status.containerStatuses[*].restartCount";
-    world.kubectl(&["get", "pods", "-l", "app=web", "--sort-by=.metadata.uid", columns])
 }
 
 pub(crate) fn watchers_see_a_restore(world: &World) {

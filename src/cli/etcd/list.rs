@@ -76,10 +76,15 @@ impl PruneArgs {
         };
         let target = target(&self.place, &self.known)?;
         let pruned = block_on(async {
+            let kept = target.list(Some(&self.cluster)).await?;
+            let (many, now) = (kept.len(), Timestamp::now());
             // What stays instead must be worth it.
-            target.check_latest(&self.cluster).await?;
-            let pruned = target.prune(&self.cluster, &keep).await?;
-            Ok::<_, TargetError>((pruned, target.list(Some(&self.cluster)).await?.len()))
+            if let Some(latest) = kept.iter().rfind(|kept| kept.counts(now, None)) {
+                target.check(latest).await?;
+            }
+            let pruned = target.thin(kept, &keep).await?;
+            let stay = many - pruned.len();
+            Ok::<_, TargetError>((pruned, stay))
         })?;
         let (pruned, stay) = pruned.map_err(|error| Failure::new(error.to_string()))?;
         for old in &pruned {

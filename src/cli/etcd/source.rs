@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -78,10 +77,7 @@ async fn find(wanted: &Wanted<'_>, known: &Snapshots, source: &SourceArgs) -> Re
             return Err("--at chooses from a place with snapshots, and a file was given".to_owned());
         }
         Some(file) => {
-            let manifest = match &target {
-                Target::Directory(directory) => snapshot::manifest_beside(&directory.path().join(&file)),
-                Target::Bucket(_) => target.manifest_of(&file).await.map_err(|error| error.to_string())?,
-            };
+            let manifest = target.manifest_of(&file).await.map_err(|error| error.to_string())?;
             (file, manifest)
         }
         None => {
@@ -96,21 +92,13 @@ async fn find(wanted: &Wanted<'_>, known: &Snapshots, source: &SourceArgs) -> Re
     }
     let stored = manifest.as_ref().map(|manifest| manifest.stored().1.to_owned());
     let fetched = fetch(&target, &file, stored.as_deref(), source.identity.as_deref()).await?;
-    Ok(Obtained { path: path_of(&fetched), name, manifest, target, _fetched: Some(fetched) })
-}
-
-/// Where a file without a name can be opened by others.
-fn path_of(file: &File) -> PathBuf {
-    PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()))
+    Ok(Obtained { path: snapshot::path_of(&fetched), name, manifest, target, _fetched: Some(fetched) })
 }
 
 async fn latest(target: &Target, wanted: &Wanted<'_>) -> Result<Manifest, String> {
     let mut kept = target.list(wanted.cluster).await.map_err(|error| error.to_string())?;
     let now = Timestamp::now();
-    kept.retain(|kept| {
-        let manifest = &kept.manifest;
-        manifest.counts(now) && wanted.at.is_none_or(|at| manifest.origin.taken <= at)
-    });
+    kept.retain(|kept| kept.counts(now, wanted.at));
     if let Some(why) = several(&kept) {
         return Err(format!("{} has {why}; name the file", target.place()));
     }
@@ -174,12 +162,8 @@ impl Obtained {
             Failure::new(format!("{}: {why}; nothing was changed; {next}", self.name))
         };
         let whole = look(&self.path).map_err(|damage| refuse(damage.to_string()))?;
-        match &self.manifest {
-            Some(manifest) if manifest.sha256 != whole.sha256 => {
-                Err(refuse(format!("its manifest is of another file, whose SHA-256 is {}", manifest.sha256)))
-            }
-            _ => Ok(whole),
-        }
+        fits(self.manifest.as_ref(), &whole).map_err(refuse)?;
+        Ok(whole)
     }
 
     /// The keys of the cluster that were saved with it, decrypted.
@@ -194,6 +178,14 @@ impl Obtained {
         let mut keys = Vec::new();
         let read = fetched.rewind().and_then(|()| fetched.read_to_end(&mut keys));
         read.map(|_| keys).map_err(|error| refuse(error.to_string()))
+    }
+}
+
+/// Whether a snapshot is the one that its manifest is of, where it has one.
+pub(super) fn fits(manifest: Option<&Manifest>, whole: &Verified) -> Result<(), String> {
+    match manifest.filter(|manifest| manifest.sha256 != whole.sha256) {
+        Some(manifest) => Err(format!("its manifest is of another file, whose SHA-256 is {}", manifest.sha256)),
+        None => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::output::Output;
 use super::super::{Exit, Failure, block_on_interruptibly};
-use super::source::{self, KnownArgs, SourceArgs, Wanted, look};
+use super::source::{self, KnownArgs, SourceArgs, Wanted, fits, look};
 use crate::cluster::Snapshots;
 use crate::host::prove::prove;
 use crate::report;
@@ -63,10 +63,7 @@ impl Args {
         let local = Path::new(file);
         if !file.starts_with("s3://") && !local.is_dir() && !snapshot::is_encrypted(file) {
             let whole = look(local).map_err(|damage| damage.to_string())?;
-            let manifest = snapshot::manifest_beside(local);
-            if let Some(manifest) = manifest.filter(|manifest| manifest.sha256 != whole.sha256) {
-                return Err(format!("its manifest is of another file, whose SHA-256 is {}", manifest.sha256));
-            }
+            fits(snapshot::manifest_beside(local).as_ref(), &whole)?;
             self.prove(local, &whole)?;
             return Ok(whole);
         }

@@ -2,7 +2,7 @@
 //! whole or not at all, and is read back before it counts.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, Cursor, Write};
 use std::time::Duration;
 
 use prost::bytes::Bytes;
@@ -13,7 +13,7 @@ use rusty_s3::actions::{
 };
 use rusty_s3::{Credentials, UrlStyle};
 
-use super::super::manifest::Manifest;
+use super::super::manifest::{Manifest, manifest_name};
 use super::TargetError;
 use super::credentials;
 use super::spool::Ready;
@@ -116,8 +116,8 @@ impl Bucket {
             at += length;
         }
         let tags = tags.iter().map(String::as_str);
-        let complete = CompleteMultipartUpload::new(&self.bucket, Some(&self.credentials), key, upload, tags.clone());
-        let body = CompleteMultipartUpload::new(&self.bucket, Some(&self.credentials), key, upload, tags).body();
+        let complete = CompleteMultipartUpload::new(&self.bucket, Some(&self.credentials), key, upload, tags);
+        let body = complete.clone().body();
         let answer = self.send(what, complete, &[], body.into_bytes()).await?;
         let answer = text(what, answer).await?;
         // It may say "200" before it knows that it has failed.
@@ -140,18 +140,9 @@ impl Bucket {
     pub(super) async fn list(&self, cluster: Option<&str>) -> Result<Vec<Manifest>, TargetError> {
         let sizes = self.names(cluster).await?;
         let mut found = BTreeMap::new();
-        for name in sizes
-            .iter()
-            .filter(|(name, size)| name.ends_with(".json") && **size <= LARGEST_MANIFEST)
-            .map(|(name, _)| name)
-        {
-            let mut content = Vec::new();
-            match self.fetch(name, &mut content).await {
-                // Somebody prunes it at this very moment.
-                Err(TargetError::Gone { .. }) => continue,
-                fetched => fetched?,
-            }
-            let Some(manifest) = Manifest::parse(&content) else { continue };
+        let manifests = sizes.iter().filter(|(name, size)| name.ends_with(".json") && **size <= LARGEST_MANIFEST);
+        for (name, _) in manifests {
+            let Some(manifest) = self.manifest(name).await? else { continue };
             // One that was renamed, or lost its snapshot, or has another in its place, is nothing that we wrote.
             let ours = manifest.name() == *name && sizes.get(&manifest.file()) == Some(&manifest.stored().0);
             if ours && cluster.is_none_or(|cluster| manifest.origin.cluster == cluster) {
@@ -159,6 +150,23 @@ impl Bucket {
             }
         }
         Ok(found.into_values().collect())
+    }
+
+    /// The manifest of the snapshot whose file is called `file`, if it has one.
+    pub(super) async fn manifest_of(&self, file: &str) -> Result<Option<Manifest>, TargetError> {
+        Ok(self.manifest(&manifest_name(file)).await?.filter(|manifest| manifest.file() == file))
+    }
+
+    /// The manifest called `name`; what is none, or goes at this very moment, is nothing.
+    async fn manifest(&self, name: &str) -> Result<Option<Manifest>, TargetError> {
+        let mut content = vec![0; usize::try_from(LARGEST_MANIFEST).unwrap_or_default()];
+        let mut written = Cursor::new(content.as_mut_slice());
+        match self.fetch(name, &mut written).await {
+            Err(TargetError::Gone { .. }) => return Ok(None),
+            fetched => fetched?,
+        }
+        let length = usize::try_from(written.position()).unwrap_or_default();
+        Ok(Manifest::parse(&content[..length]))
     }
 
     /// Names of all objects that may be of `cluster`, with their sizes.

@@ -41,6 +41,10 @@ async fn a_bucket_keeps_and_prunes_like_a_directory() {
     assert_eq!(listed.len(), 3);
     assert!(listed[1].manifest.bytes > PART);
     assert!(target.list(Some("another")).await.unwrap().is_empty());
+    assert_eq!(target.manifest_of(&listed[1].manifest.file()).await.unwrap().as_ref(), Some(&listed[1].manifest));
+    for none in ["prod-20261129T050000Z-m2.db", "prod-notes.db", "nothing.db"] {
+        assert_eq!(target.manifest_of(none).await.unwrap(), None, "{none}");
+    }
     let mut content = Vec::new();
     target.fetch(&listed[1].manifest.file(), &mut content).await.unwrap();
     assert_eq!(verify(content.as_slice(), content.len() as u64).unwrap().sha256, listed[1].manifest.sha256);

@@ -11,7 +11,7 @@ mod target;
 pub(in crate::snapshot) mod testing;
 
 pub use directory::{Directory, manifest_beside};
-pub use spool::{Ready, Spool};
+pub use spool::{Ready, Spool, path_of};
 pub use target::{Delivery, Kept, Target};
 
 use thiserror::Error;

@@ -71,7 +71,7 @@ impl Spool {
             Self::Part(part) => part.file(),
             Self::Nameless(file, _) => file,
         };
-        PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()))
+        path_of(file)
     }
 
     /// Its content, from the beginning.
@@ -83,6 +83,11 @@ impl Spool {
         let file = file.try_clone().map_err(TargetError::io("reading what has come"))?;
         Ok(Reader { file, at: 0 })
     }
+}
+
+/// Where others can open a file that may have no name, as long as it is open here.
+pub fn path_of(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()))
 }
 
 /// A file on its way to the places that keep it.

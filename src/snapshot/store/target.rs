@@ -11,7 +11,7 @@ use super::super::manifest::Manifest;
 use super::super::retention::Taken;
 use super::TargetError;
 use super::bucket::Bucket;
-use super::directory::Directory;
+use super::directory::{Directory, manifest_beside};
 use super::spool::Ready;
 use crate::cluster::{Keep, SnapshotPlace};
 use crate::image::Hashing;
@@ -43,6 +43,13 @@ pub struct Delivery {
     pub snapshot: Ready,
     /// The keys, encrypted.
     pub pki: Option<Ready>,
+}
+
+impl Kept {
+    /// Whether it is one to go for, of those that were taken at `at` or before.
+    pub fn counts(&self, now: Timestamp, at: Option<Timestamp>) -> bool {
+        self.manifest.counts(now) && at.is_none_or(|at| self.manifest.origin.taken <= at)
+    }
 }
 
 impl Target {
@@ -108,7 +115,12 @@ impl Target {
 
     /// Removes the snapshots of `cluster` that `keep` does not ask for; the ones removed.
     pub async fn prune(&self, cluster: &str, keep: &Keep) -> Result<Vec<Kept>, TargetError> {
-        let pruned = surplus(self.list(Some(cluster)).await?, keep, Timestamp::now());
+        self.thin(self.list(Some(cluster)).await?, keep).await
+    }
+
+    /// The same of `kept`, which are all that are there of one cluster.
+    pub async fn thin(&self, kept: Vec<Kept>, keep: &Keep) -> Result<Vec<Kept>, TargetError> {
+        let pruned = surplus(kept, keep, Timestamp::now());
         for file in pruned.iter().flat_map(|old| old.manifest.files()) {
             match self {
                 Self::Directory(directory) => directory.remove(&file)?,
@@ -118,30 +130,28 @@ impl Target {
         Ok(pruned)
     }
 
-    /// Proves that the latest good snapshot of `cluster` is still what was written, by reading it.
-    pub async fn check_latest(&self, cluster: &str) -> Result<(), TargetError> {
-        let Some(kept) = self.latest(cluster, None).await? else { return Ok(()) };
+    /// Proves that a snapshot is still what was written, by reading it.
+    pub async fn check(&self, kept: &Kept) -> Result<(), TargetError> {
         let mut hashing = Hashing::new(io::sink());
         self.fetch(&kept.manifest.file(), &mut hashing).await?;
         match hashing.finish().1.sha256 == kept.manifest.stored().1 {
             true => Ok(()),
-            false => Err(TargetError::Changed { what: kept.location }),
+            false => Err(TargetError::Changed { what: kept.location.clone() }),
         }
     }
 
     /// The latest good snapshot of `cluster`, at or before `at`.
     pub async fn latest(&self, cluster: &str, at: Option<Timestamp>) -> Result<Option<Kept>, TargetError> {
         let now = Timestamp::now();
-        let counts = |kept: &Kept| {
-            let manifest = &kept.manifest;
-            manifest.counts(now) && at.is_none_or(|at| manifest.origin.taken <= at)
-        };
-        Ok(self.list(Some(cluster)).await?.into_iter().rfind(counts))
+        Ok(self.list(Some(cluster)).await?.into_iter().rfind(|kept| kept.counts(now, at)))
     }
 
     /// The manifest of the snapshot whose file is called `file`, if it has one.
     pub async fn manifest_of(&self, file: &str) -> Result<Option<Manifest>, TargetError> {
-        Ok(self.list(None).await?.into_iter().map(|kept| kept.manifest).find(|manifest| manifest.file() == file))
+        match self {
+            Self::Directory(directory) => Ok(manifest_beside(&directory.path().join(file))),
+            Self::Bucket(bucket) => bucket.manifest_of(file).await,
+        }
     }
 
     /// Writes the file called `name` to `into`.
