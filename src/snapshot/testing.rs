@@ -5,6 +5,9 @@ use sha2::{Digest, Sha256};
 
 use super::bolt::testing::{Pair, database};
 use super::contents::{KeyValue, Value};
+use super::manifest::Manifest;
+use super::manifest::tests::origin;
+use super::verify;
 
 pub(crate) use super::seal::tests::pair as age_pair;
 
@@ -18,6 +21,13 @@ pub(crate) fn signed(mut body: Vec<u8>) -> Vec<u8> {
 /// A whole snapshot of a member `m1` that has written `values` keys.
 pub(crate) fn snapshot_of(values: u64) -> Vec<u8> {
     signed(etcd((0..values).map(|index| version(index + 2, &format!("/registry/pods/{index}"), &[7; 700])).collect()))
+}
+
+/// The manifest of a good one that was taken then.
+pub(crate) fn manifest(taken: &str) -> Manifest {
+    let content = snapshot_of(5);
+    let whole = verify(content.as_slice(), content.len() as u64).unwrap();
+    Manifest::of(origin(taken), &whole, Vec::new())
 }
 
 /// etcd's database with these versions of keys.

@@ -66,7 +66,8 @@ impl Args {
 #[command(after_help = "Example, all hosts lost:\n  \
     kubewright etcd snapshot keys -i cluster.yaml s3://backups/prod --identity age.key\n  \
     kubewright install -i cluster.yaml\n  \
-    kubewright etcd restore -i cluster.yaml s3://backups/prod --identity age.key")]
+    kubewright etcd restore -i cluster.yaml FILE --identity age.key\n\n\
+    FILE is what `keys` has told: hosts that save by themselves put snapshots of the new, empty cluster beside it.")]
 pub(in crate::cli) struct KeysArgs {
     #[command(flatten)]
     inventory: InventoryArgs,

@@ -1,6 +1,6 @@
 //! Gets a snapshot that is named on the command line: from wherever it is, decrypted where it has to be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -111,19 +111,18 @@ async fn latest(target: &Target, wanted: &Wanted<'_>) -> Result<Manifest, String
 /// What speaks against there being one latest one: clusters, and installations of one, whose data have nothing to do
 /// with each other. Each is told with its last snapshot.
 fn several(kept: &[Kept]) -> Option<String> {
-    let mut last = BTreeMap::new();
-    // One that was taken before there was a namespace tells nothing of its installation.
-    for Kept { manifest, .. } in kept.iter().filter(|kept| kept.manifest.kubernetes_uid.is_some()) {
-        last.insert((manifest.origin.cluster.as_str(), manifest.kubernetes_uid.as_deref()), manifest.file());
+    let (mut clusters, mut installations) = (BTreeMap::new(), BTreeMap::new());
+    for Kept { manifest, .. } in kept {
+        clusters.insert(&manifest.origin.cluster, manifest.file());
+        // One that was taken before there was a namespace tells nothing of its installation.
+        installations.extend(manifest.kubernetes_uid.as_ref().map(|uid| (uid, manifest.file())));
     }
-    let clusters: BTreeSet<_> = last.keys().map(|(cluster, _)| *cluster).collect();
-    let what = match (clusters.len(), last.len()) {
+    let (what, last): (_, Vec<String>) = match (clusters.len(), installations.len()) {
         (0 | 1, 0 | 1) => return None,
-        (0 | 1, _) => "snapshots of several installations of one cluster",
-        _ => "snapshots of several clusters",
+        (0 | 1, _) => ("snapshots of several installations of one cluster", installations.into_values().collect()),
+        _ => ("snapshots of several clusters", clusters.into_values().collect()),
     };
-    let lasts: Vec<_> = last.into_values().collect();
-    Some(format!("{what}, the last ones {}", lasts.join(" and ")))
+    Some(format!("{what}, the last ones {}", last.join(" and ")))
 }
 
 /// Fetches a file that has SHA-256 `stored`, and decrypts it where its name says so.
@@ -197,4 +196,31 @@ pub(super) fn look(file: &Path) -> Result<Verified, Damage> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file").into());
     }
     snapshot::verify(&File::open(file)?, meta.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::testing::manifest;
+
+    #[test]
+    fn what_has_nothing_to_do_with_each_other_has_no_latest_one() {
+        let told = |of: &[(&str, Option<&str>)]| {
+            let kept = |(cluster, uid): &(&str, Option<&str>)| {
+                let mut manifest = manifest("2026-11-29T06:00:00Z");
+                manifest.origin.cluster = (*cluster).to_owned();
+                manifest.kubernetes_uid = uid.map(str::to_owned);
+                Kept { location: String::new(), manifest }
+            };
+            several(&of.iter().map(kept).collect::<Vec<_>>())
+        };
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&[("prod", None), ("prod", Some("a")), ("prod", Some("a"))]), None);
+        assert!(told(&[("prod", Some("a")), ("prod", Some("b"))]).unwrap().contains("several installations"));
+        // Whatever is known of their namespaces.
+        for uids in [[None, None], [Some("a"), None], [Some("a"), Some("b")]] {
+            let why = told(&[("prod", uids[0]), ("test", uids[1])]).unwrap();
+            assert!(why.contains("several clusters") && why.contains("prod-") && why.contains("test-"), "{why}");
+        }
+    }
 }

@@ -192,15 +192,11 @@ async fn blocking<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::manifest::tests::origin;
-    use super::super::super::testing::snapshot_of;
-    use super::super::super::verify;
+    use super::super::super::testing::manifest;
     use super::*;
 
     fn kept(minute: u8, uid: Option<&str>) -> Kept {
-        let content = snapshot_of(5);
-        let whole = verify(content.as_slice(), content.len() as u64).unwrap();
-        let mut manifest = Manifest::of(origin(&format!("2026-11-29T06:{minute:02}:00Z")), &whole, Vec::new());
+        let mut manifest = manifest(&format!("2026-11-29T06:{minute:02}:00Z"));
         manifest.kubernetes_uid = uid.map(str::to_owned);
         Kept { location: minute.to_string(), manifest }
     }
