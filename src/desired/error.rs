@@ -43,6 +43,9 @@ pub enum Error {
     /// A file of this machine that hosts are to get a copy of.
     #[error("{} cannot be read on this machine, and hosts need a copy of it", .0.display())]
     NoFile(PathBuf),
+    /// Somebody who is to read snapshots, and cannot.
+    #[error("spec.etcd.snapshots.recipients: {0}")]
+    Recipient(String),
     /// Keys that are to be saved with snapshots.
     #[error("{0}")]
     NoArchive(String),

@@ -13,7 +13,7 @@ use super::state::{Program, Resource, Sealed, Unit};
 use super::tuning::{self, PROGRAM};
 use crate::cluster::{BucketPlace, Cluster, Role, SnapshotPlace};
 use crate::pki::Archive;
-use crate::snapshot::Schedule;
+use crate::snapshot::{Schedule, check_recipient};
 
 const TIMER: &str = "kubewright-snapshot.timer";
 const SERVICE: &str = "kubewright-snapshot.service";
@@ -34,6 +34,9 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         let settings = [SETTINGS.to_owned(), PKI.to_owned(), format!("{PKI}.sha256")].map(|path| absent(&path));
         return Ok(Some([unit].into_iter().chain(units).chain(settings).collect()));
     };
+    // Not at night, on the host.
+    let checked = snapshots.recipients.iter().try_for_each(|recipient| check_recipient(recipient));
+    checked.map_err(Error::Recipient)?;
     let mut resources = Vec::new();
     if !tuning::brings_program(host) {
         resources.push(Resource::Program(Program { path: PROGRAM.to_owned() }));
@@ -180,6 +183,20 @@ mod tests {
         let gone = &state.part(Part::Snapshots).unwrap().resources;
         assert!(gone.iter().all(|resource| !matches!(resource, Resource::File(_))));
         assert!(gone.iter().any(|resource| matches!(resource, Resource::Absent(absent) if absent.path == SETTINGS)));
+    }
+
+    #[test]
+    fn a_recipient_with_a_slip_of_the_finger_is_refused_before_any_host_is_touched() {
+        let (key, _) = crate::snapshot::testing::age_pair();
+        let with = |recipient: String| {
+            let mut fixture = fixture();
+            fixture.change(|parts| parts.etcd.snapshots.recipients = vec![recipient]);
+            crate::desired::host_state(&fixture.context(), fixture.host("e1")).map_err(|error| error.to_string())
+        };
+        let end = if key.ends_with('q') { "p" } else { "q" };
+        let error = with(format!("{}{end}", &key[..key.len() - 1])).unwrap_err();
+        assert!(error.contains("spec.etcd.snapshots.recipients") && error.contains("age1"), "{error}");
+        with(key).unwrap();
     }
 
     #[test]
