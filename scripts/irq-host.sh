@@ -97,10 +97,13 @@ tap() {
     ip -n "$namespace" link set "tap$1" up
 }
 
+# Killed, a process loses its command line first and its files last: the next one waits for all of its threads.
+holds() { awk '/^State:/ { dead = $2 == "Z" } /^Threads:/ { exit dead && $2 < 2 }' "/proc/$1/status" 2>/dev/null; }
+
 power_off() {
     running || return 0
     kill -KILL "$(cat pid)"
-    while running; do sleep 0.1; done
+    while holds "$(cat pid)"; do sleep 0.1; done
 }
 
 boot() {
