@@ -96,9 +96,8 @@ async fn find(wanted: &Wanted<'_>, known: &Snapshots, source: &SourceArgs) -> Re
 }
 
 async fn latest(target: &Target, wanted: &Wanted<'_>) -> Result<Manifest, String> {
-    let mut kept = target.list(wanted.cluster).await.map_err(|error| error.to_string())?;
-    let now = Timestamp::now();
-    kept.retain(|kept| kept.counts(now, wanted.at));
+    let kept = target.list(wanted.cluster).await.map_err(|error| error.to_string())?;
+    let mut kept = candidates(kept, Timestamp::now(), wanted.at);
     if let Some(why) = several(&kept) {
         return Err(format!("{} has {why}; name the file", target.place()));
     }
@@ -106,6 +105,16 @@ async fn latest(target: &Target, wanted: &Wanted<'_>) -> Result<Manifest, String
     let of = wanted.cluster.map(|cluster| format!(" of {cluster}")).unwrap_or_default();
     let last = kept.pop().map(|kept| kept.manifest);
     last.ok_or_else(|| format!("{} has no good snapshot{of}{until}", target.place()))
+}
+
+/// Those that may be the latest one. Before there was a namespace there was nothing to restore: such a one never counts
+/// beside one that has something.
+fn candidates(mut kept: Vec<Kept>, now: Timestamp, at: Option<Timestamp>) -> Vec<Kept> {
+    kept.retain(|kept| kept.counts(now, at));
+    if kept.iter().any(|kept| kept.manifest.kubernetes_uid.is_some()) {
+        kept.retain(|kept| kept.manifest.kubernetes_uid.is_some());
+    }
+    kept
 }
 
 /// What speaks against there being one latest one: clusters, and installations of one, whose data have nothing to do
@@ -202,6 +211,23 @@ pub(super) fn look(file: &Path) -> Result<Verified, Damage> {
 mod tests {
     use super::*;
     use crate::snapshot::testing::manifest;
+
+    #[test]
+    fn the_first_moments_of_a_new_cluster_are_not_the_latest_of_the_one_that_was_lost() {
+        let kept = |taken: &str, uid: Option<&str>| {
+            let mut manifest = manifest(taken);
+            manifest.kubernetes_uid = uid.map(str::to_owned);
+            Kept { location: taken.to_owned(), manifest }
+        };
+        let (old, new) = ("2026-11-29T06:00:00Z", "2026-11-29T06:30:00Z");
+        let last = |kept: Vec<Kept>| {
+            let now = "2026-11-29T07:00:00Z".parse().unwrap();
+            candidates(kept, now, None).pop().map(|kept| kept.location)
+        };
+        assert_eq!(last(vec![kept(old, Some("a")), kept(new, None)]).as_deref(), Some(old));
+        assert_eq!(last(vec![kept(old, Some("a")), kept(new, Some("a"))]).as_deref(), Some(new));
+        assert_eq!(last(vec![kept(new, None)]).as_deref(), Some(new));
+    }
 
     #[test]
     fn what_has_nothing_to_do_with_each_other_has_no_latest_one() {

@@ -1,7 +1,7 @@
 //! One of the places that keep snapshots, whatever it is. A snapshot counts once its manifest is there, which comes last
 //! and goes first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -165,14 +165,11 @@ impl Target {
 
 /// Those that `keep` does not ask for. A cluster that was lost and installed anew has the same name and other data:
 /// each installation keeps what it asks for, so that the new one never pushes out what the old one can be restored from.
+/// Those that were taken before there was a namespace are nobody's: they may be the new one's.
 fn surplus(kept: Vec<Kept>, keep: &Keep, now: Timestamp) -> Vec<Kept> {
-    let known: BTreeSet<_> = kept.iter().filter_map(|one| one.manifest.kubernetes_uid.clone()).collect();
-    // One that was taken before there was a namespace belongs to the only installation that there is.
-    let only = known.first().filter(|_| known.len() == 1);
     let mut installations: BTreeMap<Option<String>, Vec<Kept>> = BTreeMap::new();
     for one in kept {
-        let of = one.manifest.kubernetes_uid.as_ref().or(only).cloned();
-        installations.entry(of).or_default().push(one);
+        installations.entry(one.manifest.kubernetes_uid.clone()).or_default().push(one);
     }
     let taken = |kept: &Kept| Taken { at: kept.manifest.origin.taken, verified: kept.manifest.counts(now) };
     let of_one = |kept: Vec<Kept>| {
@@ -211,8 +208,8 @@ mod tests {
         let now = "2026-11-29T07:00:00Z";
         assert_eq!(goes(vec![kept(1, Some("a")), kept(2, Some("a"))], now), ["1"]);
         assert!(goes(vec![kept(1, Some("a")), kept(2, Some("b"))], now).is_empty());
-        // Before there was a namespace: of the only installation, if there is but one.
-        assert_eq!(goes(vec![kept(1, None), kept(2, Some("a"))], now), ["1"]);
+        // Before there was a namespace: perhaps of another cluster, which was installed when the first one was lost.
+        assert_eq!(goes(vec![kept(1, Some("a")), kept(2, None), kept(3, None)], now), ["2"]);
         assert!(goes(vec![kept(1, None), kept(2, Some("a")), kept(3, Some("b"))], now).is_empty());
         assert!(goes(vec![kept(1, Some("a")), kept(30, Some("a"))], "2026-11-29T06:10:00Z").is_empty());
     }
