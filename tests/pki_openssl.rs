@@ -13,8 +13,8 @@ use base64::Engine as _;
 use jiff::Timestamp;
 use kubewright::cluster::{
     Become, Cluster, ClusterName, ControlPlane, Endpoint, EndpointMode, Etcd, Host, HostName, ImageReference,
-    ImageTrust, IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, Labels, Network, NetworkPlugin, Parts, Pki,
-    ProxyMode, QualityOfService, Role, Services, Snapshots, SshTarget,
+    ImageTrust, Kernel, KeyAlgorithm, KubeVersion, Kubelet, Labels, Network, Parts, Pki, QualityOfService, Role,
+    Services, Snapshots, SshTarget,
 };
 use kubewright::pki::table::{self, Authority, Form, Leaf};
 use kubewright::pki::{Existing, Keys, PkiError, Renewal, San, resolve};
@@ -58,15 +58,7 @@ fn cluster(algorithm: KeyAlgorithm) -> Cluster {
             host("n1", [10, 1, 0, 21], &[Role::Worker]),
         ],
         endpoint: Endpoint { host: "api.example.test".into(), port: 6443, mode: EndpointMode::Local },
-        network: Network {
-            plugin: NetworkPlugin::Bridge,
-            pod_cidr: "10.244.0.0/16".parse().unwrap(),
-            node_prefix: 24,
-            service_cidr: "10.96.0.0/16".parse().unwrap(),
-            domain: "cluster.local".into(),
-            proxy: ProxyMode::Ipvs,
-            ipvs_scheduler: IpvsScheduler::Rr,
-        },
+        network: Network::default(),
         etcd: Etcd {
             heartbeat: Duration::from_millis(100),
             election: Duration::from_secs(1),

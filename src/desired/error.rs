@@ -50,8 +50,13 @@ pub enum Error {
     #[error("{0}")]
     NoArchive(String),
     /// A mode of kube-proxy that this version does not have.
-    #[error("kube-proxy {0} has no ipvs mode any more; set spec.network.proxy.mode to iptables")]
-    ProxyMode(KubeVersion),
+    #[error("kube-proxy {version} has no mode {mode}; set spec.network.proxy.mode to iptables")]
+    ProxyMode {
+        /// Version of Kubernetes.
+        version: KubeVersion,
+        /// The mode, as the inventory calls it.
+        mode: &'static str,
+    },
     /// A component that is not in the cluster image.
     #[error("the cluster image {image} has no component {component}, which {host} needs; it has {available}")]
     Component {

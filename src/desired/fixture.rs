@@ -11,8 +11,8 @@ use super::state::HostState;
 use super::{Context, Error, host_state, pod_cidrs};
 use crate::cluster::{
     Become, Cluster, ClusterName, ControlPlane, Endpoint, EndpointMode, Etcd, Facts, Host, HostName, ImageReference,
-    ImageTrust, Interface, IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, LabelKey, LabelValue, Network,
-    NetworkPlugin, Parts, Pki, ProxyMode, QualityOfService, Role, Services, SshTarget,
+    ImageTrust, Interface, Ipvs, IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, LabelKey, LabelValue,
+    Network, Parts, Pki, Proxy, ProxyMode, QualityOfService, Role, Services, SshTarget,
 };
 use crate::image::{Architecture, Blob, ClusterImage, Component, ComponentKind};
 use crate::pki::{KeyFile, KeyOwner, Keys};
@@ -108,13 +108,11 @@ pub(crate) fn parts() -> Parts {
         hosts,
         endpoint: Endpoint { host: "api.bj1.example".to_owned(), port: 6443, mode: EndpointMode::Local },
         network: Network {
-            plugin: NetworkPlugin::Bridge,
-            pod_cidr: "10.244.0.0/16".parse().unwrap(),
-            node_prefix: 24,
-            service_cidr: "10.96.0.0/16".parse().unwrap(),
-            domain: "cluster.local".to_owned(),
-            proxy: ProxyMode::Ipvs,
-            ipvs_scheduler: IpvsScheduler::Lc,
+            proxy: Proxy {
+                mode: ProxyMode::Ipvs(Ipvs { scheduler: IpvsScheduler::Lc, ..Ipvs::default() }),
+                ..Proxy::default()
+            },
+            ..Network::default()
         },
         etcd: Etcd {
             heartbeat: Duration::from_millis(250),

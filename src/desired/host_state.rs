@@ -3,15 +3,15 @@
 use super::context::HostContext;
 use super::state::{HostState, Part, PartState, Resource};
 use super::{
-    Context, Error, binaries, control_plane, disks, endpoint, etcd, images, kernel, keys, kubelet, network, retained,
-    runtime, snapshots, tuning,
+    Context, Error, binaries, control_plane, disks, endpoint, etcd, images, kernel, keys, kubelet, network, proxy,
+    retained, runtime, snapshots, tuning,
 };
 use crate::cluster::Host;
 
 type Build = fn(&HostContext<'_>) -> Result<Option<Vec<Resource>>, Error>;
 
 /// Every part, in the order in which they are brought about.
-const PARTS: [(Part, Build); 15] = [
+const PARTS: [(Part, Build); 16] = [
     (Part::Kernel, kernel::part),
     (Part::Disks, disks::part),
     (Part::Binaries, binaries::part),
@@ -26,6 +26,7 @@ const PARTS: [(Part, Build); 15] = [
     (Part::Network, network::part),
     (Part::Kubelet, kubelet::part),
     (Part::Controllers, control_plane::controllers),
+    (Part::Proxy, proxy::part),
     (Part::Retained, retained::part),
 ];
 
@@ -63,8 +64,11 @@ mod tests {
             parts("e1"),
             [Part::Kernel, Part::Binaries, Part::Tuning, Part::Pki, Part::Etcd, Part::Snapshots, Part::Retained]
         );
-        use Part::{Binaries, Endpoint, Images, Kernel, Kubelet, Network, Pki, Retained, Runtime, Tuning};
-        assert_eq!(parts("n1"), [Kernel, Binaries, Tuning, Pki, Runtime, Images, Endpoint, Network, Kubelet, Retained]);
+        use Part::{Binaries, Endpoint, Images, Kernel, Kubelet, Network, Pki, Proxy, Retained, Runtime, Tuning};
+        assert_eq!(
+            parts("n1"),
+            [Kernel, Binaries, Tuning, Pki, Runtime, Images, Endpoint, Network, Kubelet, Proxy, Retained]
+        );
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod labels;
 mod network;
 mod objects;
 mod pod_cidrs;
+mod proxy;
 mod render;
 mod retained;
 mod runtime;

@@ -4,10 +4,8 @@ use minijinja::context;
 use minijinja::value::Value;
 
 use super::render::render;
-use super::{Context, Error, digest, endpoint, kernel};
-use crate::cluster::{KubeVersion, ProxyMode};
+use super::{Context, Error, digest, endpoint};
 use crate::versions::groups;
-use crate::versions::proxy::{self, ModeSupport};
 use crate::versions::supported;
 
 /// The objects, in the order in which they are applied.
@@ -16,44 +14,18 @@ pub fn objects(context: &Context<'_>) -> Result<Vec<serde_json::Value>, Error> {
     supported::check(version)?;
     let admins = (groups::admin(version) != groups::MASTERS).then_some(groups::CLUSTER_ADMINS);
     let mut objects = manifest("rbac.yaml.j2", context! { admins => admins.unwrap_or_default() })?;
-    let configuration = render("kube-proxy-config.yaml.j2", proxy_configuration(context, version)?)?;
     let kubeconfig =
         render("kube-proxy-kubeconfig.yaml.j2", context! { server => endpoint::url_in_pods(context.cluster) })?;
-    let files = [("config.conf", configuration.as_str()), ("kubeconfig.conf", kubeconfig.as_str())];
     objects.extend(manifest(
         "kube-proxy.yaml.j2",
         context! {
             image => context.reference("kube-proxy")?,
             annotation => digest::ANNOTATION,
-            digest => digest::of(files),
-            configuration => configuration.as_str(),
+            digest => digest::of([("kubeconfig.conf", kubeconfig.as_str())]),
             kubeconfig => kubeconfig.as_str(),
         },
     )?);
     Ok(objects)
-}
-
-fn proxy_configuration(context: &Context<'_>, version: KubeVersion) -> Result<Value, Error> {
-    let network = &context.cluster.network;
-    let gate = match proxy::mode(network.proxy, version) {
-        ModeSupport::Works => "",
-        ModeSupport::NeedsGate(gate) => gate,
-        ModeSupport::Gone => return Err(Error::ProxyMode(version)),
-    };
-    let ipv6 = network.pod_cidr.addr().is_ipv6();
-    Ok(context! {
-        gate,
-        everywhere => if ipv6 { "::" } else { "0.0.0.0" },
-        conntrack_is_ours => kernel::conntrack_is_ours(context.cluster),
-        health => if ipv6 { "[::]:10256" } else { "0.0.0.0:10256" },
-        cluster_cidr => network.pod_cidr.to_string(),
-        mode => match network.proxy {
-            ProxyMode::Ipvs => "ipvs",
-            ProxyMode::Iptables => "iptables",
-        },
-        ipvs => network.proxy == ProxyMode::Ipvs,
-        scheduler => network.ipvs_scheduler.as_str(),
-    })
 }
 
 fn manifest(template: &'static str, values: Value) -> Result<Vec<serde_json::Value>, Error> {
@@ -64,6 +36,7 @@ fn manifest(template: &'static str, values: Value) -> Result<Vec<serde_json::Val
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::KubeVersion;
     use crate::desired::fixture::Fixture;
     use crate::versions::apis;
 
@@ -108,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_configuration_rolls_the_daemons() {
+    fn a_changed_kubeconfig_rolls_the_daemons() {
         let mut fixture = Fixture::new(36);
         let digest = |fixture: &Fixture| {
             let objects = objects(&fixture.context()).unwrap();
@@ -117,7 +90,7 @@ mod tests {
         };
         let before = digest(&fixture);
         assert_eq!(digest(&fixture), before);
-        fixture.change(|parts| parts.network.proxy = ProxyMode::Iptables);
+        fixture.change(|parts| parts.endpoint.port = 7443);
         assert_ne!(digest(&fixture), before);
     }
 }

@@ -57,6 +57,8 @@ pub enum Part {
     /// The static pods of controller-manager and scheduler. Apart from the API server, because without one they only
     /// start, fail and start again.
     Controllers,
+    /// kube-proxy's configuration, and no rules but those of its mode.
+    Proxy,
     /// What stays of earlier versions; last, when nothing needs more of them.
     Retained,
 }
@@ -78,6 +80,7 @@ impl fmt::Display for Part {
             Self::Network => "network",
             Self::Kubelet => "kubelet",
             Self::Controllers => "controllers",
+            Self::Proxy => "proxy",
             Self::Retained => "retained",
         })
     }
@@ -136,6 +139,8 @@ pub enum Resource {
     Images(Images),
     /// A systemd unit.
     Unit(Unit),
+    /// kube-proxy's configuration, and no rules of another mode than its own.
+    Proxy(ProxyConfiguration),
     /// No more of earlier versions than this.
     Retained(Retained),
 }
@@ -316,6 +321,22 @@ pub struct Unit {
     pub enabled: bool,
     /// Whether it runs.
     pub running: bool,
+}
+
+/// kube-proxy's configuration. kube-proxy looks at the file itself and starts anew when it changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyConfiguration {
+    /// Its mode: `ipvs`, `iptables` or `nftables`.
+    pub mode: String,
+    /// The file.
+    pub file: File,
+}
+
+impl ProxyConfiguration {
+    /// How a change of mode is named.
+    pub const TITLE: &'static str = "mode of kube-proxy";
+    /// How the names of changes begin that remove rules of another mode. Connections of pods do not survive them.
+    pub const RULES: &'static str = "rules of kube-proxy";
 }
 
 /// A file of sysfs, or many of a kind.

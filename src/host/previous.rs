@@ -15,7 +15,7 @@ use super::owner::Accounts;
 use super::protocol::{Failure, Upgrade};
 use super::resource::Context;
 use super::systemd;
-use crate::desired::state::{Absent, File, PartState, Resource, Symlink, Unit};
+use crate::desired::state::{Absent, File, PartState, ProxyConfiguration, Resource, Symlink, Unit};
 
 /// What is kept of one part.
 #[derive(Debug, Serialize, Deserialize)]
@@ -127,6 +127,7 @@ impl Look {
             Resource::Symlink(symlink) => self.path(&symlink.path, None).map(Some),
             Resource::Absent(absent) => self.path(&absent.path, None).map(Some),
             Resource::Unit(unit) => self.unit(unit).map(|unit| Some(Resource::Unit(unit))),
+            Resource::Proxy(proxy) => self.path(&proxy.file.path, Some(&proxy.file)).map(|found| Some(as_proxy(found))),
             _ => Ok(None),
         }
     }
@@ -177,6 +178,17 @@ impl Look {
             Some(_) => true,
         };
         Ok(Unit { name: name.clone(), enabled, running })
+    }
+}
+
+/// kube-proxy's configuration with the mode that stands in it.
+fn as_proxy(found: Resource) -> Resource {
+    match found {
+        Resource::File(file) => {
+            let mode = file.content.lines().find_map(|line| line.strip_prefix("mode:"));
+            Resource::Proxy(ProxyConfiguration { mode: mode.unwrap_or_default().trim().to_owned(), file })
+        }
+        other => other,
     }
 }
 

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::command::{Command, CommandError, Output};
-use super::containerd;
+use super::{containerd, probe};
 
 /// What only a running system can do.
 pub(super) trait System: Send + Sync {
@@ -32,6 +32,8 @@ pub(super) trait System: Send + Sync {
     /// Removes references from containerd, and waits until all that was unpacked for them only is gone, even where a
     /// lease from before `boot` holds it.
     fn forget_images(&self, socket: &Path, references: &[String], boot: SystemTime) -> io::Result<()>;
+    /// The body of a URL of this host that answers 200.
+    fn get(&self, url: &str) -> io::Result<String>;
     /// Detaches the file system mounted at `path`.
     fn unmount(&self, path: &Path) -> io::Result<()>;
     /// Kills a process; one that is gone already is killed.
@@ -82,6 +84,10 @@ impl System for Live {
 
     fn forget_images(&self, socket: &Path, references: &[String], boot: SystemTime) -> io::Result<()> {
         containerd::forget(socket, references, boot)
+    }
+
+    fn get(&self, url: &str) -> io::Result<String> {
+        probe::body(url)
     }
 
     fn unmount(&self, path: &Path) -> io::Result<()> {
@@ -161,6 +167,10 @@ impl System for Elsewhere {
     }
 
     fn forget_images(&self, _: &Path, _: &[String], _: SystemTime) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn get(&self, _: &str) -> io::Result<String> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

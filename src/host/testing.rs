@@ -195,6 +195,11 @@ impl System for Script {
         self.answer(&command).map(drop).map_err(io::Error::other)
     }
 
+    fn get(&self, url: &str) -> io::Result<String> {
+        let got = self.answer(&Command::new("get").arg(url));
+        got.map(|output| output.text()).map_err(io::Error::other)
+    }
+
     fn unmount(&self, path: &Path) -> io::Result<()> {
         let path = path.strip_prefix(&self.root).unwrap_or(path);
         self.answer(&Command::new("umount").arg(format!("/{}", path.display()))).map(drop).map_err(io::Error::other)

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use crate::cluster::{
     Become, Cluster, ClusterName, ControlPlane, Endpoint, EndpointMode, Etcd, Host, HostName, ImageReference,
-    ImageTrust, IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, Labels, Network, NetworkPlugin, Parts, Pki,
-    ProxyMode, QualityOfService, Role, Services, SshTarget,
+    ImageTrust, Kernel, KeyAlgorithm, KubeVersion, Kubelet, Labels, Network, Parts, Pki, QualityOfService, Role,
+    Services, SshTarget,
 };
 
 use super::{Existing, Keys, PkiError, Renewal, resolve};
@@ -67,15 +67,7 @@ pub(super) fn parts() -> Parts {
             port: 8443,
             mode: EndpointMode::Vip { vip: "10.1.0.10".parse().unwrap(), interface: None, router_id: 51 },
         },
-        network: Network {
-            plugin: NetworkPlugin::Bridge,
-            pod_cidr: "10.244.0.0/16".parse().unwrap(),
-            node_prefix: 24,
-            service_cidr: "10.96.0.0/16".parse().unwrap(),
-            domain: "cluster.local".into(),
-            proxy: ProxyMode::Ipvs,
-            ipvs_scheduler: IpvsScheduler::Rr,
-        },
+        network: Network::default(),
         etcd: Etcd {
             heartbeat: Duration::from_millis(100),
             election: Duration::from_secs(1),

@@ -8,7 +8,8 @@ use crate::desired::state::Part;
 #[rustfmt::skip]
 pub fn install() -> Vec<Stage> {
     use Part::{
-        Binaries, ControlPlane, Controllers, Disks, Endpoint, Etcd, Images, Kernel, Kubelet, Network, Pki, Retained, Runtime, Snapshots, Tuning,
+        Binaries, ControlPlane, Controllers, Disks, Endpoint, Etcd, Images, Kernel, Kubelet, Network, Pki, Proxy, Retained, Runtime,
+        Snapshots, Tuning,
     };
     use Selector::{Api, Everyone, Nodes, PureWorkers};
     let (members, masters) = (Selector::Role(Role::Etcd), Selector::Role(Role::ControlPlane));
@@ -25,7 +26,8 @@ pub fn install() -> Vec<Stage> {
         stage("control-plane", &["etcd", "runtime"],    masters,     Work::Converge(&[Endpoint, ControlPlane, Network, Kubelet]), Pace::Careful("kubelet.service"), Some(Gate::ApiServersReady)),
         stage("controllers",   &["control-plane"],      masters,     Work::Converge(&[Controllers]),           Pace::Careful("kubelet.service"), Some(Gate::ControlPlaneRunning)),
         stage("workers",       &["runtime"],            PureWorkers, Work::Converge(&[Endpoint, Network, Kubelet]), together, Some(Gate::KubeletsHealthy)),
-        stage("objects",       &["control-plane"],      Api,         Work::Objects,                            together, None),
+        stage("proxy",         &["control-plane"],      Nodes,       Work::Roll(&[Proxy]),                      Pace::Gently, None),
+        stage("objects",       &["proxy"],              Api,         Work::Objects,                            together, None),
         stage("nodes",         &["objects", "workers"], Api,         Work::Nodes,                              together, Some(Gate::NodesReady)),
         stage("add-ons",       &["nodes"],              Api,         Work::Prove,                              together, Some(Gate::WorkloadsAvailable)),
         stage("prune",         &["controllers", "add-ons"], Everyone, Work::Converge(&[Retained]),              together, None),
@@ -63,11 +65,7 @@ mod tests {
 
     #[test]
     fn every_part_is_brought_about_for_every_host_that_has_it() {
-        let parts: HashSet<Part> = install()
-            .iter()
-            .flat_map(|stage| if let Work::Converge(parts) = stage.work { parts } else { &[] })
-            .copied()
-            .collect();
-        assert_eq!(parts.len(), 15);
+        let parts: HashSet<Part> = install().iter().flat_map(|stage| stage.work.parts()).copied().collect();
+        assert_eq!(parts.len(), 16);
     }
 }

@@ -14,5 +14,5 @@ mod waves;
 pub use install::install;
 pub use preview::{Preview, Turn};
 pub use restore::{RestoreStage, RestoreWork, restore, resume, undo};
-pub use stage::{Gate, OnFailure, Pace, Selector, Stage, Work};
+pub use stage::{Gate, Hosts, OnFailure, Pace, Selector, Stage, Work};
 pub use upgrade::{KEPT, rollback, upgrade};

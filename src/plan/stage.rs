@@ -117,18 +117,34 @@ pub enum Pace {
     Careful(&'static str),
     /// As many at a time as the inventory allows to be out of service, never of two racks at once, the gate after each.
     Waves,
+    /// Hosts whose pods are not disturbed first and together, then the others as in [`Pace::Waves`].
+    Gently,
+}
+
+/// What a pace looks at.
+pub trait Hosts {
+    /// Whether a unit runs on a host.
+    fn is_active(&self, host: &Host, unit: &str) -> bool;
+    /// Whether the stage disturbs the pods of a host.
+    fn is_disturbed(&self, host: &Host) -> bool;
+    /// How many may be out of service.
+    fn width(&self) -> usize;
 }
 
 impl Pace {
-    /// Splits hosts into waves. `active` tells whether a unit runs on a host; `width` is how many may be out of service.
-    pub fn waves(self, hosts: Vec<&Host>, active: impl Fn(&Host, &str) -> bool, width: usize) -> Vec<Vec<&Host>> {
+    /// Splits hosts into waves.
+    pub fn waves<'h>(self, hosts: Vec<&'h Host>, look: &impl Hosts) -> Vec<Vec<&'h Host>> {
         let waves = match self {
             Self::Together => vec![hosts],
             Self::Careful(unit) => {
-                let (alive, bare): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| active(host, unit));
+                let (alive, bare): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| look.is_active(host, unit));
                 std::iter::once(bare).chain(alive.into_iter().map(|host| vec![host])).collect()
             }
-            Self::Waves => waves::by_rack(&hosts, width),
+            Self::Waves => waves::by_rack(&hosts, look.width()),
+            Self::Gently => {
+                let (disturbed, others): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| look.is_disturbed(host));
+                std::iter::once(others).chain(waves::by_rack(&disturbed, look.width())).collect()
+            }
         };
         waves.into_iter().filter(|wave| !wave.is_empty()).collect()
     }
@@ -197,6 +213,35 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desired::fixture::worker;
+
+    /// Hosts of odd numbers are disturbed.
+    struct Odd;
+
+    impl Hosts for Odd {
+        fn is_active(&self, _: &Host, _: &str) -> bool {
+            true
+        }
+
+        fn is_disturbed(&self, host: &Host) -> bool {
+            ["n1", "n3", "n5"].contains(&host.name.as_str())
+        }
+
+        fn width(&self) -> usize {
+            2
+        }
+    }
+
+    #[test]
+    fn who_is_not_disturbed_need_not_wait_for_the_others() {
+        let hosts: Vec<Host> = (0..6).map(|number| worker(&format!("n{number}"), number)).collect();
+        let waves = Pace::Gently.waves(hosts.iter().collect(), &Odd);
+        let names: Vec<Vec<&str>> =
+            waves.iter().map(|wave| wave.iter().map(|host| host.name.as_str()).collect()).collect();
+        assert_eq!(names[0], ["n0", "n2", "n4"]);
+        assert!(names[1..].iter().all(|wave| wave.len() <= 2), "{names:?}");
+        assert_eq!(names[1..].concat().len(), 3);
+    }
 
     #[test]
     fn daemons_have_time_for_every_node() {

@@ -7,8 +7,8 @@ use crate::desired::state::Part;
 /// What is remembered of a host before anything is changed, so that it can be put back.
 #[rustfmt::skip]
 pub const KEPT: &[Part] = {
-    use Part::{Binaries, ControlPlane, Controllers, Endpoint, Etcd, Kubelet, Network, Pki, Runtime};
-    &[Binaries, Pki, Etcd, Runtime, Endpoint, ControlPlane, Network, Kubelet, Controllers]
+    use Part::{Binaries, ControlPlane, Controllers, Endpoint, Etcd, Kubelet, Network, Pki, Proxy, Runtime};
+    &[Binaries, Pki, Etcd, Runtime, Endpoint, ControlPlane, Network, Kubelet, Controllers, Proxy]
 };
 
 /// From one cluster image to the next. Nothing that runs is touched before "etcd": until then every host only gets what
@@ -17,8 +17,8 @@ pub const KEPT: &[Part] = {
 pub fn upgrade() -> Vec<Stage> {
     use OnFailure::{PutBack, Stop};
     use Part::{
-        Binaries, ControlPlane, Controllers, Disks, Endpoint, Etcd, Images, Kernel, Kubelet, Network, Pki, Retained, Runtime,
-        Snapshots, Tuning,
+        Binaries, ControlPlane, Controllers, Disks, Endpoint, Etcd, Images, Kernel, Kubelet, Network, Pki, Proxy, Retained,
+        Runtime, Snapshots, Tuning,
     };
     use Selector::{Api, Everyone, PureWorkers};
     let (members, masters) = (Selector::Role(Role::Etcd), Selector::Role(Role::ControlPlane));
@@ -35,8 +35,8 @@ pub fn upgrade() -> Vec<Stage> {
         stage("control-plane", &["etcd"],          masters,     Work::Converge(&[Pki, ControlPlane]),        Pace::Careful("kubelet.service"), Some(Gate::ApiServersReady),     PutBack),
         stage("controllers",   &["control-plane"], masters,     Work::Converge(&[Controllers]),              Pace::Careful("kubelet.service"), Some(Gate::ControlPlaneRunning), PutBack),
         stage("access",        &["controllers"],   Api,         Work::Access,                                together, None, Stop),
-        stage("masters",       &["access"],        masters,     Work::Roll(&[Runtime, Endpoint, Network, Kubelet]),      Pace::Careful("kubelet.service"), Some(Gate::NodesUpgraded), PutBack),
-        stage("workers",       &["masters"],       PureWorkers, Work::Roll(&[Pki, Runtime, Endpoint, Network, Kubelet]), Pace::Waves,                      Some(Gate::NodesUpgraded), PutBack),
+        stage("masters",       &["access"],        masters,     Work::Roll(&[Runtime, Endpoint, Network, Kubelet, Proxy]),      Pace::Careful("kubelet.service"), Some(Gate::NodesUpgraded), PutBack),
+        stage("workers",       &["masters"],       PureWorkers, Work::Roll(&[Pki, Runtime, Endpoint, Network, Kubelet, Proxy]), Pace::Waves,                      Some(Gate::NodesUpgraded), PutBack),
         stage("objects",       &["workers"],       Api,         Work::Objects,                               together, None, Stop),
         stage("nodes",         &["objects"],       Api,         Work::Nodes,                                 together, Some(Gate::NodesReady),          Stop),
         stage("add-ons",       &["nodes"],         Api,         Work::Prove,                                 together, Some(Gate::WorkloadsAvailable),  Stop),
@@ -47,15 +47,15 @@ pub fn upgrade() -> Vec<Stage> {
 /// A half-upgraded cluster to what was kept of it: the same steps the other way round.
 #[rustfmt::skip]
 pub fn rollback() -> Vec<Stage> {
-    use Part::{Binaries, ControlPlane, Controllers, Endpoint, Etcd, Kubelet, Network, Pki, Runtime};
+    use Part::{Binaries, ControlPlane, Controllers, Endpoint, Etcd, Kubelet, Network, Pki, Proxy, Runtime};
     use Selector::{Api, Everyone, PureWorkers};
     let (members, masters) = (Selector::Role(Role::Etcd), Selector::Role(Role::ControlPlane));
     let on_failure = OnFailure::Stop;
     let stage = |name, after, hosts, work, pace, gate| Stage { name, after, hosts, work, pace, gate, on_failure };
     let together = Pace::Together;
     vec![
-        stage("workers",       &[],                PureWorkers, Work::Roll(&[Pki, Runtime, Endpoint, Network, Kubelet]), Pace::Waves,                      Some(Gate::NodesUpgraded)),
-        stage("masters",       &["workers"],       masters,     Work::Roll(&[Runtime, Endpoint, Network, Kubelet]),      Pace::Careful("kubelet.service"), Some(Gate::NodesUpgraded)),
+        stage("workers",       &[],                PureWorkers, Work::Roll(&[Pki, Runtime, Endpoint, Network, Kubelet, Proxy]), Pace::Waves,                      Some(Gate::NodesUpgraded)),
+        stage("masters",       &["workers"],       masters,     Work::Roll(&[Runtime, Endpoint, Network, Kubelet, Proxy]),      Pace::Careful("kubelet.service"), Some(Gate::NodesUpgraded)),
         stage("controllers",   &["masters"],       masters,     Work::Converge(&[Controllers]),              Pace::Careful("kubelet.service"), Some(Gate::ControlPlaneRunning)),
         stage("control-plane", &["controllers"],   masters,     Work::Converge(&[Pki, ControlPlane]),        Pace::Careful("kubelet.service"), Some(Gate::ApiServersReady)),
         stage("etcd",          &["control-plane"], members,     Work::Converge(&[Pki, Etcd]),                Pace::Careful("etcd.service"),    Some(Gate::EtcdHealthy)),
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn every_part_is_brought_about_and_what_is_put_back_was_kept() {
         let all: HashSet<Part> = upgrade().iter().flat_map(|stage| stage.work.parts()).copied().collect();
-        assert_eq!(all.len(), 15);
+        assert_eq!(all.len(), 16);
         let backwards: HashSet<Part> = rollback().iter().flat_map(|stage| stage.work.parts()).copied().collect();
         assert_eq!(backwards, KEPT.iter().copied().collect());
         for stage in upgrade().iter().filter(|stage| stage.on_failure == OnFailure::PutBack) {

@@ -9,11 +9,11 @@ use futures::stream::FuturesUnordered;
 use super::execution::Execution;
 use super::failure::{HostFailure, RunError};
 use super::fleet::{Member, unexpected};
-use super::{checkpoint, distribute, etcd, gate, order};
+use super::{checkpoint, distribute, etcd, gate, order, roll};
 use crate::cluster::Host;
 use crate::desired::state::{Part, PartState};
 use crate::host::protocol::{self, Failure, Reply, ToAgent};
-use crate::plan::{Gate, OnFailure, Pace, Stage, Work};
+use crate::plan::{Gate, Hosts, OnFailure, Pace, Stage, Work};
 use crate::report::Event;
 
 /// What a stage did.
@@ -155,12 +155,7 @@ impl Execution<'_> {
     /// The order in which hosts are changed; one empty wave where there is nothing to change, so that the gate alone
     /// proves that all is well.
     pub(super) async fn waves<'h>(&self, stage: &Stage, hosts: Vec<&'h Host>) -> Vec<Vec<&'h Host>> {
-        let active = |host: &Host, unit: &str| {
-            let units = self.survey.facts.get(&host.name).map(|facts| &facts.units);
-            units.and_then(|units| units.get(unit)).is_some_and(|state| state == "active")
-        };
-        let all = self.cluster.hosts.iter().filter(|host| stage.hosts.selects(host)).count();
-        let mut waves = stage.pace.waves(hosts, active, self.rolling.max_unavailable.of(all));
+        let mut waves = stage.pace.waves(hosts, &Look { run: self, stage });
         if waves.is_empty() {
             waves.push(Vec::new());
         }
@@ -229,7 +224,7 @@ impl Execution<'_> {
                 self.converge(stage, parts, member).await
             }
             Work::Roll(parts) => {
-                self.empty(stage, member).await?;
+                self.empty(stage, parts, member).await?;
                 self.converge(stage, parts, member).await
             }
             Work::Keep(parts) => self.keep(parts, member).await,
@@ -275,5 +270,27 @@ impl Execution<'_> {
             Reply::Changes { parts } => Ok(parts.iter().map(|part| part.changes.len()).sum()),
             other => Err(unexpected(stage, &other)),
         }
+    }
+}
+
+/// What the pace of a stage looks at.
+struct Look<'a> {
+    run: &'a Execution<'a>,
+    stage: &'a Stage,
+}
+
+impl Hosts for Look<'_> {
+    fn is_active(&self, host: &Host, unit: &str) -> bool {
+        let units = self.run.survey.facts.get(&host.name).map(|facts| &facts.units);
+        units.and_then(|units| units.get(unit)).is_some_and(|state| state == "active")
+    }
+
+    fn is_disturbed(&self, host: &Host) -> bool {
+        roll::disturbs(self.run.survey, &host.name, self.stage.work.parts())
+    }
+
+    fn width(&self) -> usize {
+        let hosts = self.run.cluster.hosts.iter().filter(|host| self.stage.hosts.selects(host));
+        self.run.rolling.max_unavailable.of(hosts.count())
     }
 }

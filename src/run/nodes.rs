@@ -103,6 +103,11 @@ impl ApiAccess<'_> {
         self.call("remove the canary", async |api| api.canary_remove(node.as_str()).await).await
     }
 
+    /// Nodes that have a canary.
+    pub(super) async fn canaries(&self) -> Result<Vec<String>, Vec<HostFailure>> {
+        self.call("look for canaries", async |api| api.canaries().await).await
+    }
+
     /// Nodes that we have cordoned.
     pub(super) async fn cordoned_by_us(&self) -> Result<Vec<String>, Vec<HostFailure>> {
         let cordoned = self.call("look for cordoned nodes", async |api| api.cordoned_by_us().await).await?;

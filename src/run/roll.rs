@@ -4,19 +4,29 @@
 use super::execution::Execution;
 use super::failure::HostFailure;
 use super::fleet::Member;
-use crate::cluster::Host;
-use crate::desired::state::Part;
-use crate::host::protocol::Failure;
+use super::survey::Survey;
+use crate::cluster::{Host, HostName};
+use crate::desired::state::{Part, ProxyConfiguration};
+use crate::host::protocol::{Change, Failure};
 use crate::plan::Stage;
 
-/// What disturbs pods when it changes.
-pub(super) const DISTURBING: &[Part] = &[Part::Runtime, Part::Kubelet];
+/// Parts that disturb pods whatever changes of them.
+const DISTURBING: &[Part] = &[Part::Runtime, Part::Kubelet];
+
+/// Whether bringing `parts` about disturbs the pods of `host`.
+pub(super) fn disturbs(survey: &Survey, host: &HostName, parts: &[Part]) -> bool {
+    let differing = survey.changes.get(host).into_iter().flatten().filter(|changes| parts.contains(&changes.part));
+    differing.into_iter().any(|changes| {
+        let is_mode = |change: &Change| change.resource.starts_with(ProxyConfiguration::RULES);
+        DISTURBING.contains(&changes.part) || (changes.part == Part::Proxy && changes.changes.iter().any(is_mode))
+    })
+}
 
 impl Execution<'_> {
-    /// Empties the node of `member`, where its runtime or its kubelet is about to change.
-    pub(super) async fn empty(&self, stage: &Stage, member: &Member) -> Result<(), Failure> {
+    /// Empties the node of `member`, where its pods are about to be disturbed by `parts`.
+    pub(super) async fn empty(&self, stage: &Stage, parts: &[Part], member: &Member) -> Result<(), Failure> {
         let name = &member.host.name;
-        if !self.survey.differs(name, DISTURBING) {
+        if !disturbs(self.survey, name, parts) {
             return Ok(());
         }
         let why = format!("change to {} {}", self.image.manifest.name, self.version());
@@ -25,10 +35,19 @@ impl Execution<'_> {
 
     /// Opens the nodes of `hosts`, as far as we have closed them, and clears away what proved them.
     pub(super) async fn open(&self, hosts: &[&Host]) -> Vec<HostFailure> {
+        let (canaries, cordoned) = match futures::join!(self.api.canaries(), self.api.cordoned_by_us()) {
+            (Ok(canaries), Ok(cordoned)) => (canaries, cordoned),
+            (canaries, cordoned) => return [canaries.err(), cordoned.err()].into_iter().flatten().flatten().collect(),
+        };
+        let is_in = |nodes: &[String], host: &Host| nodes.iter().any(|node| node == host.name.as_str());
         let mut failures = Vec::new();
         for host in hosts {
-            failures.extend(self.api.remove_canary(&host.name).await.err().into_iter().flatten());
-            failures.extend(self.api.open(&host.name).await.err().into_iter().flatten());
+            if is_in(&canaries, host) {
+                failures.extend(self.api.remove_canary(&host.name).await.err().into_iter().flatten());
+            }
+            if is_in(&cordoned, host) {
+                failures.extend(self.api.open(&host.name).await.err().into_iter().flatten());
+            }
         }
         failures
     }

@@ -123,7 +123,7 @@ fn drained(cluster: &Cluster, survey: &Survey, rolling: &Rolling) -> Vec<String>
     let mut drained = Vec::new();
     for stage in stages::upgrade().iter().filter(|stage| matches!(stage.work, Work::Roll(_))) {
         let hosts = cluster.hosts.iter().filter(|host| stage.hosts.selects(host) && rolling.includes(stage, host));
-        let changing = hosts.filter(|host| survey.differs(&host.name, roll::DISTURBING));
+        let changing = hosts.filter(|host| roll::disturbs(survey, &host.name, stage.work.parts()));
         drained.extend(changing.map(|host| host.name.to_string()));
     }
     drained

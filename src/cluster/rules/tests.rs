@@ -5,9 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::cluster::{
     Cluster, ClusterName, ControlPlane, DataDisk, DeviceRule, DiskLayout, DiskUse, DistributionMode, Endpoint,
-    EndpointMode, Etcd, Host, HostName, ImageReference, ImageTrust, IpvsScheduler, Jump, Kernel, KeyAlgorithm, Kubelet,
-    LabelKey, LabelValue, Labels, Network, NetworkPlugin, Pki, ProxyMode, QualityOfService, Role, Services, SshTarget,
-    Taint, TaintEffect, ThinPool,
+    EndpointMode, Etcd, Host, HostName, ImageReference, ImageTrust, Jump, Kernel, KeyAlgorithm, Kubelet, LabelKey,
+    LabelValue, Labels, Network, Pki, QualityOfService, Role, Services, SshTarget, Taint, TaintEffect, ThinPool,
 };
 
 fn host(name: &str, address: &str, roles: &[Role]) -> Host {
@@ -48,15 +47,7 @@ fn valid() -> Parts {
             host("n1", "10.1.0.21", &[Role::Worker]),
         ],
         endpoint: Endpoint { host: "api.test".into(), port: 6443, mode: EndpointMode::Local },
-        network: Network {
-            plugin: NetworkPlugin::Bridge,
-            pod_cidr: "10.244.0.0/16".parse().unwrap(),
-            node_prefix: 24,
-            service_cidr: "10.96.0.0/16".parse().unwrap(),
-            domain: "cluster.local".into(),
-            proxy: ProxyMode::Ipvs,
-            ipvs_scheduler: IpvsScheduler::Rr,
-        },
+        network: Network::default(),
         etcd: Etcd {
             heartbeat: Duration::from_millis(100),
             election: Duration::from_secs(1),

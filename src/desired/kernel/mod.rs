@@ -82,7 +82,7 @@ mod tests {
         assert!(names.iter().any(|name| name == "ip_vs_lc") && !names.contains(&"nf_conntrack_ipv4".to_owned()));
         fixture.facts_of("n1").kernel = "3.10.0-1160.el7.x86_64".to_owned();
         assert!(modules(&fixture).contains(&"nf_conntrack_ipv4".to_owned()));
-        fixture.change(|parts| parts.network.proxy = crate::cluster::ProxyMode::Iptables);
+        fixture.change(|parts| parts.network.proxy.mode = crate::cluster::ProxyMode::Iptables);
         assert!(modules(&fixture).iter().all(|name| !name.starts_with("ip_vs")));
     }
 }

@@ -18,9 +18,13 @@ pub(super) fn modules(host: &HostContext<'_>, sysctls: &BTreeMap<String, Sysctl>
         if Release::parse(&host.facts.kernel).is_some_and(|release| release < Release(4, 19)) {
             names.push("nf_conntrack_ipv4".to_owned());
         }
-        if network.proxy == ProxyMode::Ipvs {
-            names.extend(["ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_sh"].map(str::to_owned));
-            names.push(format!("ip_vs_{}", network.ipvs_scheduler.as_str()));
+        match &network.proxy.mode {
+            ProxyMode::Ipvs(ipvs) => {
+                names.extend(["ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_sh"].map(str::to_owned));
+                names.push(format!("ip_vs_{}", ipvs.scheduler.as_str()));
+            }
+            ProxyMode::Nftables => names.push("nf_tables".to_owned()),
+            ProxyMode::Iptables => {}
         }
     }
     if host.thin_pool().is_some() {

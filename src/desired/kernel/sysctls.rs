@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::profile::{ROWS, Row, Size, Value, When};
 use super::release::Release;
-use crate::cluster::{Cluster, EndpointMode, KernelProfile, ProxyMode, Role, Swap};
+use crate::cluster::{Cluster, EndpointMode, KernelProfile, Role, Swap};
 use crate::desired::context::HostContext;
 use crate::desired::sysctl::{Direction, Sysctl};
 
@@ -69,7 +69,7 @@ fn wanted(when: When, host: &HostContext<'_>) -> bool {
         When::Always => true,
         When::Node => host.is_node(),
         When::Ipv6 => host.is_node() && network.pod_cidr.addr().is_ipv6(),
-        When::Ipvs => host.is_node() && network.proxy == ProxyMode::Ipvs,
+        When::Ipvs => host.is_node() && network.proxy.mode.ipvs().is_some(),
         When::SwapOff => host.is_node() && host.host.kernel.swap == Swap::Off,
     }
 }
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn without_ipvs_nothing_of_it_is_set() {
         let mut fixture = Fixture::new(36);
-        fixture.change(|parts| parts.network.proxy = ProxyMode::Iptables);
+        fixture.change(|parts| parts.network.proxy.mode = crate::cluster::ProxyMode::Iptables);
         let set = of(&fixture, "n1");
         assert!(!set.contains_key("net.ipv4.tcp_keepalive_time") && set.keys().all(|key| !key.contains(".vs.")));
     }

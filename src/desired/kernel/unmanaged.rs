@@ -1,7 +1,7 @@
 //! Interfaces of the cluster that whoever looks after a host's interfaces leaves alone: otherwise it takes their
 //! addresses and routes away again.
 
-use crate::cluster::{NetworkPlugin, ProxyMode};
+use crate::cluster::NetworkPlugin;
 use crate::desired::context::HostContext;
 use crate::desired::file::{file, reloaded};
 use crate::desired::state::Resource;
@@ -51,7 +51,7 @@ fn interfaces(host: &HostContext<'_>) -> Vec<&'static str> {
         // Whatever comes later is likely to be one of these.
         NetworkPlugin::None => [&CALICO[..], &["cilium*", "lxc*", "flannel*", "cni0", "veth*"]].concat(),
     };
-    if network.proxy == ProxyMode::Ipvs {
+    if network.proxy.mode.ipvs().is_some() {
         names.push("kube-ipvs0");
     }
     names.push("nodelocaldns");

@@ -1,6 +1,7 @@
 //! Requests to what runs on this host: quick, without any proxy, and trusting the cluster's own CA only.
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use reqwest::{Certificate, ClientBuilder};
@@ -49,6 +50,18 @@ pub(super) async fn get(client: ClientBuilder, url: &str) -> Result<Probed, Fail
         Ok::<_, reqwest::Error>(Probed::Http { status, body: String::from_utf8_lossy(&body).into_owned() })
     };
     Ok(asked.await.unwrap_or_else(|error| Probed::Unreachable { why: chain(&error) }))
+}
+
+/// The body of a URL that answers 200, for those who may wait for it.
+pub(in crate::host) fn body(url: &str) -> io::Result<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(get(client().tls_certs_only([]), url)) {
+        Ok(Probed::Http { status: 200, body }) => Ok(body),
+        Ok(Probed::Http { status, .. }) => Err(io::Error::other(format!("{url} answers with {status}"))),
+        Ok(Probed::Unreachable { why }) => Err(io::Error::other(why)),
+        Ok(_) => Err(io::ErrorKind::Unsupported.into()),
+        Err(failure) => Err(io::Error::other(failure.to_string())),
+    }
 }
 
 /// An error with everything below it: reqwest's own words end before the reason.

@@ -17,7 +17,7 @@ use super::machine::Machine;
 use super::protocol::{Failure, Probe, Probed};
 
 pub(super) use etcd::{act as etcd_act, get as etcd_get, probe as etcd_probe, put as etcd_put};
-pub(super) use http::chain;
+pub(super) use http::{body, chain};
 pub(super) use pods::{of as pods_of, processes as pod_processes};
 pub(super) use reach::Listeners;
 

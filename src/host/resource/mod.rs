@@ -13,6 +13,7 @@ mod interrupts;
 mod module;
 pub(super) mod originals;
 mod program;
+mod proxy;
 mod retained;
 mod sealed;
 pub(super) mod stopped;
@@ -114,6 +115,7 @@ pub(super) fn observe<'a>(resource: &'a Resource, cx: &Context) -> Observed<'a> 
         Resource::Component(component) => component.observe(cx),
         Resource::Images(images) => images.observe(cx),
         Resource::Unit(unit) => unit.observe(cx),
+        Resource::Proxy(proxy) => proxy.observe(cx),
         Resource::Retained(retained) => retained.observe(cx),
     }
 }

@@ -8,6 +8,7 @@ mod files;
 mod hosts;
 mod login;
 mod network;
+mod proxy;
 mod settings;
 mod snapshots;
 mod tuning;

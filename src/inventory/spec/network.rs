@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::cluster::{IpvsScheduler, NetworkPlugin, ProxyMode};
+use crate::cluster::NetworkPlugin;
+
+use super::SpecProxy;
 
 /// How clients reach the API servers.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -61,16 +63,4 @@ pub(in crate::inventory) struct SpecNetwork {
     pub(in crate::inventory) domain: Option<String>,
     /// kube-proxy.
     pub(in crate::inventory) proxy: Option<SpecProxy>,
-}
-
-/// kube-proxy.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(in crate::inventory) struct SpecProxy {
-    /// How service addresses are routed.
-    #[schemars(extend("default" = "ipvs"))]
-    pub(in crate::inventory) mode: Option<ProxyMode>,
-    /// How IPVS chooses among the pods of a service.
-    #[schemars(extend("default" = "rr"))]
-    pub(in crate::inventory) scheduler: Option<IpvsScheduler>,
 }

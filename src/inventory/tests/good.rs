@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{environment, load, single, with_hosts};
 use crate::cluster::{
-    Affinity, Become, DiskLayout, DistributionMode, Drain, EndpointMode, Evictable, IpvsScheduler, KeyAlgorithm,
+    Affinity, Become, DiskLayout, DistributionMode, Drain, EndpointMode, Evictable, Ipvs, IpvsScheduler, KeyAlgorithm,
     LabelValue, MaxUnavailable, NetworkPlugin, ProxyMode, QualityOfService, Queues, Rings, Role, SecretSource, Service,
     Swap, TaintEffect, ThinPool, Upgrade,
 };
@@ -25,7 +25,7 @@ fn the_shortest_inventory_gets_every_default() {
     );
     assert_eq!(network.pod_cidr.to_string(), "10.244.0.0/16");
     assert_eq!(network.service_cidr.to_string(), "10.96.0.0/16");
-    assert_eq!((network.proxy, network.ipvs_scheduler), (ProxyMode::Ipvs, IpvsScheduler::Rr));
+    assert_eq!(network.proxy.mode, ProxyMode::Ipvs(Ipvs::default()));
     assert_eq!(cluster.etcd.heartbeat, Duration::from_millis(100));
     assert_eq!(cluster.etcd.election, Duration::from_millis(1000));
     assert_eq!(cluster.etcd.quota_bytes, 8 << 30);
@@ -141,7 +141,8 @@ fn every_field_arrives() {
     let vip = EndpointMode::Vip { vip: "10.1.0.10".parse().unwrap(), interface: Some("bond0".into()), router_id: 51 };
     assert_eq!((&cluster.endpoint.mode, cluster.endpoint.port), (&vip, 8443));
     assert_eq!((cluster.network.plugin, cluster.network.node_prefix), (NetworkPlugin::None, 25));
-    assert_eq!(cluster.network.ipvs_scheduler, IpvsScheduler::Wrr);
+    let ipvs = cluster.network.proxy.mode.ipvs().unwrap();
+    assert_eq!(ipvs.scheduler, IpvsScheduler::Wrr);
     assert_eq!(cluster.network.domain, "k8s.example");
     assert_eq!((cluster.etcd.election, cluster.etcd.quota_bytes), (Duration::from_secs(5), 4 << 30));
     let args = &cluster.control_plane.extra_args["kube-apiserver"];

@@ -4,6 +4,7 @@
 mod identity;
 mod names;
 mod network;
+mod proxy;
 mod services;
 mod settings;
 mod storage;
@@ -145,6 +146,7 @@ pub const CHECKS: &[Check] = &[
     row("kernel",       Warning, "the kernel is new enough for this version of Kubernetes",          system::kernel),
     row("cgroup",       Error,   "the kubelet accepts the host's cgroup version",                    system::cgroup),
     row("modules",      Error,   "the kernel has every module that the host's roles need",           system::modules),
+    row("proxy",        Error,   "kube-proxy has the mode, and the kernel what it needs",            proxy::proxy),
     row("cpus",         Warning, "there are enough CPUs for the host's roles",                       system::cpus),
     row("memory",       Error,   "there is enough memory for the host's roles",                      system::memory),
     row("address",      Error,   "the host has the address that the inventory gives it",             identity::address),

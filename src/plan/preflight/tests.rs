@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::*;
-use crate::cluster::{DistributionMode, Handling, Mount, Parts, Route, Selinux, Service, SettingLine, Swap};
+use crate::cluster::{
+    DistributionMode, Handling, Ipvs, Mount, Parts, ProxyMode, Route, Selinux, Service, SettingLine, Swap,
+};
 use crate::desired::fixture::Fixture;
 
 /// A cluster in which nothing is wrong, and what a test makes wrong about it.
@@ -17,6 +19,8 @@ struct Scene {
 impl Scene {
     fn new(minor: u32) -> Self {
         let mut fixture = Fixture::new(minor);
+        // IPVS is something to tell of in later ones.
+        fixture.change(|parts| parts.network.proxy.mode = ProxyMode::Iptables);
         let names: Vec<String> = fixture.cluster.hosts.iter().map(|host| host.name.to_string()).collect();
         let mut measured = Measured::default();
         for name in &names {
@@ -228,7 +232,7 @@ fn swap_that_the_inventory_allows_is_nothing_to_tell() {
 #[test]
 fn every_check_has_a_case_or_is_named_here() {
     let tested = include_str!("snapshots/kubewright__plan__preflight__tests__each_check_finds_what_it_looks_for.snap");
-    let elsewhere = ["sysctls"];
+    let elsewhere = ["sysctls", "proxy"];
     for check in CHECKS {
         assert!(tested.contains(&format!(" {} ", check.name)) || elsewhere.contains(&check.name), "{}", check.name);
     }
@@ -335,4 +339,23 @@ fn hosts_that_give_blobs_to_each_other_try_one_of_their_rack() {
     let found: Vec<_> = scene.findings().into_iter().map(|finding| (finding.severity, finding.message)).collect();
     let message = "it does not reach kubewright, for blobs, on n2 (10.1.1.2:10380): no answer";
     assert_eq!(found, [(Severity::Warning, message.to_owned())]);
+}
+
+#[test]
+fn the_mode_of_kube_proxy_wants_its_kernel_and_its_time() {
+    let told = |minor, mode: ProxyMode, kernel: &str| {
+        let mut scene = Scene::new(minor);
+        scene.fixture.change(|parts| parts.network.proxy.mode = mode);
+        scene.facts("n1").kernel = kernel.into();
+        let findings = scene.findings().into_iter().filter(|finding| finding.check == "proxy");
+        findings.map(|finding| format!("{} {}", finding.severity, finding.message)).collect::<Vec<_>>()
+    };
+    let (old, new) = ("5.10.0-30-amd64", "6.1.0-18-amd64");
+    let too_old = "error Linux 5.10.0-30-amd64 is too old for kube-proxy's mode nftables (5.13)";
+    assert_eq!(told(36, ProxyMode::Nftables, old), [too_old]);
+    assert!(told(36, ProxyMode::Nftables, new).is_empty());
+    assert!(told(36, ProxyMode::Iptables, old).is_empty());
+    assert!(told(34, ProxyMode::Ipvs(Ipvs::default()), new).is_empty());
+    let deprecated = "warning kube-proxy v1.35.0 calls its mode ipvs deprecated";
+    assert_eq!(told(35, ProxyMode::Ipvs(Ipvs::default()), new), [deprecated]);
 }

@@ -1,9 +1,13 @@
 //! Pod and service networks.
 
-use std::net::IpAddr;
+mod proxy;
 
-use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
+
+pub use proxy::{Ipvs, IpvsScheduler, IpvsTimeouts, Proxy, ProxyMode};
 
 /// The networks of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +23,20 @@ pub struct Network {
     /// DNS domain of services.
     pub domain: String,
     /// How service addresses are routed.
-    pub proxy: ProxyMode,
-    /// Scheduler of IPVS.
-    pub ipvs_scheduler: IpvsScheduler,
+    pub proxy: Proxy,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            plugin: NetworkPlugin::Bridge,
+            pod_cidr: IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 244, 0, 0), 16)),
+            node_prefix: 24,
+            service_cidr: IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16)),
+            domain: "cluster.local".to_owned(),
+            proxy: Proxy::default(),
+        }
+    }
 }
 
 impl Network {
@@ -44,40 +59,4 @@ pub enum NetworkPlugin {
     Bridge,
     /// Nothing is installed; the nodes stay NotReady until somebody brings a network.
     None,
-}
-
-/// How kube-proxy routes service addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProxyMode {
-    /// IP virtual server.
-    Ipvs,
-    /// iptables rules.
-    Iptables,
-}
-
-/// IPVS scheduler; each needs the kernel module `ip_vs_<name>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum IpvsScheduler {
-    /// Round robin.
-    Rr,
-    /// Weighted round robin.
-    Wrr,
-    /// Least connections.
-    Lc,
-    /// Source hashing.
-    Sh,
-}
-
-impl IpvsScheduler {
-    /// The name that IPVS uses.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rr => "rr",
-            Self::Wrr => "wrr",
-            Self::Lc => "lc",
-            Self::Sh => "sh",
-        }
-    }
 }
