@@ -64,8 +64,10 @@ fn stale(cx: &Context) -> Result<Option<&str>, Failure> {
     let units = cx.units()?;
     for name in &cx.mentioned {
         let Some(unit) = units.get(name) else { continue };
-        // Before systemd 248, a unit that another one mentions stays unknown once it was looked for in vain.
-        let unknown = unit.load == "not-found" && cx.machine.exists(&format!("{UNIT_FILES}{name}"))?;
+        // Before systemd 248, a unit that another one mentions stays unknown once it was looked for in vain; and one
+        // that failed is remembered beyond its file, as an error, in any version.
+        let unknown = ["not-found", "error"].contains(&unit.load.as_str());
+        let unknown = unknown && cx.machine.exists(&format!("{UNIT_FILES}{name}"))?;
         if unit.need_reload || unknown {
             return Ok(Some(name));
         }
