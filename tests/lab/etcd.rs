@@ -112,7 +112,7 @@ pub(crate) fn a_restore_brings_everything_back(world: &World) {
     assert!(undone.values().any(|(_, data)| data.contains("changed")), "not what was there before the restore");
     let again = restore(world, &["--undo"], &[]).exits(1);
     assert!(again.stderr.contains("no host has anything left"), "{}", again.stderr);
-    world.kubectl(&["delete", "namespace", NAMESPACE, "--wait=false"]);
+    world.kubectl(&["delete", "namespace", NAMESPACE]);
     world.kubectl(&["delete", "--wait=false", "-f", manifest]);
 }
 

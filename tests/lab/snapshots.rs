@@ -207,7 +207,7 @@ pub(crate) fn all_is_lost_but_the_bucket(world: &World) {
     );
     world.fetch_kubeconfig();
     is_back(world, &wanted);
-    world.kubectl(&["delete", "namespace", NAMESPACE, "--wait=false"]);
+    world.kubectl(&["delete", "namespace", NAMESPACE]);
     world.run_verb("install", &[]).exits(0);
 }
 
