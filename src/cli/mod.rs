@@ -1,6 +1,7 @@
 //! Arguments to one call; one file per verb. A verb returns an [`Exit`]; nothing here decides anything.
 
 mod agent;
+mod check;
 mod completion;
 mod confirm;
 mod etcd;
@@ -48,6 +49,7 @@ enum Verb {
     Install(install::Args),
     Upgrade(upgrade::Args),
     Status(status::Args),
+    Check(check::Args),
     Kubeconfig(kubeconfig::Args),
     Reset(reset::Args),
     Explain(explain::Args),
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
         Verb::Install(args) => args.run(),
         Verb::Upgrade(args) => args.run(),
         Verb::Status(args) => args.run(),
+        Verb::Check(args) => args.run(),
         Verb::Kubeconfig(args) => args.run(),
         Verb::Reset(args) => args.run(),
         Verb::Explain(args) => args.run(),

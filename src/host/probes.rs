@@ -80,10 +80,37 @@ pub enum Probe {
         /// Addresses of other hosts.
         addresses: Vec<SocketAddr>,
     },
+    /// Try ways through the network. → [`Probed::Tried`]
+    Try {
+        /// UID of the pod to try from; the host itself when absent.
+        pod: Option<String>,
+        /// What to try, all at once.
+        tries: Vec<Try>,
+    },
     /// No longer listen. → [`Probed::Done`]
     Hush,
     /// Dates of every certificate under /etc/kubernetes, /etc/etcd and /var/lib/kubelet/pki, kubeconfigs included.
     Certificates,
+}
+
+/// One way through the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Try {
+    /// GET an HTTP URL.
+    Get {
+        /// The URL.
+        url: String,
+        /// Least length of its body, in bytes.
+        bytes: usize,
+    },
+    /// Resolve a name to an address.
+    Resolve {
+        /// The name server.
+        server: SocketAddr,
+        /// The whole name.
+        name: String,
+    },
 }
 
 /// Something that writes a log.
@@ -172,6 +199,11 @@ pub enum Probed {
     Unreached {
         /// Why, by address.
         addresses: BTreeMap<SocketAddr, String>,
+    },
+    /// Ways that did not work.
+    Tried {
+        /// Why, by their place in the list.
+        failed: BTreeMap<usize, String>,
     },
     /// It is done.
     Done,

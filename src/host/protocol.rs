@@ -13,7 +13,7 @@ pub use super::autosave::{PlaceSaves, Saves};
 pub use super::etcdctl::{CA as ETCD_CA, CERTIFICATE as ETCD_CLIENT_CERTIFICATE, KEY as ETCD_CLIENT_KEY};
 pub use super::failure::Failure;
 pub use super::members::{Join, MemberAct};
-pub use super::probes::{CertificateDates, EtcdMember, ListedMember, LogOf, Probe, Probed, QueueRow};
+pub use super::probes::{CertificateDates, EtcdMember, ListedMember, LogOf, Probe, Probed, QueueRow, Try};
 pub use super::restore::{RestoreStep, RestoredMember};
 pub use super::restores::Restore;
 use super::transfer::{Fetch, Serve};

@@ -36,6 +36,7 @@ mod nodes;
 mod object;
 mod operation;
 mod pods;
+mod probe_pods;
 mod rbac;
 mod resource;
 mod retry;
@@ -57,6 +58,7 @@ pub use grace_period::GracePeriod;
 pub use marks::NodeMarks;
 pub use node_gate::NodeExpected;
 pub use nodes::{NodeView, NodesExpected};
+pub use probe_pods::{PROBE_BODY, PROBE_PORT, ProbePod, ProbeService};
 pub use rbac::is_rbac;
 pub use watch::Watch;
 

@@ -46,9 +46,9 @@ pub(super) enum Operation<'a> {
         /// The Eviction object.
         eviction: &'a Value,
     },
-    /// The end of a pod.
+    /// The end of an object and of what it owns.
     Delete {
-        /// Name of the pod.
+        /// Its name.
         name: &'a str,
         /// Its uid: another one that has taken its name stays.
         uid: Option<&'a str>,

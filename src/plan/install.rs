@@ -30,7 +30,8 @@ pub fn install() -> Vec<Stage> {
         stage("objects",       &["proxy"],              Api,         Work::Objects,                            together, None),
         stage("nodes",         &["objects", "workers"], Api,         Work::Nodes,                              together, Some(Gate::NodesReady)),
         stage("add-ons",       &["nodes"],              Api,         Work::Prove,                              together, Some(Gate::WorkloadsAvailable)),
-        stage("prune",         &["controllers", "add-ons"], Everyone, Work::Converge(&[Retained]),              together, None),
+        stage("network",       &["controllers", "add-ons", "snapshots"], Api, Work::Network,                   together, None),
+        stage("prune",         &["network"],            Everyone, Work::Converge(&[Retained]),              together, None),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! The literal lists of stages, and the checks that come before them. Pure: facts and states in, stages and findings
 //! out.
 
+mod connectivity;
 mod install;
 pub mod membership;
 pub mod path;
@@ -11,6 +12,7 @@ mod stage;
 mod upgrade;
 mod waves;
 
+pub use connectivity::{Connectivity, Tried, TriedNode, Way, pairs};
 pub use install::install;
 pub use preview::{Preview, Turn};
 pub use restore::{RestoreStage, RestoreWork, restore, resume, undo};

@@ -87,6 +87,8 @@ pub enum Work {
     Nodes,
     /// Nothing but the gate.
     Prove,
+    /// Try the network between pods, where anything was changed.
+    Network,
 }
 
 impl Work {
@@ -102,7 +104,8 @@ impl Work {
             | Self::Objects
             | Self::PutObjectsBack
             | Self::Nodes
-            | Self::Prove => &[],
+            | Self::Prove
+            | Self::Network => &[],
         }
     }
 }

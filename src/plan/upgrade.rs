@@ -40,7 +40,8 @@ pub fn upgrade() -> Vec<Stage> {
         stage("objects",       &["workers"],       Api,         Work::Objects,                               together, None, Stop),
         stage("nodes",         &["objects"],       Api,         Work::Nodes,                                 together, Some(Gate::NodesReady),          Stop),
         stage("add-ons",       &["nodes"],         Api,         Work::Prove,                                 together, Some(Gate::WorkloadsAvailable),  Stop),
-        stage("prune",         &["add-ons"],       Everyone,    Work::Converge(&[Snapshots, Retained]),      together, None, Stop),
+        stage("network",       &["add-ons"],       Api,         Work::Network,                               together, None, Stop),
+        stage("prune",         &["network"],       Everyone,    Work::Converge(&[Snapshots, Retained]),      together, None, Stop),
     ]
 }
 

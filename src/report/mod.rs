@@ -1,5 +1,6 @@
 //! The only code that prints. Everything else returns values or sends events.
 
+mod connectivity;
 mod event;
 mod log;
 mod plan;
@@ -11,6 +12,7 @@ mod style;
 mod table;
 mod transfer;
 
+pub use connectivity::connectivity;
 pub use event::{Event, Events};
 pub use log::RunLog;
 pub use plan::render_plan;

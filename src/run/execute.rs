@@ -1,6 +1,7 @@
 //! Runs a plan's stages: each as soon as those before it are done, each proven by its gate.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -55,7 +56,7 @@ impl Execution<'_> {
         if self.cluster.hosts.iter().any(|host| stages.iter().any(|stage| self.concerns(stage, host))) {
             return BTreeSet::new();
         }
-        let at_the_api = [Work::Access, Work::Objects, Work::PutObjectsBack, Work::Nodes, Work::Prove];
+        let at_the_api = [Work::Access, Work::Objects, Work::PutObjectsBack, Work::Nodes, Work::Prove, Work::Network];
         stages.iter().filter(|stage| !at_the_api.contains(&stage.work)).map(|stage| stage.name).collect()
     }
 
@@ -82,6 +83,7 @@ impl Execution<'_> {
             self.events.send(Event::HostFailed { stage: stage.into(), host, failure: failed.failure.clone() });
         }
         checkpoint::pass(&format!("{stage}:done"));
+        self.made.fetch_add(changed, Ordering::Relaxed);
         let took = began.elapsed();
         self.events.send(Event::StageFinished { stage: stage.into(), changed, took, ok: failures.is_empty() });
         (StageResult { stage, changed, took }, failures)
@@ -97,9 +99,13 @@ impl Execution<'_> {
                 Work::Roll(parts) => self.survey.differs(&host.name, parts) && self.rolling.includes(stage, host),
                 Work::Backup => self.survey.changes.get(&host.name).is_some_and(|changes| !changes.is_empty()),
                 Work::Distribute => !self.blobs(host).is_empty(),
-                Work::Membership | Work::Access | Work::Objects | Work::PutObjectsBack | Work::Nodes | Work::Prove => {
-                    false
-                }
+                Work::Membership
+                | Work::Access
+                | Work::Objects
+                | Work::PutObjectsBack
+                | Work::Nodes
+                | Work::Prove
+                | Work::Network => false,
             }
     }
 
@@ -148,6 +154,7 @@ impl Execution<'_> {
             Work::PutObjectsBack => self.put_objects_back(stage).await,
             Work::Nodes => self.api.apply_nodes(&self.survey.nodes, stage.name, self.events).await,
             Work::Roll(parts) => self.open_finished(stage, parts).await,
+            Work::Network => self.prove_network(stage).await,
             _ => Ok(0),
         }
     }
@@ -235,7 +242,8 @@ impl Execution<'_> {
             | Work::Objects
             | Work::PutObjectsBack
             | Work::Nodes
-            | Work::Prove => Ok(0),
+            | Work::Prove
+            | Work::Network => Ok(0),
         }
     }
 

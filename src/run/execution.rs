@@ -1,6 +1,7 @@
 //! What the stages of a run and its gates share.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
 
 use super::api::ApiAccess;
 use super::fleet::Fleet;
@@ -26,6 +27,8 @@ pub(super) struct Execution<'a> {
     pub(super) rolling: Rolling,
     /// The upgrade that it makes or takes back: under this name everything is kept of before.
     pub(super) upgrade: Upgrade,
+    /// Changes that it has made so far.
+    pub(super) made: AtomicUsize,
     /// Name of the backup that it makes, where it makes one.
     pub(super) backup: String,
 }
@@ -42,7 +45,19 @@ impl<'a> Execution<'a> {
         let (cluster, image) = (subject.cluster, subject.image);
         let upgrade = Upgrade { to: image.digest.clone() };
         let (replaced, rolling, backup) = (BTreeMap::new(), Rolling::of(&cluster.upgrade), String::new());
-        Self { cluster, image, fleet, survey, api, events, replaced, rolling, upgrade, backup }
+        Self {
+            cluster,
+            image,
+            fleet,
+            survey,
+            api,
+            events,
+            replaced,
+            rolling,
+            upgrade,
+            made: AtomicUsize::new(0),
+            backup,
+        }
     }
 
     /// The version of Kubernetes that the run installs.

@@ -1,7 +1,9 @@
 //! Executes a plan: connects, locks, surveys, runs stages with their widths and gates. Sends events, never prints.
 
 mod api;
+mod check;
 mod checkpoint;
+mod connectivity;
 pub mod distribute;
 mod etcd;
 mod execute;
@@ -36,6 +38,7 @@ mod survey;
 mod upgrade;
 mod wait;
 
+pub use check::check_network;
 pub use failure::{HostFailure, RunError};
 pub use fleet::{Fleet, Outcomes};
 pub use install::{Pending, Summary, install, plan};

@@ -100,7 +100,8 @@ pub async fn upgrade(subject: &Subject<'_>, request: &Request<'_>, events: &Even
     let rolling = request.rolling.clone();
     let backup = format!("{}-before-{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"), image.manifest.name);
     let (upgrade, fleet, survey, api) = (Upgrade { to: image.digest.clone() }, &fleet, &survey, &api);
-    let execution = Execution { cluster, image, fleet, survey, api, events, replaced, rolling, upgrade, backup };
+    let execution =
+        Execution { replaced, rolling, upgrade, backup, ..Execution::of(subject, fleet, survey, api, events) };
     let preview = execution.preview(&list, path, warnings).await;
     if preview.order.is_empty() && !preview.path.changes() {
         // A killed run may have left a node cordoned, or the cluster's objects to be applied.
@@ -156,7 +157,8 @@ pub async fn rollback(subject: &Subject<'_>, request: &Request<'_>, events: &Eve
     let replaced = api.pods_to_replace(&survey).await;
     let (rolling, backup) = (request.rolling.clone(), String::new());
     let (fleet, survey, api) = (&fleet, &survey, &api);
-    let execution = Execution { cluster, image, fleet, survey, api, events, replaced, rolling, upgrade, backup };
+    let execution =
+        Execution { replaced, rolling, upgrade, backup, ..Execution::of(subject, fleet, survey, api, events) };
     let list = request.pause.cut(stages::rollback());
     let preview = execution.preview(&list, path, Vec::new()).await;
     if !preview.order.is_empty() && !(request.confirm)(&preview) {

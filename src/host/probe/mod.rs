@@ -9,6 +9,7 @@ mod modules;
 mod pods;
 mod reach;
 mod syncs;
+mod tries;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -35,6 +36,7 @@ pub(super) async fn probe(machine: &Machine, listeners: &mut Listeners, probe: &
             Ok(Probed::Done)
         }
         Probe::Reach { addresses } => Ok(reach::reach(addresses).await),
+        Probe::Try { pod, tries } => tries::tried(machine, pod.as_deref(), tries).await,
         Probe::Hush => {
             listeners.hush().await;
             Ok(Probed::Done)

@@ -26,6 +26,16 @@ pub(in super::super) fn processes(machine: &Machine, program: &str) -> Result<Ve
     Ok(pids.filter_map(pod).collect())
 }
 
+/// Some process of the pod with this UID.
+pub(super) fn process_of(machine: &Machine, wanted: &str) -> Result<Option<i32>, Failure> {
+    let pids = machine.names("/proc")?.into_iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+    let of_pod = |pid: &String| {
+        let cgroup = machine.text(&format!("/proc/{pid}/cgroup")).ok().flatten();
+        cgroup.and_then(|cgroup| uid(&cgroup)).is_some_and(|uid| uid == wanted)
+    };
+    Ok(pids.into_iter().find(of_pod).and_then(|pid| pid.parse().ok()))
+}
+
 /// The pod's UID in `0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUID.slice/…`, where it has
 /// underscores for dashes, or in `…/kubepods/burstable/podUID/…`.
 fn uid(cgroup: &str) -> Option<String> {
