@@ -28,7 +28,10 @@ pub use facts::{Disk, Facts, Interface, Mount, Route, SecurityModules, Selinux, 
 pub use host::{Host, Role, Roles};
 pub use labels::{LabelKey, LabelValue, Labels, Taint, TaintEffect};
 pub use names::{ClusterName, HostName, NameError};
-pub use network::{Ipvs, IpvsScheduler, IpvsTimeouts, Network, NetworkPlugin, Proxy, ProxyMode};
+pub use network::{
+    AddressDetection, Bgp, Calico, Felix, FelixLog, FelixValue, Ipvs, IpvsScheduler, IpvsTimeouts, Mesh, Network,
+    NetworkPlugin, Overlay, Pool, Proxy, ProxyMode, Reflectors, Router, ServiceRoutes, Transport, Typha,
+};
 pub use registry_reference::{RegistryReference, TAG_RULE, is_registry, is_tag};
 pub use rules::{Place, Violation};
 pub use services::{Handling, Service, Services};

@@ -40,7 +40,9 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
     if host.is_node() {
         let programs = host.programs("cni-plugins")?;
         resources.push(directory("/opt/cni/bin", 0o755));
-        resources.extend(CNI_PLUGINS.iter().map(|plugin| link("/opt/cni/bin", &programs, plugin)));
+        // Calico brings its own, and puts them in the place of links.
+        let own = host.cluster().network.calico().is_none();
+        resources.extend(CNI_PLUGINS.iter().filter(|_| own).map(|plugin| link("/opt/cni/bin", &programs, plugin)));
     }
     Ok(Some(resources))
 }

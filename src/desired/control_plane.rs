@@ -134,9 +134,9 @@ fn controller_manager(host: &HostContext<'_>) -> Arguments {
     flags.set("cluster-name", cluster.name.to_string());
     flags.set("cluster-cidr", cluster.network.pod_cidr.to_string());
     flags.set("service-cluster-ip-range", cluster.network.service_cidr.to_string());
-    match cluster.network.plugin {
-        // Each node's subnet is in its CNI configuration already.
-        NetworkPlugin::Bridge => flags.set("allocate-node-cidrs", "false"),
+    match &cluster.network.plugin {
+        // Each node's subnet is in its CNI configuration already, or Calico gives it blocks of addresses.
+        NetworkPlugin::Bridge | NetworkPlugin::Calico(_) => flags.set("allocate-node-cidrs", "false"),
         NetworkPlugin::None => {
             flags.set("allocate-node-cidrs", "true");
             flags.set("node-cidr-mask-size", cluster.network.node_prefix.to_string());

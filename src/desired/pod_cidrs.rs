@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, Facts, HostName, NetworkPlugin};
 ///
 /// New hosts are served in the order of their names, so that the result does not depend on the order of the inventory.
 pub fn pod_cidrs(cluster: &Cluster, facts: &BTreeMap<HostName, Facts>) -> Result<BTreeMap<HostName, IpNet>, Error> {
-    if cluster.network.plugin == NetworkPlugin::None {
+    if cluster.network.plugin != NetworkPlugin::Bridge {
         return Ok(BTreeMap::new());
     }
     let mut names: Vec<_> = cluster.hosts.iter().filter(|host| host.roles.is_node()).map(|host| &host.name).collect();

@@ -1,12 +1,14 @@
 //! Pod and service networks.
 
+mod bgp;
+mod calico;
 mod proxy;
 
 use std::net::{IpAddr, Ipv4Addr};
 
+pub use bgp::{Bgp, Mesh, Reflectors, Router, ServiceRoutes};
+pub use calico::{AddressDetection, Calico, Felix, FelixLog, FelixValue, Overlay, Pool, Transport, Typha};
 use ipnet::{IpNet, Ipv4Net};
-use serde::{Deserialize, Serialize};
-
 pub use proxy::{Ipvs, IpvsScheduler, IpvsTimeouts, Proxy, ProxyMode};
 
 /// The networks of a cluster.
@@ -45,6 +47,14 @@ impl Network {
         self.service_cidr.hosts().next()
     }
 
+    /// Calico, where it is the plugin.
+    pub fn calico(&self) -> Option<&Calico> {
+        match &self.plugin {
+            NetworkPlugin::Calico(calico) => Some(calico),
+            NetworkPlugin::Bridge | NetworkPlugin::None => None,
+        }
+    }
+
     /// The address of the cluster DNS: the tenth of the service network, as kubeadm has it.
     pub fn dns_service_address(&self) -> Option<IpAddr> {
         self.service_cidr.hosts().nth(9)
@@ -52,11 +62,12 @@ impl Network {
 }
 
 /// Who connects the pods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetworkPlugin {
     /// CNI bridge and host-local on each node, static routes between nodes that share a layer 2.
     Bridge,
+    /// Calico, from the cluster image.
+    Calico(Box<Calico>),
     /// Nothing is installed; the nodes stay NotReady until somebody brings a network.
     None,
 }

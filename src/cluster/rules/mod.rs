@@ -1,6 +1,7 @@
 //! The rules that span several nouns. Each returns all of its violations; none stops at the first.
 
 mod arguments;
+mod calico;
 mod disks;
 mod distribution;
 mod endpoint;
@@ -81,6 +82,9 @@ pub(super) fn check(parts: &Parts) -> Vec<Violation> {
         networks::networks_are_apart,
         networks::services_fit,
         networks::every_node_gets_pod_addresses,
+        calico::pools_fit,
+        calico::the_overlay_can_carry_it,
+        calico::every_node_has_a_way,
         endpoint::the_vip_is_free,
         endpoint::the_name_is_nobody_elses,
         endpoint::the_port_is_free,

@@ -113,7 +113,7 @@ pub(super) fn every_node_gets_pod_addresses(parts: &Parts) -> Vec<Violation> {
         return violation(message, hint);
     }
     // What somebody else's network plugin does with the addresses is its own business.
-    if network.plugin == NetworkPlugin::None {
+    if network.plugin != NetworkPlugin::Bridge {
         return Vec::new();
     }
     let bits = prefix - pods.prefix_len();

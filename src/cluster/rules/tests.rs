@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::cluster::{
-    Cluster, ClusterName, ControlPlane, DataDisk, DeviceRule, DiskLayout, DiskUse, DistributionMode, Endpoint,
-    EndpointMode, Etcd, Host, HostName, ImageReference, ImageTrust, Jump, Kernel, KeyAlgorithm, Kubelet, LabelKey,
-    LabelValue, Labels, Network, Pki, QualityOfService, Role, Services, SshTarget, Taint, TaintEffect, ThinPool,
+    Bgp, Calico, Cluster, ClusterName, ControlPlane, DataDisk, DeviceRule, DiskLayout, DiskUse, DistributionMode,
+    Endpoint, EndpointMode, Etcd, Host, HostName, ImageReference, ImageTrust, Jump, Kernel, KeyAlgorithm, Kubelet,
+    LabelKey, LabelValue, Labels, Mesh, Network, NetworkPlugin, Pki, Pool, QualityOfService, Reflectors, Role, Router,
+    Services, SshTarget, Taint, TaintEffect, ThinPool, Transport,
 };
 
 fn host(name: &str, address: &str, roles: &[Role]) -> Host {
@@ -317,4 +318,54 @@ fn arguments_do_not_identify_the_cluster() {
         assert_eq!(with(component, flag), 1, "{component} {flag}");
     }
     assert_eq!(with("kube-apiserver", "event-ttl"), 0);
+}
+
+/// What the rules say of the cluster with Calico, in words.
+fn of_calico(change: impl FnOnce(&mut Calico, &mut Vec<Host>)) -> Vec<String> {
+    let mut parts = valid();
+    let mut calico = Calico::new(parts.network.pod_cidr);
+    for (index, host) in parts.hosts.iter_mut().enumerate() {
+        host.rack = Some(format!("r{}", index % 2 + 1));
+    }
+    change(&mut calico, &mut parts.hosts);
+    parts.network.plugin = NetworkPlugin::Calico(Box::new(calico));
+    check(&parts).into_iter().map(|violation| violation.message).collect()
+}
+
+fn with_bgp(calico: &mut Calico, bgp: Bgp) {
+    calico.transport = Transport::Bgp { bgp, ipip: None };
+}
+
+#[test]
+fn pools_are_within_the_pod_network_and_apart() {
+    assert_eq!(of_calico(|_, _| {}), [String::new(); 0]);
+    let pool = |name: &str, cidr: &str| Pool::new(name, cidr.parse().unwrap());
+    let told = of_calico(|calico, _| {
+        let small = Pool { block_size: 16, ..pool("small", "10.244.0.0/17") };
+        calico.pools = vec![pool("a", "10.244.0.0/17"), small, pool("a", "10.245.0.0/16")];
+    });
+    assert_eq!(
+        told,
+        [
+            "blocks of /16 do not fit the pool small (10.244.0.0/17)",
+            "the pools a and small overlap",
+            "the pool a (10.245.0.0/16) is not within the pod network 10.244.0.0/16",
+            "two pools are called a",
+        ]
+    );
+}
+
+#[test]
+fn nobody_is_left_without_a_peer() {
+    let router = Router { address: "10.1.0.1".parse().unwrap(), port: None, as_number: 65_100, password: None };
+    let racks = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), vec![router.clone()])).collect();
+    let told = |bgp: Bgp| of_calico(|calico, _| with_bgp(calico, bgp));
+    assert!(told(Bgp { racks: racks(&["r1", "r2"]), ..Bgp::default() }).is_empty());
+    assert!(told(Bgp { reflectors: Reflectors::usual(), ..Bgp::default() }).is_empty());
+    assert!(told(Bgp { racks: racks(&["r1"]), mesh: Mesh::On, ..Bgp::default() }).is_empty());
+    let lonely = told(Bgp { racks: racks(&["r1"]), ..Bgp::default() });
+    assert!(lonely[0].contains("nobody peers with m2, n1: their pods would reach no other node"), "{lonely:?}");
+    assert_eq!(told(Bgp { racks: racks(&["r1", "r2", "r9"]), ..Bgp::default() }), ["no node is in the rack r9"]);
+    let unknown = Reflectors::Hosts([HostName::parse("x1").unwrap()].into());
+    assert_eq!(told(Bgp { reflectors: unknown, ..Bgp::default() }), ["x1 is no node of this cluster"]);
 }

@@ -46,8 +46,9 @@ pub(super) fn resources(host: &HostContext<'_>) -> Vec<Resource> {
 fn interfaces(host: &HostContext<'_>) -> Vec<&'static str> {
     const CALICO: [&str; 6] = ["cali*", "tunl*", "vxlan.calico", "vxlan-v6.calico", "wireguard.cali", "wg-v6.cali"];
     let network = &host.cluster().network;
-    let mut names = match network.plugin {
+    let mut names = match &network.plugin {
         NetworkPlugin::Bridge => vec!["cni0", "veth*"],
+        NetworkPlugin::Calico(_) => CALICO.to_vec(),
         // Whatever comes later is likely to be one of these.
         NetworkPlugin::None => [&CALICO[..], &["cilium*", "lxc*", "flannel*", "cni0", "veth*"]].concat(),
     };

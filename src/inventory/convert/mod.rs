@@ -1,6 +1,8 @@
 //! What is written to what is meant: names parsed, ranges expanded, defaults filled in. A value that is wrong is reported
 //! and replaced by its default, so that everything else is looked at in the same run.
 
+mod bgp;
+mod calico;
 mod disks;
 mod distribution;
 mod endpoint;

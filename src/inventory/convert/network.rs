@@ -2,11 +2,12 @@
 
 use ipnet::IpNet;
 
-use crate::cluster::Network;
-use crate::inventory::spec::SpecNetwork;
+use crate::cluster::{Network, NetworkPlugin};
+use crate::inventory::problems::Fault;
+use crate::inventory::spec::{SpecNetwork, SpecNetworkPlugin};
 use crate::inventory::tree::Path;
 
-use super::{Context, proxy, words};
+use super::{Context, calico, proxy, words};
 
 /// Converts the section `network`.
 pub(super) fn convert(spec: Option<&SpecNetwork>, context: &mut Context<'_>) -> Network {
@@ -19,7 +20,7 @@ pub(super) fn convert(spec: Option<&SpecNetwork>, context: &mut Context<'_>) -> 
     let pod_cidr = network("podCidr", spec.pod_cidr.as_ref(), default.pod_cidr);
     let service_cidr = network("serviceCidr", spec.service_cidr.as_ref(), default.service_cidr);
     Network {
-        plugin: spec.plugin.unwrap_or(default.plugin),
+        plugin: plugin(spec, &path, pod_cidr, context),
         pod_cidr,
         node_prefix: spec.node_prefix.unwrap_or(match pod_cidr {
             IpNet::V4(_) => default.node_prefix,
@@ -28,5 +29,21 @@ pub(super) fn convert(spec: Option<&SpecNetwork>, context: &mut Context<'_>) -> 
         service_cidr,
         domain: context.parse(&path.key("domain"), spec.domain.as_ref(), default.domain, words::dns_name),
         proxy: proxy::convert(spec.proxy.as_ref(), &path.key("proxy"), context),
+    }
+}
+
+fn plugin(spec: &SpecNetwork, path: &Path, pod_cidr: IpNet, context: &mut Context<'_>) -> NetworkPlugin {
+    let plugin = spec.plugin.unwrap_or(SpecNetworkPlugin::Bridge);
+    if plugin != SpecNetworkPlugin::Calico && spec.calico.is_some() {
+        let fault = Fault::new("`calico` has no use with another plugin", "remove it, or write `plugin: calico`");
+        context.key_fault(&path.key("calico"), fault);
+    }
+    match plugin {
+        SpecNetworkPlugin::Bridge => NetworkPlugin::Bridge,
+        SpecNetworkPlugin::None => NetworkPlugin::None,
+        SpecNetworkPlugin::Calico => {
+            let calico = calico::convert(spec.calico.as_ref(), &path.key("calico"), pod_cidr, context);
+            NetworkPlugin::Calico(Box::new(calico))
+        }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use crate::cluster::{Ipvs, IpvsTimeouts, Proxy, ProxyMode};
 use crate::inventory::problems::Fault;
 use crate::inventory::spec::{SpecIpvsTimeouts, SpecProxy, SpecProxyMode};
@@ -20,7 +18,11 @@ pub(super) fn convert(spec: Option<&SpecProxy>, path: &Path, context: &mut Conte
         SpecProxyMode::Ipvs => ProxyMode::Ipvs(Ipvs {
             scheduler: spec.scheduler.unwrap_or_default(),
             timeouts: timeouts(spec.timeouts.as_ref(), &path.key("timeouts"), context),
-            exclude: networks(spec.exclude_cidrs.as_deref(), &path.key("excludeCidrs"), context),
+            exclude: words::networks(
+                spec.exclude_cidrs.as_deref().unwrap_or_default(),
+                &path.key("excludeCidrs"),
+                context,
+            ),
         }),
         other => {
             let given = [
@@ -35,7 +37,11 @@ pub(super) fn convert(spec: Option<&SpecProxy>, path: &Path, context: &mut Conte
             if other == SpecProxyMode::Nftables { ProxyMode::Nftables } else { ProxyMode::Iptables }
         }
     };
-    let node_port_addresses = networks(spec.node_port_addresses.as_deref(), &path.key("nodePortAddresses"), context);
+    let node_port_addresses = words::networks(
+        spec.node_port_addresses.as_deref().unwrap_or_default(),
+        &path.key("nodePortAddresses"),
+        context,
+    );
     Proxy { mode, node_port_addresses }
 }
 
@@ -56,9 +62,4 @@ fn seconds(text: &str) -> Result<Duration, Fault> {
         return Err(Fault::new(format!("{text:?} is not a number of whole seconds"), "write such as 15m or 90s"));
     }
     Ok(duration)
-}
-
-fn networks(texts: Option<&[String]>, path: &Path, context: &mut Context<'_>) -> Vec<IpNet> {
-    let texts = texts.unwrap_or_default().iter().enumerate();
-    texts.filter_map(|(index, text)| context.take(&path.index(index), words::network(text))).collect()
 }

@@ -7,6 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
 
 use crate::inventory::problems::Fault;
+use crate::inventory::tree::Path;
+
+use super::Context;
 
 /// An address that one host can have.
 pub(super) fn address(text: &str) -> Result<IpAddr, Fault> {
@@ -39,6 +42,12 @@ pub(super) fn network(text: &str) -> Result<IpNet, Fault> {
         return Err(Fault::new(format!("{text:?} has bits set behind its prefix"), hint));
     }
     Ok(network)
+}
+
+/// The networks of a list, each with its fault where it is none.
+pub(super) fn networks(texts: &[String], path: &Path, context: &mut Context<'_>) -> Vec<IpNet> {
+    let texts = texts.iter().enumerate();
+    texts.filter_map(|(index, text)| context.take(&path.index(index), network(text))).collect()
 }
 
 /// A DNS name in lower case, without trailing dot.

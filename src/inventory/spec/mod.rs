@@ -1,6 +1,7 @@
 //! The inventory as written. These structs make the JSON Schema, and the checker takes every rule about keys and types
 //! from there; so a field that must be there is an `Option` that the schema calls required.
 
+mod calico;
 mod disk;
 mod distribution;
 mod host;
@@ -17,10 +18,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(super) use calico::{
+    SpecAddressDetection, SpecBgp, SpecCalico, SpecCalicoMode, SpecEncapsulation, SpecMesh, SpecPool, SpecReflectors,
+    SpecRouter, SpecServiceRoutes,
+};
 pub(super) use disk::SpecDisk;
 pub(super) use distribution::SpecDistribution;
 pub(super) use host::{SpecHost, SpecTaint};
-pub(super) use network::{Mode, SpecEndpoint, SpecNetwork};
+pub(super) use network::{Mode, SpecEndpoint, SpecNetwork, SpecNetworkPlugin};
 pub(super) use proxy::{SpecIpvsTimeouts, SpecProxy, SpecProxyMode};
 pub(super) use services::SpecServices;
 pub(super) use settings::{SpecControlPlane, SpecEtcd, SpecIrq, SpecKernel, SpecKubelet, SpecPki, Text};

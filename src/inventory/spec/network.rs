@@ -3,9 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::cluster::NetworkPlugin;
-
-use super::SpecProxy;
+use super::{SpecCalico, SpecProxy};
 
 /// How clients reach the API servers.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -42,13 +40,27 @@ pub(in crate::inventory) enum Mode {
     External,
 }
 
+/// Who connects the pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::inventory) enum SpecNetworkPlugin {
+    /// CNI bridge and host-local on each node, static routes between nodes that share a layer 2.
+    Bridge,
+    /// Calico, from the cluster image.
+    Calico,
+    /// Nothing is installed; the nodes stay NotReady until somebody brings a network.
+    None,
+}
+
 /// Pod and service networks.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::inventory) struct SpecNetwork {
     /// Who connects the pods.
     #[schemars(extend("default" = "bridge"))]
-    pub(in crate::inventory) plugin: Option<NetworkPlugin>,
+    pub(in crate::inventory) plugin: Option<SpecNetworkPlugin>,
+    /// Plugin `calico`: how it connects the pods.
+    pub(in crate::inventory) calico: Option<SpecCalico>,
     /// Addresses of pods.
     #[schemars(extend("default" = "10.244.0.0/16"))]
     pub(in crate::inventory) pod_cidr: Option<String>,

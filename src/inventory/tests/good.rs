@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::{environment, load, single, with_hosts};
 use crate::cluster::{
-    Affinity, Become, DiskLayout, DistributionMode, Drain, EndpointMode, Evictable, Ipvs, IpvsScheduler, KeyAlgorithm,
-    LabelValue, MaxUnavailable, NetworkPlugin, ProxyMode, QualityOfService, Queues, Rings, Role, SecretSource, Service,
-    Swap, TaintEffect, ThinPool, Upgrade,
+    AddressDetection, Affinity, Become, DiskLayout, DistributionMode, Drain, EndpointMode, Evictable, FelixValue, Ipvs,
+    IpvsScheduler, KeyAlgorithm, LabelValue, MaxUnavailable, NetworkPlugin, Overlay, ProxyMode, QualityOfService,
+    Queues, Rings, Role, SecretSource, Service, Swap, TaintEffect, ThinPool, Transport, Upgrade,
 };
 use crate::cluster::{Keep, SnapshotPlace};
 use crate::inventory::{Error, parse, schema, starter};
@@ -20,8 +20,8 @@ fn the_shortest_inventory_gets_every_default() {
     assert_eq!(cluster.endpoint.mode, EndpointMode::Local);
     let network = &cluster.network;
     assert_eq!(
-        (network.plugin, network.node_prefix, network.domain.as_str()),
-        (NetworkPlugin::Bridge, 24, "cluster.local")
+        (&network.plugin, network.node_prefix, network.domain.as_str()),
+        (&NetworkPlugin::Bridge, 24, "cluster.local")
     );
     assert_eq!(network.pod_cidr.to_string(), "10.244.0.0/16");
     assert_eq!(network.service_cidr.to_string(), "10.96.0.0/16");
@@ -140,7 +140,7 @@ fn every_field_arrives() {
     assert_eq!(master.ssh.host_keys, [key]);
     let vip = EndpointMode::Vip { vip: "10.1.0.10".parse().unwrap(), interface: Some("bond0".into()), router_id: 51 };
     assert_eq!((&cluster.endpoint.mode, cluster.endpoint.port), (&vip, 8443));
-    assert_eq!((cluster.network.plugin, cluster.network.node_prefix), (NetworkPlugin::None, 25));
+    assert_eq!((&cluster.network.plugin, cluster.network.node_prefix), (&NetworkPlugin::None, 25));
     let ipvs = cluster.network.proxy.mode.ipvs().unwrap();
     assert_eq!(ipvs.scheduler, IpvsScheduler::Wrr);
     assert_eq!(cluster.network.domain, "k8s.example");
@@ -355,4 +355,36 @@ fn snapshots_are_read_with_their_defaults() {
     let SnapshotPlace::Bucket(bucket) = &snapshots.places[1] else { unreachable!() };
     assert_eq!((bucket.region.as_str(), bucket.path_style), ("us-east-1", true));
     assert_eq!(bucket.credentials, Some("/inv/s3.credentials".into()));
+}
+
+#[test]
+fn calico_peers_by_topology() {
+    let text = r#"
+  network:
+    plugin: calico
+    podCidr: 10.0.0.0/8
+    serviceCidr: 172.20.0.0/16
+    calico:
+      mode: ipip
+      pools:
+        - {name: bj, cidr: 10.128.0.0/10, blockSize: 25, nodeSelector: "topology.kubewright.dev/idc == 'bj1'"}
+        - {name: spare, cidr: 10.192.0.0/10, natOutgoing: false}
+      addressDetection: {networks: [192.168.0.0/16]}
+      felix: {log: Warning, metricsPort: 9091, extra: {wireguardEnabled: true, natPortRange: "32768:65535"}}
+      bgp:
+        asNumber: 65001
+        racks: {r1: {peers: [{ip: 192.168.1.1, as: 65100, passwordFile: bgp.key}, {ip: 192.168.1.2, port: 1790, as: 65100}]}}
+        services: {clusterAddresses: true, externalAddresses: [203.0.113.0/24]}
+"#;
+    let host = "    - {name: m1, address: 192.168.1.11, rack: r1, idc: bj1, roles: [control-plane, etcd, worker]}\n";
+    let cluster = load(&with_hosts(text, host)).unwrap();
+    let calico = cluster.network.calico().unwrap();
+    let Transport::Bgp { bgp, ipip: Some(Overlay::CrossSubnet) } = &calico.transport else { panic!("{calico:?}") };
+    let pools: Vec<_> = calico.pools.iter().map(|pool| (pool.block_size, pool.nat_outgoing)).collect();
+    assert_eq!(pools, [(25, true), (26, false)]);
+    assert_eq!(calico.detection, AddressDetection::Networks(vec!["192.168.0.0/16".parse().unwrap()]));
+    assert_eq!(calico.felix.extra["wireguardEnabled"], FelixValue::Switch(true));
+    let routers: Vec<_> = calico.routers("r1").iter().map(|router| (router.port, &router.password)).collect();
+    assert_eq!(routers, [(None, &Some(PathBuf::from("/inv/bgp.key"))), (Some(1790), &None)]);
+    assert!(!bgp.is_meshed(1) && bgp.services.cluster && bgp.as_number == 65_001);
 }
