@@ -14,7 +14,7 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
     let snapshotter = if host.thin_pool().is_some() { Snapshotter::Devmapper } else { Snapshotter::Overlayfs };
     let components = host.context.image.for_roles(&host.host.roles);
     let images = components.filter_map(|component| match &component.kind {
-        ComponentKind::Files | ComponentKind::Program => None,
+        ComponentKind::Files | ComponentKind::Manifests | ComponentKind::Program => None,
         ComponentKind::Images(references) => Some(Resource::Images(Images {
             name: component.name.clone(),
             blob: component.blob.clone(),

@@ -1,5 +1,5 @@
 //! kube-proxy's configuration, a file on each node. Not a ConfigMap: that would change on all nodes at once, and one
-//! node after the other is to change its mode. kube-proxy looks at the file itself and starts anew when it changes.
+//! node after the other is to change its mode.
 
 use std::time::Duration;
 

@@ -16,7 +16,7 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         match &component.kind {
             ComponentKind::Files => retained.directories.extend(host.context.image.directory(&component.name)),
             ComponentKind::Images(references) => retained.references.extend(references.iter().cloned()),
-            ComponentKind::Program => {}
+            ComponentKind::Manifests | ComponentKind::Program => {}
         }
         retained.blobs.push(component.blob.sha256.clone());
     }

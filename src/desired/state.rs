@@ -323,7 +323,7 @@ pub struct Unit {
     pub running: bool,
 }
 
-/// kube-proxy's configuration. kube-proxy looks at the file itself and starts anew when it changes.
+/// kube-proxy's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProxyConfiguration {
     /// Its mode: `ipvs`, `iptables` or `nftables`.
@@ -337,6 +337,12 @@ impl ProxyConfiguration {
     pub const TITLE: &'static str = "mode of kube-proxy";
     /// How the names of changes begin that remove rules of another mode. Connections of pods do not survive them.
     pub const RULES: &'static str = "rules of kube-proxy";
+
+    /// The mode in the text of a configuration.
+    pub fn mode_of(text: &str) -> Option<String> {
+        let mode = text.lines().find_map(|line| line.strip_prefix("mode:"))?.trim();
+        (!mode.is_empty()).then(|| mode.to_owned())
+    }
 }
 
 /// A file of sysfs, or many of a kind.

@@ -185,8 +185,8 @@ impl Look {
 fn as_proxy(found: Resource) -> Resource {
     match found {
         Resource::File(file) => {
-            let mode = file.content.lines().find_map(|line| line.strip_prefix("mode:"));
-            Resource::Proxy(ProxyConfiguration { mode: mode.unwrap_or_default().trim().to_owned(), file })
+            let mode = ProxyConfiguration::mode_of(&file.content).unwrap_or_default();
+            Resource::Proxy(ProxyConfiguration { mode, file })
         }
         other => other,
     }

@@ -32,7 +32,7 @@ pub struct Component {
     pub name: String,
     /// Version as the publisher writes it.
     pub version: String,
-    /// Hosts with any of these roles need it; none for the program that runs the image.
+    /// Hosts with any of these roles need it; none for the program that runs the image and for objects of Kubernetes.
     pub roles: Roles,
     /// Files or container images.
     pub kind: ComponentKind,
@@ -55,6 +55,8 @@ pub struct Blob {
 pub enum ComponentKind {
     /// Files under `opt/kubewright/NAME/VERSION/`.
     Files,
+    /// Files in YAML with objects of Kubernetes, under `opt/kubewright/manifests/NAME/`. No host gets it.
+    Manifests,
     /// An OCI archive at `opt/kubewright/images/NAME.tar` with these references.
     Images(Vec<String>),
     /// This program, at `usr/local/bin/kubewright`, and what it needs to run as a container. No host gets it.
@@ -66,7 +68,7 @@ impl ComponentKind {
     pub fn references(&self) -> &[String] {
         match self {
             Self::Images(references) => references,
-            Self::Files | Self::Program => &[],
+            Self::Files | Self::Manifests | Self::Program => &[],
         }
     }
 }
@@ -100,7 +102,7 @@ impl ClusterImage {
     pub fn references(&self) -> impl Iterator<Item = &str> {
         let images = self.components.iter().flat_map(|component| match &component.kind {
             ComponentKind::Images(references) => references.as_slice(),
-            ComponentKind::Files | ComponentKind::Program => &[],
+            ComponentKind::Files | ComponentKind::Manifests | ComponentKind::Program => &[],
         });
         images.map(String::as_str)
     }

@@ -21,6 +21,8 @@ use crate::report::{Event, Events};
 const IMAGE: &str = "busybox";
 /// How long pods may take to start, on nodes that answer.
 const START: Duration = Duration::from_secs(120);
+/// How long a new Service may take to every kube-proxy.
+const SPREAD: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(1);
 const DNS: u16 = 53;
 
@@ -77,7 +79,8 @@ impl Check<'_> {
         if pairs.iter().any(|of_one| of_one.len() + 1 < nodes.len()) {
             left_out.push(format!("most pairs of {} nodes: each tries {} others", nodes.len(), pairs[0].len()));
         }
-        let places = Places { nodes: &nodes, pods: &pods, service, dns, domain: &self.cluster.network.domain };
+        let until = Instant::now() + SPREAD;
+        let places = Places { nodes: &nodes, pods: &pods, service, dns, domain: &self.cluster.network.domain, until };
         let asked = |host: &Host| nodes.iter().position(|node| node.name == host.name);
         let outcomes = self
             .fleet
@@ -155,6 +158,8 @@ struct Places<'a> {
     service: ProbeService,
     dns: Option<IpAddr>,
     domain: &'a str,
+    /// When what does not work by then is broken: kube-proxies hear of a new Service one after the other.
+    until: Instant,
 }
 
 impl Places<'_> {
@@ -200,11 +205,20 @@ impl Places<'_> {
         pod: Option<String>,
         ways: Vec<(Option<usize>, Way, Try)>,
     ) -> Result<Vec<Tried>, Failure> {
-        let tries = ways.iter().map(|(_, _, one)| one.clone()).collect();
-        let failed = match member.probe(Probe::Try { pod, tries }).await? {
-            Probed::Tried { failed } => failed,
-            other => return Err(super::fleet::unexpected("try ways through the network", &other)),
-        };
+        let mut left: Vec<usize> = (0..ways.len()).collect();
+        let mut failed = BTreeMap::new();
+        while !left.is_empty() {
+            let tries = left.iter().map(|index| ways[*index].2.clone()).collect();
+            failed = match member.probe(Probe::Try { pod: pod.clone(), tries }).await? {
+                Probed::Tried { failed } => failed.into_iter().map(|(place, why)| (left[place], why)).collect(),
+                other => return Err(super::fleet::unexpected("try ways through the network", &other)),
+            };
+            if failed.is_empty() || Instant::now() >= self.until {
+                break;
+            }
+            left = failed.keys().copied().collect();
+            tokio::time::sleep(PAUSE).await;
+        }
         let one = |(index, (to, way, _)): (usize, &(Option<usize>, Way, Try))| Tried {
             from: self.name(from),
             to: to.map(|to| self.name(to)),

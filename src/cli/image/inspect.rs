@@ -58,6 +58,7 @@ fn as_table(image: &OpenImage) -> String {
         let roles: Vec<_> = component.roles.iter().map(Role::as_str).collect();
         let kind = match &component.kind {
             ComponentKind::Files => "files".to_owned(),
+            ComponentKind::Manifests => "objects of Kubernetes".to_owned(),
             ComponentKind::Program => "kubewright".to_owned(),
             ComponentKind::Images(references) => references.join("\n"),
         };

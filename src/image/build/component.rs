@@ -17,6 +17,7 @@ use super::tree::Tree;
 use super::{containers, unpack};
 use crate::image::blobs::Blobs;
 use crate::image::digest;
+use crate::image::manifests;
 use crate::image::spec::{Content, PinnedComponent, PinnedImage, PinnedSource, Place};
 use crate::image::{Architecture, Component, ComponentKind};
 
@@ -54,6 +55,7 @@ pub(super) struct Packed {
 /// What a component is made from, found and hashed.
 pub(super) enum Gathered {
     Files(Tree),
+    Manifests(Tree),
     Images {
         images: Vec<PinnedImage>,
         /// Layers of those that are made here.
@@ -69,7 +71,7 @@ impl Gathered {
     /// Size of all files together: how long packing takes.
     pub(super) fn size(&self) -> u64 {
         match self {
-            Self::Files(tree) | Self::Program(tree) => tree.size(),
+            Self::Files(tree) | Self::Manifests(tree) | Self::Program(tree) => tree.size(),
             Self::Images { layers, pulled, .. } => layers.values().map(Tree::size).sum::<u64>() + pulled,
         }
     }
@@ -77,6 +79,7 @@ impl Gathered {
     fn kind(&self) -> ComponentKind {
         match self {
             Self::Files(_) => ComponentKind::Files,
+            Self::Manifests(_) => ComponentKind::Manifests,
             Self::Program(_) => ComponentKind::Program,
             Self::Images { images, .. } => {
                 ComponentKind::Images(images.iter().map(|image| image.name().to_owned()).collect())
@@ -90,6 +93,7 @@ impl Workshop {
     pub(super) fn gather(&self, spec: &PinnedComponent, architecture: Architecture) -> Result<Gathered, SourceError> {
         let (images, layers) = match &spec.content {
             Content::Files(files) => return self.tree(files).map(Gathered::Files),
+            Content::Manifests(files) => return self.tree(files).map(Gathered::Manifests),
             Content::Images(images, layers) => (images, layers),
         };
         let mut pulled = 0;
@@ -142,6 +146,10 @@ impl Workshop {
         let layer = match gathered {
             Gathered::Files(tree) => {
                 let prefix = format!("opt/kubewright/{}/{}", spec.name, spec.version);
+                layer::write(&self.blobs, Compression::Thorough, |out| tree.write(&prefix, out))?
+            }
+            Gathered::Manifests(tree) => {
+                let prefix = manifests::directory(&spec.name);
                 layer::write(&self.blobs, Compression::Thorough, |out| tree.write(&prefix, out))?
             }
             Gathered::Program(tree) => layer::write(&self.blobs, Compression::Thorough, |out| tree.write("", out))?,
@@ -221,6 +229,7 @@ fn key(spec: &PinnedComponent, gathered: &Gathered, architecture: Architecture) 
     }
     let (kind, files, images, layers) = match gathered {
         Gathered::Files(tree) => ("files", Some(tree), &[][..], None),
+        Gathered::Manifests(tree) => ("manifests", Some(tree), &[][..], None),
         Gathered::Program(tree) => ("program", Some(tree), &[][..], None),
         Gathered::Images { images, layers, .. } => ("images", None, &images[..], Some(layers)),
     };

@@ -69,7 +69,7 @@ pub(super) fn write(
 /// Compresses and stores the layer `tar` of a component of this kind as a build does.
 pub(in crate::image) fn pack_again(blobs: &Blobs, kind: &ComponentKind, mut tar: impl Read) -> io::Result<Blob> {
     let compression = match kind {
-        ComponentKind::Files | ComponentKind::Program => Compression::Thorough,
+        ComponentKind::Files | ComponentKind::Manifests | ComponentKind::Program => Compression::Thorough,
         ComponentKind::Images(_) => Compression::Minimal,
     };
     write(blobs, compression, |out| io::copy(&mut tar, out).map(|_| ())).map(|layer| layer.blob)

@@ -256,3 +256,26 @@ fn a_directory_with_other_things_in_it_is_left_alone() {
 }
 
 mod variants;
+
+#[test]
+fn manifests_are_read_back_and_reach_no_host() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("cache");
+    fs::create_dir_all(cache.join("objects")).unwrap();
+    for (name, text) in [("b.yaml", "kind: B\n"), ("a.yaml", "kind: A\n---\nkind: C\n")] {
+        fs::write(cache.join("objects").join(name), text).unwrap();
+    }
+    let spec = "apiVersion: kubewright.dev/v1alpha1\nkind: ImageSpec\nname: a\nkubernetes: v1.36.0\nprogram: false\n\
+        components: [{name: addon, version: '1', manifests: [{file: objects}]}]\n";
+    let image = directory.path().join("image");
+    let built = build_spec(spec, &cache, &image, "v1").unwrap();
+    assert_eq!(component(&built, "addon").component.kind, ComponentKind::Manifests);
+    let reference = crate::cluster::ImageReference(format!("oci:{}", image.display()));
+    let location = crate::image::Location::parse(&reference.0).unwrap();
+    let open = crate::image::open_with_cache(&location, directory.path()).unwrap();
+    let read = open.manifests("addon").unwrap();
+    let read: Vec<_> = read.iter().map(|file| (file.path.display().to_string(), file.text.as_str())).collect();
+    assert_eq!(read, [("a.yaml".to_owned(), "kind: A\n---\nkind: C\n"), ("b.yaml".to_owned(), "kind: B\n")]);
+    assert!(open.manifests("other").unwrap().is_empty());
+    assert!(open.manifest.for_roles(&crate::cluster::Role::ALL.into_iter().collect()).next().is_none());
+}

@@ -1,11 +1,13 @@
 //! The rules for specs that their shape alone does not enforce. All that are broken are reported.
 
 mod inputs;
+mod plugins;
 
 use std::collections::BTreeSet;
 
 use super::{ComponentSpec, SpecFile};
 use inputs::{image_problems, source_problems};
+use plugins::plugin_problems;
 
 /// What is wrong with `spec`, and where.
 pub(super) fn check(spec: &SpecFile) -> Vec<String> {
@@ -33,6 +35,7 @@ pub(super) fn check(spec: &SpecFile) -> Vec<String> {
         }
         problems.extend(found.into_iter().map(|what| format!("components[{index}] ({}): {what}", component.name)));
     }
+    problems.extend(plugin_problems(spec));
     problems
 }
 
@@ -55,17 +58,28 @@ fn component_problems(component: &ComponentSpec, spec: &SpecFile) -> Vec<String>
             component.version
         ));
     }
-    if component.roles.is_empty() {
-        problems.push("roles: there are none, so that no host would get it".to_owned());
-    }
-    match (component.files.is_empty(), component.images.is_empty()) {
-        (true, true) => problems.push("it has neither files nor images".to_owned()),
-        (false, false) => problems.push("it has both files and images; make two components of it".to_owned()),
+    match (component.roles.is_empty(), component.manifests.is_empty()) {
+        (true, true) => problems.push("roles: there are none, so that no host would get it".to_owned()),
+        (false, false) => problems.push("roles: no host gets manifests; leave them out".to_owned()),
         _ => {}
+    }
+    let given = [
+        ("files", !component.files.is_empty()),
+        ("images", !component.images.is_empty()),
+        ("manifests", !component.manifests.is_empty()),
+    ];
+    let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(kind, _)| kind).collect();
+    match given.as_slice() {
+        [] => problems.push("it has neither files nor images nor manifests".to_owned()),
+        [_] => {}
+        kinds => problems.push(format!("it has {}; make a component of each", kinds.join(" and "))),
     }
     let found_in = |source| source_problems(source, &component.version, &spec.architectures).into_iter();
     for (index, source) in component.files.iter().enumerate() {
         problems.extend(found_in(source).map(|what| format!("files[{index}]: {what}")));
+    }
+    for (index, source) in component.manifests.iter().enumerate() {
+        problems.extend(found_in(source).map(|what| format!("manifests[{index}]: {what}")));
     }
     for (name, sources) in &component.layers {
         if sources.is_empty() {

@@ -79,7 +79,7 @@ pub enum Kind {
     ImageSpec,
 }
 
-/// One component: either files or container images.
+/// One component: files, container images or objects of Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentSpec {
@@ -87,11 +87,16 @@ pub struct ComponentSpec {
     pub name: String,
     /// Its version; part of paths on hosts.
     pub version: String,
-    /// Hosts with any of these roles get it.
+    /// Hosts with any of these roles get it; none for objects of Kubernetes.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub roles: BTreeSet<Role>,
     /// Files that will be under `/opt/kubewright/NAME/VERSION`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<Source>,
+    /// Files in YAML with objects of Kubernetes: kinds that the network plugin defines, add-ons. No host gets them; the
+    /// installer applies them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub manifests: Vec<Source>,
     /// Container images that will be imported into containerd.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<ContainerImage>,

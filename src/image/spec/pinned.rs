@@ -41,6 +41,7 @@ pub(in crate::image) struct PinnedComponent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::image) enum Content {
     Files(Vec<PinnedSource>),
+    Manifests(Vec<PinnedSource>),
     /// Container images, and the layers of those that are made here, by name.
     Images(Vec<PinnedImage>, BTreeMap<String, Vec<PinnedSource>>),
 }
@@ -98,7 +99,7 @@ impl PinnedSpec {
         let components = self.variants.iter().flat_map(|variant| &variant.components);
         components.flat_map(|component| {
             let (files, layers) = match &component.content {
-                Content::Files(files) => (Some(files), None),
+                Content::Files(files) | Content::Manifests(files) => (Some(files), None),
                 Content::Images(_, layers) => (None, Some(layers)),
             };
             files.into_iter().flatten().chain(layers.into_iter().flat_map(BTreeMap::values).flatten())
@@ -109,7 +110,7 @@ impl PinnedSpec {
     pub(in crate::image) fn pulled(&self) -> impl Iterator<Item = (Architecture, &str, &str)> {
         self.variants.iter().flat_map(|variant| {
             let images = variant.components.iter().flat_map(|component| match &component.content {
-                Content::Files(_) => &[][..],
+                Content::Files(_) | Content::Manifests(_) => &[][..],
                 Content::Images(images, _) => images,
             });
             images.filter_map(|image| match image {
@@ -221,7 +222,9 @@ impl Pins<'_> {
             let pinned = sources.iter().map(|source| self.source(source, &spec.version));
             pinned.collect::<Result<Vec<_>, String>>()
         };
-        let content = if spec.images.is_empty() {
+        let content = if !spec.manifests.is_empty() {
+            Content::Manifests(sources(&spec.manifests)?)
+        } else if spec.images.is_empty() {
             Content::Files(sources(&spec.files)?)
         } else {
             let images = spec.images.iter().map(|image| self.image(image, &spec.version)).collect::<Result<_, _>>()?;

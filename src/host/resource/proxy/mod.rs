@@ -1,8 +1,9 @@
-//! kube-proxy's configuration, and what another mode of it has left in the kernel. kube-proxy itself cleans up only when
-//! it is asked to, and only where it still runs.
+//! kube-proxy's configuration, and what another mode of it has left in the kernel. kube-proxy sees a file that is
+//! written, but not one that is put in its place, so it is ended, and its kubelet starts it anew; and it cleans up only
+//! when it is asked to, and only where it still runs.
 //!
-//! Which modes may have rules here is noted before the configuration changes, and crossed out when they are gone: to ask
-//! the kernel would take seconds on a node with many services.
+//! A restart that is owed, and which modes may have rules here, is noted before anything changes, and crossed out when it
+//! is done: to ask the kernel would take seconds on a node with many services.
 
 mod chains;
 mod leftovers;
@@ -11,7 +12,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::atomic::{self, Attributes};
-use super::super::machine::{Machine, STATE};
+use super::super::machine::Machine;
+use super::super::probe::pod_processes;
 use super::super::protocol::{Action, Failure};
 use super::{Context, Observe, Observed, Pending};
 use crate::desired::state::ProxyConfiguration;
@@ -22,25 +24,68 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Where kube-proxy says in which mode it is.
 const MODE: &str = "http://127.0.0.1:10249/proxyMode";
 
-fn note() -> String {
-    format!("{STATE}/proxy-modes")
+const NOTE: &str = "/var/lib/kubewright/kube-proxy";
+/// The line of the note that stands for a restart that is owed.
+const RESTART: &str = "restart";
+/// Its process and its container are called so.
+const PROGRAM: &str = "kube-proxy";
+
+/// What is remembered between runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Note {
+    /// Modes that may have rules here.
+    modes: BTreeSet<String>,
+    /// Whether the configuration has changed since kube-proxy was started.
+    owes_restart: bool,
+}
+
+impl Note {
+    fn read(machine: &Machine) -> Result<Self, Failure> {
+        let text = machine.text(NOTE)?.unwrap_or_default();
+        let (restart, modes): (Vec<&str>, Vec<&str>) = text.split_whitespace().partition(|word| *word == RESTART);
+        Ok(Self { modes: modes.into_iter().map(str::to_owned).collect(), owes_restart: !restart.is_empty() })
+    }
+
+    fn change(cx: &Context, change: impl FnOnce(&mut Self)) -> Result<(), Failure> {
+        let mut note = Self::read(&cx.machine)?;
+        change(&mut note);
+        let path = cx.machine.root.at(NOTE);
+        cx.make_parents(ProxyConfiguration::TITLE, &path)?;
+        let restart = note.owes_restart.then(|| RESTART.to_owned());
+        let text: String = note.modes.into_iter().chain(restart).map(|line| line + "\n").collect();
+        let written = atomic::write(&path, text.as_bytes(), Attributes { mode: 0o644, owner: None });
+        written.map_err(|error| Failure::new(ProxyConfiguration::TITLE, error))
+    }
 }
 
 impl Observe for ProxyConfiguration {
     fn observe<'a>(&'a self, cx: &Context) -> Observed<'a> {
-        let text = cx.machine.text(&note())?.unwrap_or_default();
-        let noted: BTreeSet<String> = text.split_whitespace().map(str::to_owned).collect();
-        let others: Vec<String> = noted.iter().filter(|mode| **mode != self.mode).cloned().collect();
+        let note = self.note(&cx.machine)?;
+        let others: Vec<String> = note.modes.iter().filter(|mode| **mode != self.mode).cloned().collect();
         let mut pending = Vec::new();
-        if !noted.contains(&self.mode) {
+        if !note.modes.contains(&self.mode) {
             let (action, summary) = match others.as_slice() {
                 [] => (Action::Create, self.mode.clone()),
                 others => (Action::Update, format!("{} → {}", others.join(", "), self.mode)),
             };
-            let all = noted.into_iter().chain([self.mode.clone()]).collect();
-            pending.push(Pending::new(Self::TITLE, action, summary, move |cx| write(cx, &all)));
+            let modes: Vec<String> = note.modes.iter().chain([&self.mode]).cloned().collect();
+            pending.push(Pending::new(Self::TITLE, action, summary, move |cx| {
+                Note::change(cx, |note| note.modes.extend(modes))
+            }));
         }
-        pending.extend(self.file.observe(cx)?);
+        let file = self.file.observe(cx)?;
+        let restarts = note.owes_restart || (!file.is_empty() && is_running(&cx.machine)?);
+        pending.extend(file.into_iter().map(|Pending { change, mend }| Pending {
+            change,
+            mend: Box::new(move |cx| {
+                Note::change(cx, |note| note.owes_restart = true)?;
+                mend(cx)
+            }),
+        }));
+        if restarts {
+            let summary = "starts anew: its configuration changed";
+            pending.push(Pending::new(PROGRAM, Action::Restart, summary, |cx| restart(cx)));
+        }
         if !others.is_empty() {
             let (resource, summary) = (format!("{} in mode {}", Self::RULES, others.join(", ")), "removed");
             pending.push(Pending::new(resource, Action::Remove, summary, move |cx| {
@@ -48,14 +93,36 @@ impl Observe for ProxyConfiguration {
                 for mode in &others {
                     leftovers::remove(&cx.machine, mode, &self.mode)?;
                 }
-                write(cx, &BTreeSet::from([self.mode.clone()]))
+                Note::change(cx, |note| note.modes = BTreeSet::from([self.mode.clone()]))
             }));
         }
         Ok(pending)
     }
 }
 
+fn is_running(machine: &Machine) -> Result<bool, Failure> {
+    Ok(!pod_processes(machine, PROGRAM)?.is_empty())
+}
+
+/// What it has put into the kernel goes on working without it.
+fn restart(cx: &Context) -> Result<(), Failure> {
+    for (pid, _) in pod_processes(&cx.machine, PROGRAM)? {
+        cx.machine.system.kill(pid).map_err(|error| Failure::new(PROGRAM, error))?;
+    }
+    Note::change(cx, |note| note.owes_restart = false)
+}
+
 impl ProxyConfiguration {
+    /// What is noted. Where nothing is, the configuration that is there tells in which mode kube-proxy has run.
+    fn note(&self, machine: &Machine) -> Result<Note, Failure> {
+        let mut note = Note::read(machine)?;
+        if note.modes.is_empty() {
+            let text = machine.text(&self.file.path)?.unwrap_or_default();
+            note.modes.extend(Self::mode_of(&text));
+        }
+        Ok(note)
+    }
+
     /// Waits until kube-proxy runs in the new mode: before that it would put back what is removed.
     fn is_in_force(&self, machine: &Machine) -> Result<(), Failure> {
         let began = machine.system.elapsed();
@@ -77,14 +144,6 @@ impl ProxyConfiguration {
             machine.system.pause(PAUSE);
         }
     }
-}
-
-fn write(cx: &Context, modes: &BTreeSet<String>) -> Result<(), Failure> {
-    let path = cx.machine.root.at(&note());
-    cx.make_parents(ProxyConfiguration::TITLE, &path)?;
-    let text = modes.iter().map(|mode| format!("{mode}\n")).collect::<String>();
-    let written = atomic::write(&path, text.as_bytes(), Attributes { mode: 0o644, owner: None });
-    written.map_err(|error| Failure::new(ProxyConfiguration::TITLE, error))
 }
 
 #[cfg(test)]
@@ -110,9 +169,14 @@ mod tests {
         changes.map(|change| format!("{:?} {}: {}", change.action, change.resource, change.summary)).collect()
     }
 
+    /// A node with a kube-proxy that runs.
     fn installed() -> Scripted {
         let host = Scripted::new();
         converge(&host.machine, &parts("ipvs"), &mut |_| {}).unwrap();
+        // Nothing ran yet when it was written.
+        host.put(NOTE, "ipvs\n");
+        host.put("/proc/77/comm", "kube-proxy\n");
+        host.put("/proc/77/cgroup", "0::/kubepods/besteffort/pod0a1b2c3d-1111-2222-3333-444455556666/aa\n");
         host
     }
 
@@ -123,8 +187,11 @@ mod tests {
             changes(&host, "ipvs"),
             ["Create mode of kube-proxy: ipvs".to_owned(), format!("Create file {PATH}: new, mode 0644 root:root"),]
         );
-        let host = installed();
-        assert_eq!(host.get(&note()), "ipvs\n");
+        converge(&host.machine, &parts("ipvs"), &mut |_| {}).unwrap();
+        assert_eq!(host.get(NOTE), "ipvs\nrestart\n");
+        // Nothing runs that would have read another one.
+        converge(&host.machine, &parts("ipvs"), &mut |_| {}).unwrap();
+        assert_eq!(host.get(NOTE), "ipvs\n");
         assert!(changes(&host, "ipvs").is_empty());
     }
 
@@ -136,9 +203,11 @@ mod tests {
             [
                 "Update mode of kube-proxy: ipvs → iptables".to_owned(),
                 format!("Update file {PATH}: content differs"),
+                "Restart kube-proxy: starts anew: its configuration changed".to_owned(),
                 "Remove rules of kube-proxy in mode ipvs: removed".to_owned(),
             ]
         );
+        host.expect("kill 77", "");
         host.expect_failure("get http://127.0.0.1:10249/proxyMode", "refused");
         host.expect("get http://127.0.0.1:10249/proxyMode", "ipvs");
         host.expect("get http://127.0.0.1:10249/proxyMode", "iptables");
@@ -149,14 +218,41 @@ mod tests {
         let failure = converge(&host.machine, &parts("iptables"), &mut |_| {}).unwrap_err().to_string();
         assert!(failure.contains("kube-proxy is not in mode iptables after 180 s: it has no rules yet"), "{failure}");
         // Killed there or turned back: rules of both modes may be there, and whichever is wanted, the other's go.
-        assert_eq!(host.get(&note()), "iptables\nipvs\n");
+        assert_eq!(host.get(NOTE), "iptables\nipvs\n");
         assert_eq!(changes(&host, "iptables"), ["Remove rules of kube-proxy in mode ipvs: removed"]);
         assert_eq!(
             changes(&host, "ipvs"),
             [
                 format!("Update file {PATH}: content differs"),
+                "Restart kube-proxy: starts anew: its configuration changed".to_owned(),
                 "Remove rules of kube-proxy in mode iptables: removed".to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn without_a_note_the_configuration_tells_the_mode() {
+        let host = installed();
+        std::fs::remove_file(host.at(NOTE)).unwrap();
+        assert!(changes(&host, "ipvs").is_empty());
+        assert_eq!(changes(&host, "nftables")[0], "Update mode of kube-proxy: ipvs → nftables");
+    }
+
+    #[test]
+    fn a_restart_is_owed_until_it_was_made() {
+        let host = installed();
+        host.expect_killed("kill 77", |_| {});
+        let PartState { part, mut resources } = parts("ipvs").remove(0);
+        let Resource::Proxy(proxy) = &mut resources[0] else { unreachable!() };
+        proxy.file.content.push_str("ipvs: {scheduler: lc}\n");
+        let changed = vec![PartState { part, resources }];
+        converge(&host.machine, &changed, &mut |_| {}).unwrap_err();
+        let again = diff(&host.machine, &changed).unwrap();
+        let left: Vec<_> = again.iter().flat_map(|part| &part.changes).map(|change| change.resource.as_str()).collect();
+        assert_eq!(left, ["kube-proxy"]);
+        host.expect("kill 77", "");
+        converge(&host.machine, &changed, &mut |_| {}).unwrap();
+        assert!(diff(&host.machine, &changed).unwrap().is_empty());
+        host.done();
     }
 }

@@ -1,4 +1,4 @@
-use super::super::Spec;
+use super::super::{Spec, SpecError};
 
 const HEAD: &str = "apiVersion: kubewright.dev/v1alpha1\nkind: ImageSpec\nname: a\nkubernetes: v1.20.2\n";
 
@@ -107,4 +107,33 @@ components:
     );
     let error = Spec::parse(&text, "bad.yaml").unwrap_err().to_string();
     assert!(error.contains("sha256: arm64 is not among the architectures of the spec"), "{error}");
+}
+
+#[test]
+fn a_network_plugin_has_all_of_its_images_and_its_kinds() {
+    let problems = |components: &str| match Spec::parse(&format!("{HEAD}components:\n{components}"), "a.yaml") {
+        Ok(_) => Vec::new(),
+        Err(SpecError::Rules { problems, .. }) => problems,
+        Err(other) => panic!("{other}"),
+    };
+    let images = |names: &[&str]| -> String {
+        let image = |name: &&str| format!("{{image: 'quay.io/calico/{name}:v1', digest: 'sha256:{}'}}", "0".repeat(64));
+        names.iter().map(image).collect::<Vec<_>>().join(", ")
+    };
+    let calico = |version: &str, names: &[&str]| {
+        format!("  - {{name: calico, version: {version}, roles: [worker], images: [{}]}}\n", images(names))
+    };
+    let crds = "  - {name: calico-crds, version: v1, manifests: [{file: crds.yaml}]}\n";
+    assert_eq!(
+        problems(&calico("v3.28.0", &["node"])),
+        [
+            "components (calico): it has no container image called cni",
+            "components (calico): it has no container image called kube-controllers",
+            "components (calico): there is no component calico-crds whose manifests define its kinds",
+        ]
+    );
+    assert!(problems(&(calico("v3.28.0", &["node", "cni", "kube-controllers"]) + crds)).is_empty());
+    assert!(problems(&(calico("v3.33.0", &["node", "calico", "third-party-cni-plugins"]) + crds)).is_empty());
+    let roles = problems("  - {name: a, version: '1', roles: [worker], manifests: [{file: a}]}\n");
+    assert_eq!(roles, ["components[0] (a): roles: no host gets manifests; leave them out"]);
 }

@@ -1,0 +1,56 @@
+//! Objects of Kubernetes that a cluster image carries: kinds of the network plugin, add-ons.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::{ComponentKind, ImageError, OpenImage};
+
+/// More than this in one component is no list of objects.
+const MOST: u64 = 64 << 20;
+
+/// Where a component's layer has its manifests.
+pub(super) fn directory(component: &str) -> String {
+    format!("opt/kubewright/manifests/{component}")
+}
+
+/// A file with objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestFile {
+    /// Its path, for errors: in the component, or on this machine.
+    pub path: PathBuf,
+    /// YAML of any number of documents.
+    pub text: String,
+}
+
+impl OpenImage {
+    /// The manifests of `component`, in order of path; none where the image has no such component.
+    pub fn manifests(&self, component: &str) -> Result<Vec<ManifestFile>, ImageError> {
+        let found = self.manifest.component(component).filter(|found| found.kind == ComponentKind::Manifests);
+        let Some(found) = found else { return Ok(Vec::new()) };
+        self.verify(&found.blob)?;
+        let path = self.blob_path(&found.blob);
+        read(&path, Path::new(&directory(component))).map_err(ImageError::io("read", &path))
+    }
+}
+
+fn read(layer: &Path, prefix: &Path) -> io::Result<Vec<ManifestFile>> {
+    let mut archive = tar::Archive::new(zstd::Decoder::new(File::open(layer)?)?);
+    let mut files = Vec::new();
+    let mut left = MOST;
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let path = entry.path()?.into_owned();
+        let Ok(path) = path.strip_prefix(prefix) else { continue };
+        let path = path.to_owned();
+        left = left.checked_sub(entry.size()).ok_or_else(|| io::Error::other("its manifests are too large"))?;
+        let mut text = String::new();
+        entry.read_to_string(&mut text)?;
+        files.push(ManifestFile { path, text });
+    }
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(files)
+}
