@@ -36,6 +36,11 @@ impl Wave {
     }
 }
 
+/// When objects of a kind are applied; they are removed the other way round.
+pub(super) fn order(kind: &str) -> impl Ord + use<> {
+    Wave::of(kind)
+}
+
 impl Api {
     /// Brings the objects about and returns what that changed. Objects that are as wanted are not written, so a run
     /// without changes writes nothing. When some fail, [`KubeError::Several`] names each and holds what was done

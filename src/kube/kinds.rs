@@ -62,20 +62,30 @@ impl Api {
     /// The resource of `object`: by the CRDs that are applied together with it, by the table, by asking the server.
     pub(super) async fn resource(&self, object: &Object, defined: &[Resource]) -> Result<Resource, KubeError> {
         let id = &object.id;
-        let found = match defined.iter().find(|resource| resource.serves(id)).cloned().or_else(|| well_known(id)) {
-            Some(resource) => Some(resource),
-            None => self.discover(id).await?.into_iter().find(|resource| resource.serves(id)),
-        };
-        let resource = found.ok_or_else(|| KubeError::NotServed {
-            attempt: Attempt { verb: "find the kind of", object: id.to_string() },
-            message: format!("{} has no {}", id.api_version, id.kind),
-        })?;
+        let resource = self.served(object, defined).await?;
         let malformed = |message: &str| KubeError::Malformed { object: id.to_string(), message: message.to_owned() };
         match (resource.scope, &id.namespace) {
             (Scope::Namespaced, None) => Err(malformed("it has no metadata.namespace, and its kind lives in one")),
             (Scope::Cluster, Some(_)) => Err(malformed("it has a metadata.namespace, and its kind lives in none")),
             _ => Ok(resource),
         }
+    }
+
+    /// Whether objects of its kind live in namespaces.
+    pub(super) async fn scope(&self, object: &Object, defined: &[Resource]) -> Result<Scope, KubeError> {
+        self.served(object, defined).await.map(|resource| resource.scope)
+    }
+
+    async fn served(&self, object: &Object, defined: &[Resource]) -> Result<Resource, KubeError> {
+        let id = &object.id;
+        let found = match defined.iter().find(|resource| resource.serves(id)).cloned().or_else(|| well_known(id)) {
+            Some(resource) => Some(resource),
+            None => self.discover(id).await?.into_iter().find(|resource| resource.serves(id)),
+        };
+        found.ok_or_else(|| KubeError::NotServed {
+            attempt: Attempt { verb: "find the kind of", object: id.to_string() },
+            message: format!("{} has no {}", id.api_version, id.kind),
+        })
     }
 
     /// The resources of one group and version; one request, once.

@@ -5,6 +5,7 @@
 //! would drop the fields they do not know. A gate is one observation that returns what is still missing; whoever
 //! waits loops over it with a deadline.
 
+mod addons;
 mod api;
 mod apply;
 mod canary;
@@ -45,6 +46,7 @@ mod scripted;
 mod watch;
 mod workloads;
 
+pub use addons::{Addon, AddonChanges, Pruning};
 pub use api::Api;
 pub use canary::{CANARY_PORT, Canary};
 pub use change::{Action, ObjectChange};

@@ -18,7 +18,7 @@ pub(super) struct Object {
 }
 
 /// What an object is called.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ObjectId {
     pub(super) api_version: String,
     pub(super) kind: String,

@@ -6,6 +6,7 @@
 // The lint's exception for tests ends at the functions that they call.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod addons;
 mod canary;
 mod certificates;
 mod command;
@@ -55,6 +56,8 @@ async fn against_a_real_api_server() {
         gates::the_control_plane_runs_or_is_named,
         gates::crashing_static_pods_are_found,
         gates::a_node_is_back_or_not,
+        addons::an_addon_comes_changes_and_goes,
+        addons::an_object_that_is_none_changes_nothing,
         canary::a_canary_lives_and_goes,
         findings::what_is_in_the_way_is_found,
         findings::what_holds_a_drain_is_found,
