@@ -74,6 +74,7 @@ fn cluster(algorithm: KeyAlgorithm) -> Cluster {
         pki: Pki { algorithm, ca_lifetime: 3650 * DAY, leaf_lifetime: 365 * DAY },
         upgrade: Default::default(),
         distribution: Default::default(),
+        addons: Vec::new(),
     })
     .unwrap()
 }

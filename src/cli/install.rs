@@ -1,6 +1,7 @@
 //! `kubewright install`.
 
 use super::preflight::IgnoreArgs;
+use super::prune::PruneArgs;
 use super::session::SessionArgs;
 use super::{Exit, Failure};
 use crate::report::{self, Format};
@@ -17,14 +18,18 @@ pub(super) struct Args {
     session: SessionArgs,
     #[command(flatten)]
     ignore: IgnoreArgs,
+    #[command(flatten)]
+    prune: PruneArgs,
 }
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let session = self.session.load()?;
         let ignored = self.ignore.names();
-        let work =
-            async |subject: &run::Subject<'_>, events: &report::Events| run::install(subject, &ignored, events).await;
+        let pruning = self.prune.pruning();
+        let work = async |subject: &run::Subject<'_>, events: &report::Events| {
+            run::install(subject, &ignored, pruning, events).await
+        };
         let summary = session.run("install", work)?;
         if session.output == Format::Human {
             let hosts = session.cluster.hosts.len();

@@ -17,6 +17,7 @@ mod lab;
 mod output;
 mod plan;
 mod preflight;
+mod prune;
 mod reset;
 mod schema;
 mod session;

@@ -1,5 +1,6 @@
 //! `kubewright plan`.
 
+use super::prune::PruneArgs;
 use super::session::SessionArgs;
 use super::{Exit, Failure};
 use crate::report::{self, Format, Style};
@@ -11,12 +12,15 @@ use crate::run;
 pub(super) struct Args {
     #[command(flatten)]
     session: SessionArgs,
+    #[command(flatten)]
+    prune: PruneArgs,
 }
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let session = self.session.load()?;
-        let pending = session.run("plan", async |subject, events| run::plan(subject, events).await)?;
+        let pruning = self.prune.pruning();
+        let pending = session.run("plan", async |subject, events| run::plan(subject, pruning, events).await)?;
         let changes = &pending.changes;
         match session.output {
             // Nothing found is no answer where not all was seen.

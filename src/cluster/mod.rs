@@ -1,6 +1,7 @@
 //! The validated nouns of a cluster. Nothing here does I/O, and nothing here can be built in an invalid state:
 //! names parse or fail, and [`Cluster::new`] checks every rule that spans several of them.
 
+pub mod addons;
 mod cpu_set;
 mod disk;
 mod distribution;
@@ -20,6 +21,7 @@ mod tuning;
 mod upgrade;
 mod version;
 
+pub use addons::{Addon, AddonSource, AddonText};
 pub use cpu_set::CpuSet;
 pub use disk::{Bytes, DataDisk, DeviceRule, DiskLayout, DiskUse, Filesystem, SizeRule, Snapshotter, ThinPool};
 pub use distribution::{Distribution, DistributionMode};
@@ -78,6 +80,8 @@ pub struct Parts {
     pub upgrade: Upgrade,
     /// How blobs get to the hosts, and what is kept there.
     pub distribution: Distribution,
+    /// What is kept in the cluster beside what it needs itself.
+    pub addons: Vec<Addon>,
 }
 
 impl Cluster {

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::Error;
 use crate::cluster::{Cluster, DiskUse, Facts, Host, HostName, KubeVersion, Role, ThinPool, Version};
-use crate::image::ClusterImage;
+use crate::image::{ClusterImage, ManifestFile};
 use crate::pki::{KeyFile, Keys};
 use crate::versions::supported;
 
@@ -26,6 +26,8 @@ pub struct Context<'a> {
     pub pod_cidrs: &'a BTreeMap<HostName, IpNet>,
     /// Files of this machine that hosts get copies of, by their path here. Secrets are among them.
     pub files: &'a BTreeMap<PathBuf, String>,
+    /// Objects that are written elsewhere: by the name of an add-on, or of a component of the image.
+    pub manifests: &'a BTreeMap<String, Vec<ManifestFile>>,
 }
 
 impl<'a> Context<'a> {

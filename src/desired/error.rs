@@ -186,6 +186,26 @@ pub enum Error {
         /// What there is instead, and how it changes.
         lacks: String,
     },
+    /// An add-on whose objects cannot be read.
+    #[error("add-on {addon}, {}: {message}", .path.display())]
+    Addon {
+        /// Its name.
+        addon: String,
+        /// The file, or what stands for it.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// An object of two add-ons.
+    #[error("the add-ons {first} and {second} both have {object}; leave it in one of them")]
+    AddonObject {
+        /// An add-on.
+        first: String,
+        /// Another.
+        second: String,
+        /// The object.
+        object: String,
+    },
     /// Several of them.
     #[error("{}", lines(.0))]
     Several(Vec<Error>),

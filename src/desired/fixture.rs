@@ -14,7 +14,7 @@ use crate::cluster::{
     ImageTrust, Interface, Ipvs, IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, LabelKey, LabelValue,
     Network, Parts, Pki, Proxy, ProxyMode, QualityOfService, Role, Services, SshTarget,
 };
-use crate::image::{Architecture, Blob, ClusterImage, Component, ComponentKind};
+use crate::image::{Architecture, Blob, ClusterImage, Component, ComponentKind, ManifestFile};
 use crate::pki::{KeyFile, KeyOwner, Keys};
 
 /// Everything that a [`Context`] borrows.
@@ -25,6 +25,7 @@ pub(crate) struct Fixture {
     pub(crate) facts: BTreeMap<HostName, Facts>,
     pub(crate) pod_cidrs: BTreeMap<HostName, IpNet>,
     pub(crate) files: BTreeMap<PathBuf, String>,
+    pub(crate) manifests: BTreeMap<String, Vec<ManifestFile>>,
 }
 
 impl Fixture {
@@ -48,12 +49,20 @@ impl Fixture {
         let facts: BTreeMap<_, _> = cluster.hosts.iter().map(|host| (host.name.clone(), facts(host))).collect();
         let pod_cidrs = pod_cidrs(&cluster, &facts).unwrap();
         let keys = keys(&cluster);
-        Self { image: image(minor), keys, facts, pod_cidrs, cluster, files: BTreeMap::new() }
+        Self {
+            image: image(minor),
+            keys,
+            facts,
+            pod_cidrs,
+            cluster,
+            files: BTreeMap::new(),
+            manifests: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn context(&self) -> Context<'_> {
-        let Self { cluster, image, keys, facts, pod_cidrs, files } = self;
-        Context { cluster, image, keys, facts, pod_cidrs, files }
+        let Self { cluster, image, keys, facts, pod_cidrs, files, manifests } = self;
+        Context { cluster, image, keys, facts, pod_cidrs, files, manifests }
     }
 
     /// Another inventory, with all that follows from it.
@@ -133,6 +142,7 @@ pub(crate) fn parts() -> Parts {
         },
         upgrade: Default::default(),
         distribution: Default::default(),
+        addons: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! One file per concern. [`host_state`] renders every file of a host before anybody touches that host; [`objects`] are
 //! applied once the API answers, [`nodes`] once the nodes are there.
 
+mod addons;
 mod arguments;
 mod binaries;
 
@@ -44,6 +45,7 @@ mod static_pod;
 pub mod sysctl;
 pub mod tuning;
 
+pub use addons::{AddonObjects, addons};
 pub use context::Context;
 pub use error::Error;
 pub use etcd::{

@@ -72,7 +72,7 @@ pub(super) fn render(name: &str, values: Value) -> Result<String, RenderError> {
     })
 }
 
-fn render_text(name: &str, text: &str, values: Value) -> Result<String, Error> {
+pub(super) fn render_text(name: &str, text: &str, values: Value) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_debug(false);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);

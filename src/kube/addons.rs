@@ -123,6 +123,11 @@ impl Api {
         Ok(done)
     }
 
+    /// Its workloads that are not rolled out. One observation.
+    pub async fn addon_missing(&self, addon: &Addon, nodes: &[&str]) -> Result<Vec<String>, KubeError> {
+        self.workloads_missing(&values(&self.placed(addon).await?), nodes).await
+    }
+
     /// The objects of an add-on, each in a namespace where its kind lives in one.
     async fn placed(&self, addon: &Addon) -> Result<Vec<Object>, KubeError> {
         let parsed: Vec<Result<Object, KubeError>> = addon.objects.iter().map(Object::parse).collect();

@@ -83,6 +83,7 @@ pub(super) fn parts() -> Parts {
         pki: Pki { algorithm: KeyAlgorithm::EcdsaP256, ca_lifetime: 3650 * DAY, leaf_lifetime: 365 * DAY },
         upgrade: Default::default(),
         distribution: Default::default(),
+        addons: Vec::new(),
     }
 }
 

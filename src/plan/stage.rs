@@ -85,6 +85,8 @@ pub enum Work {
     PutObjectsBack,
     /// Labels and taints of nodes.
     Nodes,
+    /// Apply the add-ons, and remove those that nobody wants any more.
+    Addons,
     /// Nothing but the gate.
     Prove,
     /// Try the network between pods, where anything was changed.
@@ -104,6 +106,7 @@ impl Work {
             | Self::Objects
             | Self::PutObjectsBack
             | Self::Nodes
+            | Self::Addons
             | Self::Prove
             | Self::Network => &[],
         }

@@ -16,6 +16,7 @@ use crate::desired;
 use crate::host::protocol::{Action, Change};
 use crate::kube::{
     self, Api, ControlPlaneExpected, ControlPlaneGap, KubeError, NodeMarks, NodeView, NodesExpected, ObjectChange,
+    Pruning,
 };
 use crate::pki::Keys;
 use crate::remote::Tunnel;
@@ -93,10 +94,15 @@ impl<'a> ApiAccess<'a> {
         }
     }
 
-    /// What `install` would change at the API. Where no cluster lives yet, that is everything.
-    pub(super) async fn pending(&self, survey: &Survey) -> Result<Vec<Change>, Vec<HostFailure>> {
+    /// What `install` would change at the API, and what of add-ons it would leave. Where no cluster lives yet, that is
+    /// everything.
+    pub(super) async fn pending(
+        &self,
+        survey: &Survey,
+        pruning: Pruning,
+    ) -> Result<(Vec<Change>, Vec<String>), Vec<HostFailure>> {
         if !survey.cluster_exists() {
-            return Ok(everything(survey));
+            return Ok((everything(survey), Vec::new()));
         }
         let marks = marks(&survey.nodes);
         let changes = self
@@ -105,7 +111,8 @@ impl<'a> ApiAccess<'a> {
                 Ok([objects?, nodes?].concat())
             })
             .await?;
-        Ok(changes.iter().map(change).collect())
+        let (addons, left) = self.pending_addons(&survey.addons, pruning).await?;
+        Ok((changes.iter().map(change).chain(addons).collect(), left))
     }
 
     /// Applies the cluster's objects; those that are right already are not written.
@@ -168,10 +175,15 @@ impl<'a> ApiAccess<'a> {
         flat(self.call("look at nodes", async |api| api.readiness(&expected).await).await)
     }
 
+    /// Names of the nodes of the inventory.
+    pub(super) fn node_names(&self) -> Vec<&str> {
+        let nodes = self.cluster.hosts.iter().filter(|host| host.roles.is_node());
+        nodes.map(|host| host.name.as_str()).collect()
+    }
+
     /// DaemonSets and Deployments among `objects` that are not rolled out.
     pub(super) async fn workloads_missing(&self, objects: &[Value]) -> Vec<String> {
-        let nodes = self.cluster.hosts.iter().filter(|host| host.roles.is_node());
-        let nodes: Vec<_> = nodes.map(|host| host.name.as_str()).collect();
+        let nodes = self.node_names();
         flat(self.call("look at add-ons", async |api| api.workloads_missing(objects, &nodes).await).await)
     }
 
@@ -215,14 +227,14 @@ fn marks(nodes: &[desired::NodeMarks]) -> Vec<NodeMarks> {
         .collect()
 }
 
-fn tell(changes: &[ObjectChange], stage: &str, events: &Events) -> usize {
+pub(super) fn tell(changes: &[ObjectChange], stage: &str, events: &Events) -> usize {
     for done in changes {
         events.send(Event::Changed { stage: stage.into(), host: "api".into(), change: change(done) });
     }
     changes.len()
 }
 
-fn change(change: &ObjectChange) -> Change {
+pub(super) fn change(change: &ObjectChange) -> Change {
     let action = match change.action {
         kube::Action::Create => Action::Create,
         kube::Action::Update => Action::Update,
@@ -235,7 +247,8 @@ fn change(change: &ObjectChange) -> Change {
 fn everything(survey: &Survey) -> Vec<Change> {
     let create = |resource| Change { resource, action: Action::Create, summary: String::new(), diff: None };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let objects = survey.objects.iter().map(|object| {
+    let addons = survey.addons.iter().flatten().flat_map(|addon| &addon.objects);
+    let objects = survey.objects.iter().chain(addons).map(|object| {
         let (namespace, name) = (text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]));
         let slash = if namespace.is_empty() { "" } else { "/" };
         create(format!("{} {namespace}{slash}{name}", text(&object["kind"])))

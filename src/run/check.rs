@@ -22,7 +22,7 @@ pub async fn check_network(subject: &Subject<'_>, events: &Events) -> Result<Con
     }
     // Two checks at once would take each other's pods away.
     lock::take(&fleet, "check network").await?;
-    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state, Renewal::Due).await?;
+    let survey = Survey::take(subject, &fleet, Renewal::Due).await?;
     let api = ApiAccess::new(subject.cluster, &fleet, &survey.keys);
     let image = &subject.image.manifest;
     let check = Check { cluster: subject.cluster, image, fleet: &fleet, api: &api, events, stage: "network" };

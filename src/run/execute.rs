@@ -56,7 +56,8 @@ impl Execution<'_> {
         if self.cluster.hosts.iter().any(|host| stages.iter().any(|stage| self.concerns(stage, host))) {
             return BTreeSet::new();
         }
-        let at_the_api = [Work::Access, Work::Objects, Work::PutObjectsBack, Work::Nodes, Work::Prove, Work::Network];
+        let at_the_api =
+            [Work::Access, Work::Objects, Work::PutObjectsBack, Work::Nodes, Work::Addons, Work::Prove, Work::Network];
         stages.iter().filter(|stage| !at_the_api.contains(&stage.work)).map(|stage| stage.name).collect()
     }
 
@@ -104,6 +105,7 @@ impl Execution<'_> {
                 | Work::Objects
                 | Work::PutObjectsBack
                 | Work::Nodes
+                | Work::Addons
                 | Work::Prove
                 | Work::Network => false,
             }
@@ -154,6 +156,7 @@ impl Execution<'_> {
             Work::PutObjectsBack => self.put_objects_back(stage).await,
             Work::Nodes => self.api.apply_nodes(&self.survey.nodes, stage.name, self.events).await,
             Work::Roll(parts) => self.open_finished(stage, parts).await,
+            Work::Addons => self.apply_addons(stage).await,
             Work::Network => self.prove_network(stage).await,
             _ => Ok(0),
         }
@@ -242,6 +245,7 @@ impl Execution<'_> {
             | Work::Objects
             | Work::PutObjectsBack
             | Work::Nodes
+            | Work::Addons
             | Work::Prove
             | Work::Network => Ok(0),
         }

@@ -11,6 +11,7 @@ use super::survey::Survey;
 use crate::cluster::{Cluster, KubeVersion};
 use crate::host::protocol::Upgrade;
 use crate::image::OpenImage;
+use crate::kube::Pruning;
 use crate::report::Events;
 
 /// Everything that stages work with.
@@ -27,6 +28,8 @@ pub(super) struct Execution<'a> {
     pub(super) rolling: Rolling,
     /// The upgrade that it makes or takes back: under this name everything is kept of before.
     pub(super) upgrade: Upgrade,
+    /// What it removes of that which add-ons have no longer.
+    pub(super) pruning: Pruning,
     /// Changes that it has made so far.
     pub(super) made: AtomicUsize,
     /// Name of the backup that it makes, where it makes one.
@@ -55,6 +58,7 @@ impl<'a> Execution<'a> {
             replaced,
             rolling,
             upgrade,
+            pruning: Pruning::default(),
             made: AtomicUsize::new(0),
             backup,
         }

@@ -10,6 +10,7 @@ use super::subject::{Subject, connect};
 use super::survey::Survey;
 use super::{checkpoint, lock, preflight};
 use crate::host::protocol::Change;
+use crate::kube::Pruning;
 use crate::pki::Renewal;
 use crate::plan as stages;
 use crate::report::{Event, Events};
@@ -35,14 +36,12 @@ pub struct Pending {
 }
 
 /// What `install` would do. Changes nothing.
-pub async fn plan(subject: &Subject<'_>, events: &Events) -> Result<Pending, RunError> {
+pub async fn plan(subject: &Subject<'_>, pruning: Pruning, events: &Events) -> Result<Pending, RunError> {
     let fleet = connect(subject, events).await?;
     if let Some(by) = lock::holder_now(&fleet).await {
         events.note(format!("another run is at work, so this may be out of date soon: {by}"));
     }
-    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state, Renewal::Due)
-        .await?
-        .complete()?;
+    let survey = Survey::take(subject, &fleet, Renewal::Due).await?.complete()?;
     tell_notes(&survey, events);
     if let Some(OtherVersions { what, hint }) = OtherVersions::of(subject, &survey) {
         events.note(format!("{what}; install refuses to change that: {hint}"));
@@ -52,8 +51,9 @@ pub async fn plan(subject: &Subject<'_>, events: &Events) -> Result<Pending, Run
     });
     let mut changes: Vec<_> = hosts.collect();
     let api = ApiAccess::new(subject.cluster, &fleet, &survey.keys);
-    let api_unknown = match api.pending(&survey).await {
-        Ok(pending) => {
+    let api_unknown = match api.pending(&survey, pruning).await {
+        Ok((pending, left)) => {
+            left.into_iter().for_each(|note| events.note(note));
             changes.push(("api".to_owned(), pending));
             None
         }
@@ -110,13 +110,14 @@ pub(super) fn tell_notes(survey: &Survey, events: &Events) {
 pub async fn install(
     subject: &Subject<'_>,
     ignored: &preflight::Ignored,
+    pruning: Pruning,
     events: &Events,
 ) -> Result<Summary, RunError> {
     let began = Instant::now();
     let fleet = connect(subject, events).await?;
     lock::take(&fleet, "install").await?;
     checkpoint::pass("locked");
-    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state, Renewal::Due).await?;
+    let survey = Survey::take(subject, &fleet, Renewal::Due).await?;
     checkpoint::pass("surveyed");
     survey.refuse_restoring("install")?;
     survey.refuse_empty("install")?;
@@ -130,7 +131,7 @@ pub async fn install(
 
     let api = ApiAccess::new(subject.cluster, &fleet, &survey.keys);
     let replaced = api.pods_to_replace(&survey).await;
-    let execution = Execution { replaced, ..Execution::of(subject, &fleet, &survey, &api, events) };
+    let execution = Execution { replaced, pruning, ..Execution::of(subject, &fleet, &survey, &api, events) };
     finish(execution.run(&stages::install()).await, began, events)
 }
 

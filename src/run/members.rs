@@ -182,7 +182,7 @@ pub async fn replace(subject: &Subject<'_>, host: &HostName, events: &Events) ->
     }
     done(member, what, ToAgent::SetAside).await?;
     let (cluster, fleet) = (subject.cluster, &members.fleet);
-    let survey = &Survey::take(cluster, &subject.image.manifest, fleet, subject.state, Renewal::Due).await?;
+    let survey = &Survey::take(subject, fleet, Renewal::Due).await?;
     let api = &ApiAccess::new(cluster, fleet, &survey.keys);
     let execution = Execution::of(subject, fleet, survey, api, events);
     execution.membership("members").await.map_err(RunError::Failed)?;

@@ -1,5 +1,6 @@
 //! Executes a plan: connects, locks, surveys, runs stages with their widths and gates. Sends events, never prints.
 
+mod addons;
 mod api;
 mod check;
 mod checkpoint;

@@ -19,7 +19,7 @@ pub type Ignored = BTreeSet<&'static str>;
 /// Everything that the checks find, and nothing else: no host is changed.
 pub async fn preflight(subject: &Subject<'_>, ignored: &Ignored, events: &Events) -> Result<Vec<Finding>, RunError> {
     let fleet = connect(subject, events).await?;
-    let survey = Survey::take(subject.cluster, &subject.image.manifest, &fleet, subject.state, Renewal::Due).await?;
+    let survey = Survey::take(subject, &fleet, Renewal::Due).await?;
     let measured = measure::measure(subject.cluster, &fleet, &survey).await?;
     Ok(findings(subject.cluster, subject.image, &survey, &measured, ignored))
 }

@@ -85,10 +85,10 @@ pub async fn restore(
     events: &Events,
 ) -> Result<Restored, RunError> {
     let began = Instant::now();
-    let (cluster, image) = (subject.cluster, subject.image);
+    let cluster = subject.cluster;
     let fleet = &connect(subject, events).await?;
     lock::take(fleet, "etcd restore").await?;
-    let survey = &Survey::take(cluster, &image.manifest, fleet, subject.state, Renewal::Due).await?;
+    let survey = &Survey::take(subject, fleet, Renewal::Due).await?;
     checkpoint::pass("surveyed");
     let api = &ApiAccess::new(cluster, fleet, &survey.keys);
     let known = Known::ask(fleet).await?;

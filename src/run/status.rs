@@ -12,6 +12,7 @@ use super::survey::Survey;
 use super::{gate, lock};
 use crate::cluster::Role;
 use crate::host::protocol::{CertificateDates, Failure, Holder, Probe, Probed};
+use crate::kube::Pruning;
 use crate::pki::Renewal;
 
 /// State of a cluster.
@@ -106,7 +107,7 @@ pub async fn status(subject: &Subject<'_>) -> Status {
 
 /// Adds what the API knows of nodes, and how far hosts are from the inventory.
 async fn compare(subject: &Subject<'_>, fleet: &Fleet, status: &mut Status) {
-    let survey = Survey::take(subject.cluster, &subject.image.manifest, fleet, subject.state, Renewal::Due).await;
+    let survey = Survey::take(subject, fleet, Renewal::Due).await;
     let survey = match survey.and_then(Survey::complete) {
         Ok(survey) => survey,
         Err(error) => {
@@ -118,7 +119,7 @@ async fn compare(subject: &Subject<'_>, fleet: &Fleet, status: &mut Status) {
     let api = ApiAccess::new(subject.cluster, fleet, &survey.keys);
     let nodes = api.nodes().await.unwrap_or_default();
     if survey.cluster_exists() {
-        status.api_drift = api.pending(&survey).await.ok().map(|changes| changes.len());
+        status.api_drift = api.pending(&survey, Pruning::default()).await.ok().map(|(changes, _)| changes.len());
     }
     for host in &mut status.hosts {
         if let Some(node) = nodes.iter().find(|node| node.name == host.name) {

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::addons;
 use super::failure::{HostFailure, RunError};
 use super::fleet::{Fleet, Member, unexpected};
 use super::state::StateDirectory;
+use super::subject::Subject;
 use crate::cluster::{Cluster, Facts, HostName};
 use crate::desired;
 use crate::desired::state::{HostState, Part};
@@ -26,7 +28,9 @@ pub struct Survey {
     pub changes: BTreeMap<HostName, Vec<PartChanges>>,
     /// What the API should hold, in order.
     pub objects: Vec<serde_json::Value>,
-    /// Hosts whose files could not be rendered; they have no state.
+    /// Add-ons, in groups that come one after the other.
+    pub addons: Vec<Vec<desired::AddonObjects>>,
+    /// What could not be rendered: hosts, which have no state then, and add-ons.
     pub unrenderable: Vec<HostFailure>,
     /// Labels, taints and subnets of nodes.
     pub nodes: Vec<desired::NodeMarks>,
@@ -34,13 +38,9 @@ pub struct Survey {
 
 impl Survey {
     /// Looks at every host of `fleet`.
-    pub async fn take(
-        cluster: &Cluster,
-        image: &ClusterImage,
-        fleet: &Fleet,
-        state: &StateDirectory,
-        renewal: Renewal,
-    ) -> Result<Self, RunError> {
+    pub async fn take(subject: &Subject<'_>, fleet: &Fleet, renewal: Renewal) -> Result<Self, RunError> {
+        let Subject { cluster, state, .. } = *subject;
+        let image = &subject.image.manifest;
         let seen =
             fleet.each(|_| true, async |member| look(cluster, member).await).await.all().map_err(RunError::Failed)?;
         let (facts, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -50,14 +50,27 @@ impl Survey {
         let pod_cidrs =
             desired::pod_cidrs(cluster, &facts).map_err(|error| HostFailure::cluster("assign pod networks", error))?;
         let files = &files_for_hosts(cluster);
-        let context = desired::Context { cluster, image, keys: &keys, facts: &facts, pod_cidrs: &pod_cidrs, files };
-        let (states, unrenderable) = states(&context);
+        let (manifests, unreadable) = addons::manifests(cluster, subject.image);
+        let (facts_of, pod_cidrs) = (&facts, &pod_cidrs);
+        let context =
+            desired::Context { cluster, image, keys: &keys, facts: facts_of, pod_cidrs, files, manifests: &manifests };
+        let (states, mut unrenderable) = states(&context);
         let objects =
             desired::objects(&context).map_err(|error| HostFailure::cluster("render the cluster's objects", error))?;
         let nodes = desired::nodes(&context);
+        // One that cannot be read is told once, by who could not read it.
+        let addons = match unreadable.is_empty().then(|| desired::addons(&context)) {
+            Some(Ok(addons)) => addons,
+            Some(Err(error)) => {
+                unrenderable.push(HostFailure::cluster("render the add-ons", error));
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        unrenderable.extend(unreadable);
 
         let changes = compare(fleet, &states).await?;
-        Ok(Self { facts, keys, states, changes, objects, unrenderable, nodes })
+        Ok(Self { facts, keys, states, changes, objects, addons, unrenderable, nodes })
     }
 
     /// The same hosts, compared with other states than those that follow from inventory and image.

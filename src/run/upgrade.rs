@@ -76,7 +76,7 @@ pub async fn upgrade(subject: &Subject<'_>, request: &Request<'_>, events: &Even
     let fleet = connect(subject, events).await?;
     lock::take(&fleet, "upgrade").await?;
     checkpoint::pass("locked");
-    let survey = Survey::take(cluster, &image.manifest, &fleet, subject.state, Renewal::Early).await?;
+    let survey = Survey::take(subject, &fleet, Renewal::Early).await?;
     checkpoint::pass("surveyed");
     survey.refuse_restoring("upgrade")?;
     let path = path::path(cluster, &image.manifest, &survey.facts);
@@ -133,10 +133,10 @@ fn drained(cluster: &Cluster, survey: &Survey, rolling: &Rolling) -> Vec<String>
 /// Puts every host back on what was kept of it before the last upgrade.
 pub async fn rollback(subject: &Subject<'_>, request: &Request<'_>, events: &Events) -> Result<Outcome, RunError> {
     let began = Instant::now();
-    let (cluster, image) = (subject.cluster, subject.image);
+    let cluster = subject.cluster;
     let fleet = connect(subject, events).await?;
     lock::take(&fleet, "rollback").await?;
-    let survey = Survey::take(cluster, &image.manifest, &fleet, subject.state, Renewal::Due).await?;
+    let survey = Survey::take(subject, &fleet, Renewal::Due).await?;
     survey.refuse_restoring("roll back")?;
     let kept = fleet.each(|_| true, async |member| put_back::kept(member).await).await;
     let kept = kept.all().map_err(RunError::Failed)?;

@@ -1,5 +1,6 @@
 //! The rules that span several nouns. Each returns all of its violations; none stops at the first.
 
+mod addons;
 mod arguments;
 mod calico;
 mod disks;
@@ -95,6 +96,8 @@ pub(super) fn check(parts: &Parts) -> Vec<Violation> {
         distribution::blobs_travel_at_all,
         distribution::a_registry_is_at_hand,
         arguments::no_argument_identifies_the_cluster,
+        addons::names_are_unique_and_known,
+        addons::nobody_waits_in_a_circle,
     ] {
         violations.extend(rule(parts));
     }

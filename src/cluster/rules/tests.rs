@@ -68,6 +68,7 @@ fn valid() -> Parts {
         },
         upgrade: Default::default(),
         distribution: Default::default(),
+        addons: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is written to what is meant: names parsed, ranges expanded, defaults filled in. A value that is wrong is reported
 //! and replaced by its default, so that everything else is looked at in the same run.
 
+mod addons;
 mod bgp;
 mod calico;
 mod disks;
@@ -108,6 +109,7 @@ pub(super) fn convert(document: &Document, context: &mut Context<'_>) -> Option<
         pki: settings::pki(spec.pki.as_ref(), context),
         upgrade: upgrade::convert(spec.upgrade.as_ref(), context),
         distribution: distribution::convert(spec.distribution.as_ref(), context),
+        addons: addons::convert(spec.addons.as_ref(), context),
         hosts: hosts.hosts,
         name,
     };

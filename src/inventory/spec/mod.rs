@@ -1,6 +1,7 @@
 //! The inventory as written. These structs make the JSON Schema, and the checker takes every rule about keys and types
 //! from there; so a field that must be there is an `Option` that the schema calls required.
 
+mod addons;
 mod calico;
 mod disk;
 mod distribution;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(super) use addons::SpecAddon;
 pub(super) use calico::{
     SpecAddressDetection, SpecBgp, SpecCalico, SpecCalicoMode, SpecEncapsulation, SpecMesh, SpecPool, SpecReflectors,
     SpecRouter, SpecServiceRoutes,
@@ -120,6 +122,8 @@ pub(super) struct SpecCluster {
     pub(super) upgrade: Option<SpecUpgrade>,
     /// How the blobs of the cluster image get to the hosts, and what is kept there.
     pub(super) distribution: Option<SpecDistribution>,
+    /// What is kept in the cluster beside what it needs itself.
+    pub(super) addons: Option<Vec<SpecAddon>>,
     /// Kernel settings of all hosts.
     pub(super) kernel: Option<SpecKernel>,
     /// Services of the distribution that get into the way of a cluster; a host may override each.

@@ -105,7 +105,13 @@ pub(super) async fn observe(run: &Execution<'_>, gate: Gate, but: &[&Host]) -> V
         // Only those just changed have something to prove: `proof`.
         Gate::NodesUpgraded => Vec::new(),
         Gate::NodesReady => run.api.nodes_missing().await,
-        Gate::WorkloadsAvailable => run.api.workloads_missing(&run.survey.objects).await,
+        Gate::WorkloadsAvailable => {
+            let (own, addons) = futures::join!(
+                run.api.workloads_missing(&run.survey.objects),
+                run.api.addons_missing(&run.survey.addons)
+            );
+            [own, addons].concat()
+        }
     }
 }
 
