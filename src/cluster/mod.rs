@@ -10,6 +10,7 @@ mod facts;
 mod host;
 mod labels;
 mod names;
+mod nearest;
 mod network;
 mod registry_reference;
 mod rules;
@@ -30,6 +31,7 @@ pub use facts::{Disk, Facts, Interface, Mount, Route, SecurityModules, Selinux, 
 pub use host::{Host, Role, Roles};
 pub use labels::{LabelKey, LabelValue, Labels, Taint, TaintEffect};
 pub use names::{ClusterName, HostName, NameError};
+pub use nearest::nearest;
 pub use network::{
     AddressDetection, Bgp, Calico, Felix, FelixLog, FelixValue, Ipvs, IpvsScheduler, IpvsTimeouts, Mesh, Network,
     NetworkPlugin, Overlay, Pool, Proxy, ProxyMode, Reflectors, Router, ServiceRoutes, Transport, Typha,

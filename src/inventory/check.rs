@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::problems::{Fault, Problems};
 use super::scalar::{self, Wanted};
 use super::source::names_secret;
-use super::suggest;
 use super::tree::{Content, Entry, Node, Path, Step};
+use crate::cluster::nearest;
 
 /// Checks `node` against `schema` and returns what is right of it.
 pub(super) fn check(root: &Value, node: &Node, problems: &mut Problems) -> Option<Value> {
@@ -102,7 +102,7 @@ impl<'s> Checker<'s> {
 
     fn unknown(&mut self, entry: &Entry, path: &Path, known: &[&str], entries: &[Entry]) {
         let missing = known.iter().copied().filter(|known| entries.iter().all(|entry| entry.key != *known));
-        let meant = suggest::nearest(&entry.key, missing);
+        let meant = nearest(&entry.key, missing);
         let hint = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("known here: {}", known.join(", ")),
@@ -229,7 +229,7 @@ fn allowed(schema: &Value, value: Value) -> Result<Value, Fault> {
     let choices = choices(schema);
     match value.as_str() {
         Some(text) if !choices.is_empty() && !choices.contains(&text) => {
-            let meant = suggest::nearest(text, choices.iter().copied());
+            let meant = nearest(text, choices.iter().copied());
             let meant = meant.map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));
             let list = choices.iter().map(|choice| format!("`{choice}`")).collect::<Vec<_>>().join(", ");
             Err(Fault::new(format!("unknown value {text:?}"), format!("{meant}allowed: {list}")))

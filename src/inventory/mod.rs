@@ -14,7 +14,6 @@ mod schema;
 mod source;
 mod spec;
 mod substitute;
-mod suggest;
 mod syntax;
 mod tree;
 mod units;
