@@ -1,4 +1,4 @@
-//! Who administers the cluster, and which API evicts pods.
+//! Who administers the cluster, and which API evicts pods and says how many may be away.
 
 use crate::cluster::KubeVersion;
 
@@ -17,6 +17,11 @@ pub fn eviction_api(version: KubeVersion) -> &'static str {
     if version.minor >= 22 { "policy/v1" } else { "policy/v1beta1" }
 }
 
+/// API version of a `PodDisruptionBudget`: that of v1 is served from 1.21 on, that of v1beta1 until 1.24.
+pub fn disruption_budget_api(version: KubeVersion) -> &'static str {
+    if version.minor >= 21 { "policy/v1" } else { "policy/v1beta1" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,6 +34,9 @@ mod tests {
         for (minor, eviction) in [(20, "policy/v1beta1"), (21, "policy/v1beta1"), (22, "policy/v1"), (37, "policy/v1")]
         {
             assert_eq!(eviction_api(version(minor)), eviction, "1.{minor}");
+        }
+        for (minor, budget) in [(20, "policy/v1beta1"), (21, "policy/v1"), (25, "policy/v1"), (37, "policy/v1")] {
+            assert_eq!(disruption_budget_api(version(minor)), budget, "1.{minor}");
         }
     }
 }

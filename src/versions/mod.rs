@@ -1,8 +1,9 @@
-//! Tables: what each minor of Kubernetes, etcd and containerd needs.
+//! Tables: what each minor of Kubernetes, etcd, containerd and Calico needs.
 //!
 //! Every function here is pure and looks at nothing but versions; [`supported::check`] says which ones the tables know.
 
 pub mod apis;
+pub mod calico;
 pub mod containerd;
 pub mod etcd;
 pub mod flags;
