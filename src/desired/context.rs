@@ -44,6 +44,22 @@ impl<'a> Context<'a> {
             available: self.image.references().collect::<Vec<_>>().join(", "),
         })
     }
+
+    /// The version of `component`, which `user` needs.
+    pub(super) fn component_version(&self, component: &'static str, user: &str) -> Result<Version, Error> {
+        let found = self.image.component(component).ok_or_else(|| self.missing(component, user))?;
+        found.version.parse().map_err(|source| Error::ComponentVersion { component, source })
+    }
+
+    fn missing(&self, component: &'static str, user: &str) -> Error {
+        let names = self.image.components.iter().map(|component| component.name.as_str());
+        Error::Component {
+            image: self.image.name.clone(),
+            component,
+            user: user.to_owned(),
+            available: names.collect::<Vec<_>>().join(", "),
+        }
+    }
 }
 
 /// A host, and everything that its state follows from.
@@ -85,29 +101,19 @@ impl<'a> HostContext<'a> {
 
     /// Where the programs of `component` are: `/opt/kubewright/NAME/VERSION/bin`.
     pub(super) fn programs(&self, component: &'static str) -> Result<String, Error> {
-        let directory = self.context.image.directory(component).ok_or_else(|| self.missing(component))?;
+        let missing = || self.context.missing(component, self.host.name.as_str());
+        let directory = self.context.image.directory(component).ok_or_else(missing)?;
         Ok(format!("{directory}/bin"))
     }
 
     /// The version of `component`.
     pub(super) fn component_version(&self, component: &'static str) -> Result<Version, Error> {
-        let found = self.context.image.component(component).ok_or_else(|| self.missing(component))?;
-        found.version.parse().map_err(|source| Error::ComponentVersion { component, source })
+        self.context.component_version(component, self.host.name.as_str())
     }
 
     /// The thin pool of containerd's snapshots, where the host has one.
     pub(super) fn thin_pool(&self) -> Option<ThinPool> {
         self.host.disks.iter().find(|disk| disk.purpose == DiskUse::Containerd)?.thin_pool()
-    }
-
-    fn missing(&self, component: &'static str) -> Error {
-        let names = self.context.image.components.iter().map(|component| component.name.as_str());
-        Error::Component {
-            image: self.context.image.name.clone(),
-            component,
-            host: self.host.name.clone(),
-            available: names.collect::<Vec<_>>().join(", "),
-        }
     }
 
     /// `PATH` of a daemon: the programs of `components`, then the host's own.

@@ -46,14 +46,30 @@ fn address(cluster: &Cluster) -> Option<IpAddr> {
     }
 }
 
+/// The same, or the endpoint's name where that is an address.
+fn known_address(cluster: &Cluster) -> Option<IpAddr> {
+    address(cluster).or_else(|| cluster.endpoint.host.parse().ok())
+}
+
 /// The endpoint's URL for pods in the network of their host. By address where it is known, because whether a container
 /// looks into /etc/hosts before it asks a DNS server depends on its image.
 pub(super) fn url_in_pods(cluster: &Cluster) -> String {
     let Endpoint { host, port, .. } = &cluster.endpoint;
-    match address(cluster).or_else(|| host.parse().ok()) {
+    match known_address(cluster) {
         Some(address) => format!("https://{}", SocketAddr::new(address, *port)),
         None => format!("https://{host}:{port}"),
     }
+}
+
+/// Host of the same URL, as the API server's certificate has it.
+pub(super) fn host_in_pods(cluster: &Cluster) -> String {
+    known_address(cluster).map_or_else(|| cluster.endpoint.host.clone(), |address| address.to_string())
+}
+
+/// The endpoint's address for pods with a network of their own. None where it is loopback, on which nobody answers
+/// within a pod; none where it is a name, which is perhaps in /etc/hosts of the hosts alone.
+pub(super) fn address_in_pod_network(cluster: &Cluster) -> Option<IpAddr> {
+    known_address(cluster).filter(|address| !address.is_loopback())
 }
 
 #[cfg(test)]
@@ -84,6 +100,23 @@ mod tests {
             let cluster = cluster(mode, host);
             assert_eq!(hosts_line(&cluster).as_deref(), line, "{host}");
             assert_eq!(url_in_pods(&cluster), url);
+        }
+    }
+
+    #[test]
+    fn pods_with_a_network_of_their_own_get_an_address_that_answers_there() {
+        let external = |address: Option<&str>| EndpointMode::External { address: address.map(|a| a.parse().unwrap()) };
+        for (mode, host, on_host, in_pod_network) in [
+            (EndpointMode::Local, "api", "127.0.0.1", None),
+            (fixture::vip(), "api", "10.1.0.10", Some("10.1.0.10")),
+            (external(Some("10.9.9.9")), "api", "10.9.9.9", Some("10.9.9.9")),
+            (external(None), "api", "api", None),
+            (external(None), "fd00::9", "fd00::9", Some("fd00::9")),
+        ] {
+            let cluster = cluster(mode, host);
+            assert_eq!(host_in_pods(&cluster), on_host);
+            let address = address_in_pod_network(&cluster).map(|address| address.to_string());
+            assert_eq!(address.as_deref(), in_pod_network, "{host}");
         }
     }
 

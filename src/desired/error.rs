@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use thiserror::Error;
 
 use super::RenderError;
-use crate::cluster::{HostName, KubeVersion, VersionError};
-use crate::versions::{containerd, etcd, flags, supported};
+use crate::cluster::{HostName, KubeVersion, Version, VersionError};
+use crate::versions::{calico, containerd, etcd, flags, supported};
 
 /// Why a desired state could not be worked out.
 #[derive(Debug, Error)]
@@ -22,6 +22,15 @@ pub enum Error {
     /// containerd and kubelet do not go together.
     #[error(transparent)]
     Containerd(#[from] containerd::Mismatch),
+    /// Calico and Kubernetes do not go together.
+    #[error(transparent)]
+    Calico(#[from] calico::Mismatch),
+    /// A field of Felix that this version of Calico does not take.
+    #[error("spec.network.calico.felix.extra: {0}")]
+    Felix(#[from] calico::extra::FieldError),
+    /// Pods with IPv6 addresses where VXLAN carries IPv4 only.
+    #[error("VXLAN of Calico {0} carries IPv4 only; set spec.network.calico.mode to bgp, or use Calico 3.23 or later")]
+    CalicoVxlan(Version),
     /// A flag of the inventory that this version does not know.
     #[error("spec.controlPlane.extraArgs: {0}")]
     Flag(#[from] flags::FlagError),
@@ -58,14 +67,14 @@ pub enum Error {
         mode: &'static str,
     },
     /// A component that is not in the cluster image.
-    #[error("the cluster image {image} has no component {component}, which {host} needs; it has {available}")]
+    #[error("the cluster image {image} has no component {component}, which {user} needs; it has {available}")]
     Component {
         /// Name of the image.
         image: String,
         /// Name of the component.
         component: &'static str,
-        /// Host that needs it.
-        host: HostName,
+        /// Host, or field of the inventory, that needs it.
+        user: String,
         /// Components that are there.
         available: String,
     },

@@ -10,12 +10,13 @@ use ipnet::IpNet;
 use super::state::HostState;
 use super::{Context, Error, host_state, pod_cidrs};
 use crate::cluster::{
-    Become, Cluster, ClusterName, ControlPlane, Endpoint, EndpointMode, Etcd, Facts, Host, HostName, ImageReference,
-    ImageTrust, Interface, Ipvs, IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, LabelKey, LabelValue,
-    Network, Parts, Pki, Proxy, ProxyMode, QualityOfService, Role, Services, SshTarget,
+    Become, Calico, Cluster, ClusterName, ControlPlane, Endpoint, EndpointMode, Etcd, Facts, Host, HostName,
+    ImageReference, ImageTrust, Interface, Ipvs, IpvsScheduler, Kernel, KeyAlgorithm, KubeVersion, Kubelet, LabelKey,
+    LabelValue, Network, NetworkPlugin, Parts, Pki, Proxy, ProxyMode, QualityOfService, Role, Services, SshTarget,
 };
 use crate::image::{Architecture, Blob, ClusterImage, Component, ComponentKind, ManifestFile};
 use crate::pki::{KeyFile, KeyOwner, Keys};
+use crate::versions::calico::images;
 
 /// Everything that a [`Context`] borrows.
 pub(crate) struct Fixture {
@@ -42,6 +43,15 @@ impl Fixture {
         }
         parts.hosts.extend((1..=3).map(|number| host(&format!("e{number}"), [10, 1, 2, number], &[Role::Etcd])));
         Self::of(parts, minor)
+    }
+
+    /// The same with Calico.
+    pub(crate) fn with_calico(minor: u32, version: &str) -> Self {
+        let mut parts = parts();
+        parts.network.plugin = NetworkPlugin::Calico(Box::new(Calico::new(parts.network.pod_cidr)));
+        let mut fixture = Self::of(parts, minor);
+        fixture.image.components.push(calico(version));
+        fixture
     }
 
     fn of(parts: Parts, minor: u32) -> Self {
@@ -71,6 +81,22 @@ impl Fixture {
         change(&mut parts);
         self.cluster = Cluster::new(parts).unwrap();
         self.pod_cidrs = pod_cidrs(&self.cluster, &self.facts).unwrap();
+    }
+
+    /// Another Calico.
+    pub(crate) fn change_calico(&mut self, change: impl FnOnce(&mut Calico)) {
+        self.change(|parts| {
+            let NetworkPlugin::Calico(calico) = &mut parts.network.plugin else { panic!("there is no Calico") };
+            change(calico);
+        });
+    }
+
+    /// Facts and keys of hosts that came with a change.
+    pub(crate) fn meet(&mut self) {
+        for host in &self.cluster.hosts {
+            self.facts.entry(host.name.clone()).or_insert_with(|| facts(host));
+        }
+        self.keys = keys(&self.cluster);
     }
 
     pub(crate) fn host(&self, name: &str) -> &Host {
@@ -246,6 +272,23 @@ fn image(minor: u32) -> ClusterImage {
         minimum_kubewright: None,
         architecture: Architecture::Amd64,
         components,
+    }
+}
+
+fn calico(version: &str) -> Component {
+    let names = images(version.parse().unwrap());
+    let registry = if version < "3.31" { "docker.io" } else { "quay.io" };
+    let mut names: Vec<_> =
+        [names.node, names.cni, names.controllers, names.typha].into_iter().chain(names.plugins).collect();
+    names.sort_unstable();
+    names.dedup();
+    let reference = |name| format!("{registry}/calico/{name}:v{version}");
+    Component {
+        name: "calico".to_owned(),
+        version: format!("v{version}"),
+        roles: [Role::ControlPlane, Role::Worker].into_iter().collect(),
+        kind: ComponentKind::Images(names.into_iter().map(reference).collect()),
+        blob: Blob { sha256: format!("{:0>64}", "ca1"), size: 1 },
     }
 }
 

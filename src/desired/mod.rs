@@ -6,7 +6,7 @@
 mod addons;
 mod arguments;
 mod binaries;
-
+mod calico;
 mod context;
 mod control_plane;
 mod digest;

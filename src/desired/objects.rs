@@ -4,7 +4,7 @@ use minijinja::context;
 use minijinja::value::Value;
 
 use super::render::render;
-use super::{Context, Error, digest, endpoint};
+use super::{Context, Error, calico, digest, endpoint};
 use crate::versions::groups;
 use crate::versions::supported;
 
@@ -25,10 +25,12 @@ pub fn objects(context: &Context<'_>) -> Result<Vec<serde_json::Value>, Error> {
             kubeconfig => kubeconfig.as_str(),
         },
     )?);
+    objects.extend(calico::objects(context)?);
     Ok(objects)
 }
 
-fn manifest(template: &'static str, values: Value) -> Result<Vec<serde_json::Value>, Error> {
+/// The objects of a template.
+pub(super) fn manifest(template: &'static str, values: Value) -> Result<Vec<serde_json::Value>, Error> {
     let text = render(template, values)?;
     serde_yaml::from_multiple(&text).map_err(|error| Error::Manifest { template, message: error.to_string() })
 }

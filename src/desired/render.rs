@@ -25,6 +25,10 @@ macro_rules! templates {
 }
 
 templates![
+    "calico-config.yaml.j2",
+    "calico-controllers.yaml.j2",
+    "calico-node.yaml.j2",
+    "calico-typha.yaml.j2",
     "cni.conflist.j2",
     "containerd-v2.toml.j2",
     "containerd-v3.toml.j2",

@@ -1,0 +1,104 @@
+//! Calico as objects of the API, with the Kubernetes API as its datastore. Its CRDs come from the cluster image.
+
+mod access;
+mod controllers;
+mod felix;
+mod images;
+mod mtu;
+mod node;
+mod pools;
+#[cfg(test)]
+mod tests;
+mod typha;
+
+use serde_json::{Value, json};
+
+use self::images::Images;
+use super::{Context, Error, endpoint};
+use crate::cluster::{Calico, Cluster, Transport, Version};
+use crate::versions::{calico as table, groups};
+
+const NAMESPACE: &str = "kube-system";
+/// API of Calico's own objects, as the Kubernetes API stores them.
+const API: &str = "crd.projectcalico.org/v1";
+const COMPONENT: &str = "calico";
+
+/// Calico in one cluster, and all that its pods follow from.
+struct Setup<'a> {
+    cluster: &'a Cluster,
+    calico: &'a Calico,
+    version: Version,
+    images: Images<'a>,
+    /// MTU of pods and of whatever wraps their packets; 0 where Calico is to find out.
+    mtu: u32,
+    /// How many Typhas there are.
+    typhas: u32,
+    /// API version of PodDisruptionBudgets.
+    budget: &'static str,
+}
+
+impl Setup<'_> {
+    fn is_ipv6(&self) -> bool {
+        self.cluster.network.pod_cidr.addr().is_ipv6()
+    }
+}
+
+/// The objects, in the order in which they are applied: rights and settings before the pods that look for them. None
+/// where Calico is not the plugin.
+pub(super) fn objects(context: &Context<'_>) -> Result<Vec<Value>, Error> {
+    let cluster = context.cluster;
+    let Some(calico) = cluster.network.calico() else { return Ok(Vec::new()) };
+    let version = context.component_version(COMPONENT, "spec.network.plugin")?;
+    table::pairing(version, context.version())?;
+    let typhas = calico.typha.replicas(cluster.hosts.iter().filter(|host| host.roles.is_node()).count());
+    let answers = (
+        Images::of(context, version, typhas > 0),
+        felix::object(calico, version),
+        mtu::of(context, calico),
+        transport(cluster, calico, version),
+    );
+    let (images, felix, mtu) = match answers {
+        (Ok(images), Ok(felix), Ok(mtu), Ok(())) => (images, felix, mtu),
+        (images, felix, mtu, transport) => {
+            let errors = [images.err(), felix.err(), mtu.err(), transport.err()];
+            return Err(Error::Several(errors.into_iter().flatten().collect()));
+        }
+    };
+    let budget = groups::disruption_budget_api(context.version());
+    let setup = Setup { cluster, calico, version, images, mtu, typhas, budget };
+    let mut objects = access::objects(version);
+    objects.extend(pools::objects(&setup));
+    objects.push(felix);
+    objects.extend(typha::objects(&setup)?);
+    objects.extend(node::objects(&setup)?);
+    objects.extend(controllers::objects(&setup)?);
+    Ok(objects)
+}
+
+fn transport(cluster: &Cluster, calico: &Calico, version: Version) -> Result<(), Error> {
+    let vxlan = matches!(calico.transport, Transport::Vxlan(_));
+    let carried = cluster.network.pod_cidr.addr().is_ipv4() || table::has_vxlan_over_ipv6(version);
+    if vxlan && !carried { Err(Error::CalicoVxlan(version)) } else { Ok(()) }
+}
+
+/// Where pods in the network of their host find the API: as kube-proxy does, not by the address of the Service, so that
+/// Calico needs no kube-proxy to come up.
+fn api(cluster: &Cluster) -> Vec<(&'static str, String)> {
+    api_at(endpoint::host_in_pods(cluster), cluster)
+}
+
+/// The same for pods with a network of their own. Where the endpoint is on loopback of every host, or a name that only
+/// hosts may know, they go by the Service: by then the node's kube-proxy and network are there.
+fn api_in_pod_network(cluster: &Cluster) -> Vec<(&'static str, String)> {
+    let address = endpoint::address_in_pod_network(cluster);
+    address.map(|address| api_at(address.to_string(), cluster)).unwrap_or_default()
+}
+
+fn api_at(host: String, cluster: &Cluster) -> Vec<(&'static str, String)> {
+    vec![("KUBERNETES_SERVICE_HOST", host), ("KUBERNETES_SERVICE_PORT", cluster.endpoint.port.to_string())]
+}
+
+/// Metadata of an object without a namespace.
+fn metadata(name: &str) -> Value {
+    json!({ "name": name, "labels": { "app.kubernetes.io/managed-by": "kubewright" } })
+}
