@@ -50,6 +50,7 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::{Bgp, Overlay, Transport};
     use crate::desired::fixture::Fixture;
     use crate::desired::state::Part;
 
@@ -84,5 +85,22 @@ mod tests {
         assert!(modules(&fixture).contains(&"nf_conntrack_ipv4".to_owned()));
         fixture.change(|parts| parts.network.proxy.mode = crate::cluster::ProxyMode::Iptables);
         assert!(modules(&fixture).iter().all(|name| !name.starts_with("ip_vs")));
+    }
+
+    #[test]
+    fn what_wraps_packets_between_nodes_is_loaded() {
+        let tunnels = |transport: Transport| {
+            let mut fixture = Fixture::with_calico(32, "3.30.7");
+            fixture.change_calico(|calico| calico.transport = transport);
+            let context = fixture.context();
+            let host = HostContext::new(&context, fixture.host("n1")).unwrap();
+            let modules = modules::modules(&host, &sysctls::sysctls(&host));
+            let names = modules.into_iter().map(|module| module.name);
+            names.filter(|name| ["ipip", "vxlan"].contains(&name.as_str())).collect::<Vec<_>>()
+        };
+        let bgp = |ipip| Transport::Bgp { bgp: Bgp::default(), ipip };
+        assert!(tunnels(bgp(None)).is_empty());
+        assert_eq!(tunnels(bgp(Some(Overlay::CrossSubnet))), ["ipip"]);
+        assert_eq!(tunnels(Transport::Vxlan(Overlay::Always)), ["vxlan"]);
     }
 }

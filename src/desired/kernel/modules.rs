@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::release::Release;
-use crate::cluster::ProxyMode;
+use crate::cluster::{Calico, ProxyMode, Transport};
 use crate::desired::context::HostContext;
 use crate::desired::state::Module;
 use crate::desired::sysctl::Sysctl;
@@ -26,6 +26,7 @@ pub(super) fn modules(host: &HostContext<'_>, sysctls: &BTreeMap<String, Sysctl>
             ProxyMode::Nftables => names.push("nf_tables".to_owned()),
             ProxyMode::Iptables => {}
         }
+        names.extend(network.calico().and_then(tunnel).map(str::to_owned));
     }
     if host.thin_pool().is_some() {
         names.push("dm_thin_pool".to_owned());
@@ -40,6 +41,15 @@ pub(super) fn modules(host: &HostContext<'_>, sysctls: &BTreeMap<String, Sysctl>
         }
     }
     unique
+}
+
+/// What wraps packets between nodes. Calico would ask for it itself, but a kernel without it is told of before.
+fn tunnel(calico: &Calico) -> Option<&'static str> {
+    match calico.transport {
+        Transport::Bgp { ipip: None, .. } => None,
+        Transport::Bgp { ipip: Some(_), .. } => Some("ipip"),
+        Transport::Vxlan(_) => Some("vxlan"),
+    }
 }
 
 /// Four connections for each slot of the table.

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::services::firewalls_to_stop;
 use super::{Found, Severity, Subject};
-use crate::cluster::{Cluster, DistributionMode, Endpoint, Facts, Host, HostName, Role};
+use crate::cluster::{Calico, Cluster, DistributionMode, Endpoint, Facts, Host, HostName, Role};
 
 /// A port, who listens on it, and on which hosts.
+#[derive(Clone, Copy)]
 struct Port {
     number: u16,
     program: &'static str,
@@ -47,8 +48,34 @@ const PORTS: &[Port] = &[
     Port { number: 10256, program: "kube-proxy", listens: is_node, asks: nobody },
 ];
 
+/// All ports of a cluster.
+fn all_ports(cluster: &Cluster) -> Vec<Port> {
+    let calico = cluster.network.calico().map(|calico| ports_of_calico(calico, nodes(cluster)));
+    PORTS.iter().copied().chain(calico.unwrap_or_default()).collect()
+}
+
+fn nodes(cluster: &Cluster) -> usize {
+    cluster.hosts.iter().filter(|host| host.roles.is_node()).count()
+}
+
+/// Typha may come to run on any node, so that any has its ports free, and none can be asked for them before.
+fn ports_of_calico(calico: &Calico, nodes: usize) -> Vec<Port> {
+    let own = |number, program| Port { number, program, listens: is_node, asks: nobody };
+    let mut ports = vec![own(9099, "calico-node")];
+    ports.extend(calico.felix.metrics_port.map(|port| own(port, "calico-node")));
+    if let Some(bgp) = calico.transport.bgp() {
+        // Without the mesh it is few of the others that a node speaks to.
+        let asks = if bgp.is_meshed(nodes) { is_node } else { nobody };
+        ports.push(Port { number: 179, program: "bird", listens: is_node, asks });
+    }
+    if calico.typha.replicas(nodes) > 0 {
+        ports.extend([5473, 9098].map(|port| own(port, "calico-typha")));
+    }
+    ports
+}
+
 pub(super) fn ports(subject: &Subject<'_>) -> Vec<Found> {
-    let taken = |port: &Port| {
+    let taken = |port: Port| {
         subject.each(|host, facts| {
             let holder = facts.listening.get(&port.number).filter(|_| (port.listens)(host))?;
             // /proc/PID/comm is cut at 15 characters. HAProxy may hold 6443 on its own addresses.
@@ -59,7 +86,7 @@ pub(super) fn ports(subject: &Subject<'_>) -> Vec<Found> {
             })
         })
     };
-    PORTS.iter().flat_map(taken).collect()
+    all_ports(subject.cluster).into_iter().flat_map(taken).collect()
 }
 
 /// A way that one host will use to another.
@@ -75,10 +102,10 @@ pub struct Target {
 
 /// All that `from` will talk to on other hosts.
 pub fn targets(cluster: &Cluster, from: &Host) -> Vec<Target> {
-    let ports = PORTS.iter().filter(|port| (port.asks)(from));
+    let ports = all_ports(cluster).into_iter().filter(|port| (port.asks)(from));
     let on_others = ports.flat_map(|port| {
-        let others = cluster.hosts.iter().filter(|host| host.name != from.name && (port.listens)(host));
-        others.map(|host| Target {
+        let others = cluster.hosts.iter().filter(move |host| host.name != from.name && (port.listens)(host));
+        others.map(move |host| Target {
             host: host.name.clone(),
             address: SocketAddr::new(host.address, port.number),
             program: port.program,

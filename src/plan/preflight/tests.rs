@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::cluster::{
-    DistributionMode, Handling, Ipvs, Mount, Parts, ProxyMode, Route, Selinux, Service, SettingLine, Swap,
+    Calico, DistributionMode, Handling, Ipvs, Mount, NetworkPlugin, Overlay, Parts, ProxyMode, Route, Selinux, Service,
+    SettingLine, Swap, Transport, Typha,
 };
 use crate::desired::fixture::Fixture;
 
@@ -314,6 +315,38 @@ fn every_host_tries_the_ways_that_its_roles_use() {
     assert!(of("n1").iter().all(|target| target.ends_with(":6443")), "{:?}", of("n1"));
     assert!(of("m1").contains(&"n1:10250".to_owned()) && !of("m1").iter().any(|target| target.starts_with("m1:")));
     assert!(of("e1").iter().all(|target| target.ends_with(":2380")), "{:?}", of("e1"));
+}
+
+#[test]
+fn calico_wants_its_ports_and_the_ways_of_its_mesh() {
+    let mut scene = Scene::new(32);
+    let bird = |scene: &Scene, host: &str| -> Vec<String> {
+        let targets = targets(&scene.fixture.cluster, scene.fixture.host(host)).into_iter();
+        targets.filter(|target| target.program == "bird").map(|target| target.host.to_string()).collect()
+    };
+    let taken = |scene: &mut Scene| -> Vec<String> {
+        scene.facts("n1").listening = [179, 5473, 9091, 9098, 9099].map(|port| (port, "java".to_owned())).into();
+        scene.findings().into_iter().map(|finding| finding.message).collect()
+    };
+    assert!(taken(&mut scene).is_empty() && bird(&scene, "n1").is_empty(), "without Calico they are free");
+    scene.fixture.change(|parts| {
+        let mut calico = Calico::new(parts.network.pod_cidr);
+        calico.felix.metrics_port = Some(9091);
+        parts.network.plugin = NetworkPlugin::Calico(Box::new(calico));
+    });
+    assert_eq!(bird(&scene, "n1"), ["m1", "m2", "m3", "n2"]);
+    let needs = |port: u16, program: &str| format!("port {port} is taken by java; {program} needs it");
+    let of_node = [needs(9099, "calico-node"), needs(9091, "calico-node")];
+    assert_eq!(taken(&mut scene), [&of_node[..], &[needs(179, "bird")]].concat());
+    scene.fixture.change_calico(|calico| {
+        calico.transport = Transport::Vxlan(Overlay::Always);
+        calico.typha = Typha::Replicas(2);
+    });
+    assert!(bird(&scene, "n1").is_empty());
+    let of_typha = [needs(5473, "calico-typha"), needs(9098, "calico-typha")];
+    assert_eq!(taken(&mut scene), [of_node, of_typha].concat());
+    scene.facts("n1").listening = [(9099, "calico-node".to_owned()), (5473, "calico-typha".to_owned())].into();
+    assert_eq!(scene.findings(), []);
 }
 
 #[test]
