@@ -112,6 +112,18 @@ fn typha_comes_with_the_nodes() {
 }
 
 #[test]
+fn what_a_drain_moves_does_not_come_back_to_a_cordoned_node() {
+    let objects = of(&with_many_nodes(32, "3.30.7"));
+    for name in ["calico-typha", "calico-kube-controllers"] {
+        let template = find(&objects, "Deployment", name)["spec"]["template"].take();
+        for toleration in template["spec"]["tolerations"].as_array().unwrap() {
+            let key = toleration["key"].as_str().unwrap();
+            assert_ne!(key, "node.kubernetes.io/unschedulable", "{name}");
+        }
+    }
+}
+
+#[test]
 fn with_vxlan_there_is_no_bird() {
     let probes = |version: &str, minor| {
         let mut fixture = Fixture::with_calico(minor, version);
