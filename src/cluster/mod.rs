@@ -33,8 +33,8 @@ pub use labels::{LabelKey, LabelValue, Labels, Taint, TaintEffect};
 pub use names::{ClusterName, HostName, NameError};
 pub use nearest::nearest;
 pub use network::{
-    AddressDetection, Bgp, Calico, Felix, FelixLog, FelixValue, Ipvs, IpvsScheduler, IpvsTimeouts, Mesh, Network,
-    NetworkPlugin, Overlay, Pool, Proxy, ProxyMode, Reflectors, Router, ServiceRoutes, Transport, Typha,
+    AddressDetection, Bgp, Calico, Dns, DnsServer, Felix, FelixLog, FelixValue, Ipvs, IpvsScheduler, IpvsTimeouts,
+    Mesh, Network, NetworkPlugin, Overlay, Pool, Proxy, ProxyMode, Reflectors, Router, ServiceRoutes, Transport, Typha,
 };
 pub use registry_reference::{RegistryReference, TAG_RULE, is_registry, is_tag};
 pub use rules::{Place, Violation};

@@ -85,7 +85,7 @@ fn objects(context: &Context<'_>, addon: &Addon) -> Result<Vec<serde_json::Value
 }
 
 /// The documents of a text; lists are taken apart, empty documents passed over.
-fn documents(text: &str) -> Result<Vec<serde_json::Value>, String> {
+pub(super) fn documents(text: &str) -> Result<Vec<serde_json::Value>, String> {
     let mut objects = Vec::new();
     let documents: Vec<serde_json::Value> = serde_yaml::from_multiple(text).map_err(|error| error.to_string())?;
     for value in documents {

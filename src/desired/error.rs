@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::RenderError;
 use crate::cluster::{HostName, KubeVersion, Version, VersionError};
-use crate::versions::{calico, containerd, etcd, flags, supported};
+use crate::versions::{calico, containerd, coredns, etcd, flags, supported};
 
 /// Why a desired state could not be worked out.
 #[derive(Debug, Error)]
@@ -31,6 +31,9 @@ pub enum Error {
     /// Pods with IPv6 addresses where VXLAN carries IPv4 only.
     #[error("VXLAN of Calico {0} carries IPv4 only; set spec.network.calico.mode to bgp, or use Calico 3.23 or later")]
     CalicoVxlan(Version),
+    /// CoreDNS and Kubernetes do not go together.
+    #[error(transparent)]
+    Coredns(#[from] coredns::Mismatch),
     /// A flag of the inventory that this version does not know.
     #[error("spec.controlPlane.extraArgs: {0}")]
     Flag(#[from] flags::FlagError),
@@ -204,6 +207,14 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong.
         message: String,
+    },
+    /// Objects that are not in the cluster image.
+    #[error("the cluster image {image} has no manifests called {component}, which the network plugin needs")]
+    NoManifests {
+        /// Name of the cluster image.
+        image: String,
+        /// Name of the component.
+        component: &'static str,
     },
     /// An object of two add-ons.
     #[error("the add-ons {first} and {second} both have {object}; leave it in one of them")]

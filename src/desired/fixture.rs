@@ -51,6 +51,10 @@ impl Fixture {
         parts.network.plugin = NetworkPlugin::Calico(Box::new(Calico::new(parts.network.pod_cidr)));
         let mut fixture = Self::of(parts, minor);
         fixture.image.components.push(calico(version));
+        let text = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
+                    metadata: {name: ippools.crd.projectcalico.org}\n";
+        let file = ManifestFile { path: "crds.yaml".into(), text: text.to_owned() };
+        fixture.manifests.insert(super::CALICO_KINDS.to_owned(), vec![file]);
         fixture
     }
 
@@ -73,6 +77,11 @@ impl Fixture {
     pub(crate) fn context(&self) -> Context<'_> {
         let Self { cluster, image, keys, facts, pod_cidrs, files, manifests } = self;
         Context { cluster, image, keys, facts, pod_cidrs, files, manifests }
+    }
+
+    /// A further component of container images.
+    pub(crate) fn add_images(&mut self, name: &str, version: &str, references: &[&str]) {
+        self.image.components.push(images_of(name, version, references));
     }
 
     /// Another inventory, with all that follows from it.
@@ -275,6 +284,18 @@ fn image(minor: u32) -> ClusterImage {
     }
 }
 
+/// A component of container images.
+fn images_of(name: &str, version: &str, references: &[&str]) -> Component {
+    let tagged = references.iter().map(|reference| format!("{reference}:{version}"));
+    Component {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        roles: [Role::ControlPlane, Role::Worker].into_iter().collect(),
+        kind: ComponentKind::Images(tagged.collect()),
+        blob: Blob { sha256: format!("{:0>64}", "d45"), size: 1 },
+    }
+}
+
 fn calico(version: &str) -> Component {
     let names = images(version.parse().unwrap());
     let registry = if version < "3.31" { "docker.io" } else { "quay.io" };
@@ -282,14 +303,8 @@ fn calico(version: &str) -> Component {
         [names.node, names.cni, names.controllers, names.typha].into_iter().chain(names.plugins).collect();
     names.sort_unstable();
     names.dedup();
-    let reference = |name| format!("{registry}/calico/{name}:v{version}");
-    Component {
-        name: "calico".to_owned(),
-        version: format!("v{version}"),
-        roles: [Role::ControlPlane, Role::Worker].into_iter().collect(),
-        kind: ComponentKind::Images(names.into_iter().map(reference).collect()),
-        blob: Blob { sha256: format!("{:0>64}", "ca1"), size: 1 },
-    }
+    let references: Vec<String> = names.into_iter().map(|name| format!("{registry}/calico/{name}")).collect();
+    images_of("calico", &format!("v{version}"), &references.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// The key files of a host, by the roles that need them.

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use super::Context;
-use crate::cluster::{Host, HostName, KubeVersion, LabelKey, LabelValue, Role, Taint, TaintEffect};
+use super::{Context, bgp};
+use crate::cluster::{Cluster, Host, HostName, KubeVersion, LabelKey, LabelValue, Role, Taint, TaintEffect};
 use crate::versions::nodes as table;
 
 const ZONE: &str = "topology.kubernetes.io/zone";
-const IDC: &str = "topology.kubewright.dev/idc";
-const RACK: &str = "topology.kubewright.dev/rack";
+pub(super) const IDC: &str = "topology.kubewright.dev/idc";
+pub(super) const RACK: &str = "topology.kubewright.dev/rack";
 
 /// What the API should know about a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,14 +32,14 @@ pub fn nodes(context: &Context<'_>) -> Vec<NodeMarks> {
     nodes
         .map(|host| NodeMarks {
             name: host.name.clone(),
-            labels: labels(context.version(), host),
+            labels: labels(context.cluster, context.version(), host),
             taints: registration_taints(context.version(), host),
             pod_cidr: context.pod_cidrs.get(&host.name).copied(),
         })
         .collect()
 }
 
-fn labels(version: KubeVersion, host: &Host) -> BTreeMap<String, String> {
+fn labels(cluster: &Cluster, version: KubeVersion, host: &Host) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     let mut set = |key: &str, value: &str| drop(labels.insert(key.to_owned(), value.to_owned()));
     if host.roles.contains(Role::ControlPlane) {
@@ -54,6 +54,9 @@ fn labels(version: KubeVersion, host: &Host) -> BTreeMap<String, String> {
     }
     if let Some(rack) = &host.rack {
         set(RACK, rack);
+    }
+    if let Some(idc) = bgp::reflector_label(cluster, host) {
+        set(bgp::REFLECTOR, &idc);
     }
     // Last: the inventory may name a region, and a zone where no IDC does.
     host.labels.iter().for_each(|(key, value)| set(key.as_str(), value.as_str()));

@@ -5,6 +5,7 @@
 
 mod addons;
 mod arguments;
+pub mod bgp;
 mod binaries;
 mod calico;
 mod context;
@@ -12,6 +13,7 @@ mod control_plane;
 mod digest;
 pub mod disk;
 mod disks;
+mod dns;
 mod endpoint;
 mod error;
 mod etcd;
@@ -46,7 +48,10 @@ pub mod sysctl;
 pub mod tuning;
 
 pub use addons::{AddonObjects, addons};
+pub use bgp::{PeerGroup, Peering, peering};
+pub use calico::KINDS as CALICO_KINDS;
 pub use context::Context;
+pub use dns::COREDNS;
 pub use error::Error;
 pub use etcd::{
     BOOTSTRAP as ETCD_BOOTSTRAP, JOINED as ETCD_JOINED, initial_cluster as etcd_initial_cluster,

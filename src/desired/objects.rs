@@ -4,7 +4,7 @@ use minijinja::context;
 use minijinja::value::Value;
 
 use super::render::render;
-use super::{Context, Error, calico, digest, endpoint};
+use super::{Context, Error, calico, digest, dns, endpoint};
 use crate::versions::groups;
 use crate::versions::supported;
 
@@ -26,6 +26,7 @@ pub fn objects(context: &Context<'_>) -> Result<Vec<serde_json::Value>, Error> {
         },
     )?);
     objects.extend(calico::objects(context)?);
+    objects.extend(dns::objects(context)?);
     Ok(objects)
 }
 

@@ -33,6 +33,8 @@ templates![
     "containerd-v2.toml.j2",
     "containerd-v3.toml.j2",
     "containerd.service.j2",
+    "coredns-config.j2",
+    "coredns.yaml.j2",
     "etcd-bootstrap.env.j2",
     "etcd.env.j2",
     "etcd.service.j2",

@@ -29,7 +29,8 @@ pub fn install() -> Vec<Stage> {
         stage("proxy",         &["control-plane"],      Nodes,       Work::Roll(&[Proxy]),                      Pace::Gently, None),
         stage("objects",       &["proxy"],              Api,         Work::Objects,                            together, None),
         stage("nodes",         &["objects", "workers"], Api,         Work::Nodes,                              together, Some(Gate::NodesReady)),
-        stage("add-ons",       &["nodes"],              Api,         Work::Addons,                             together, Some(Gate::WorkloadsAvailable)),
+        stage("peering",       &["nodes"],              Api,         Work::Peering,                             together, None),
+        stage("add-ons",       &["peering"],            Api,         Work::Addons,                             together, Some(Gate::WorkloadsAvailable)),
         stage("network",       &["controllers", "add-ons", "snapshots"], Api, Work::Network,                   together, None),
         stage("prune",         &["network"],            Everyone, Work::Converge(&[Retained]),              together, None),
     ]

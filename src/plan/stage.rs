@@ -85,6 +85,8 @@ pub enum Work {
     PutObjectsBack,
     /// Labels and taints of nodes.
     Nodes,
+    /// Bring BGP about, in an order that loses no route.
+    Peering,
     /// Apply the add-ons, and remove those that nobody wants any more.
     Addons,
     /// Nothing but the gate.
@@ -106,6 +108,7 @@ impl Work {
             | Self::Objects
             | Self::PutObjectsBack
             | Self::Nodes
+            | Self::Peering
             | Self::Addons
             | Self::Prove
             | Self::Network => &[],

@@ -39,7 +39,8 @@ pub fn upgrade() -> Vec<Stage> {
         stage("workers",       &["masters"],       PureWorkers, Work::Roll(&[Pki, Runtime, Endpoint, Network, Kubelet, Proxy]), Pace::Waves,                      Some(Gate::NodesUpgraded), PutBack),
         stage("objects",       &["workers"],       Api,         Work::Objects,                               together, None, Stop),
         stage("nodes",         &["objects"],       Api,         Work::Nodes,                                 together, Some(Gate::NodesReady),          Stop),
-        stage("add-ons",       &["nodes"],         Api,         Work::Addons,                                together, Some(Gate::WorkloadsAvailable),  Stop),
+        stage("peering",       &["nodes"],         Api,         Work::Peering,                               together, None, Stop),
+        stage("add-ons",       &["peering"],       Api,         Work::Addons,                                together, Some(Gate::WorkloadsAvailable),  Stop),
         stage("network",       &["add-ons"],       Api,         Work::Network,                               together, None, Stop),
         stage("prune",         &["network"],       Everyone,    Work::Converge(&[Snapshots, Retained]),      together, None, Stop),
     ]

@@ -10,7 +10,7 @@ use super::execution::Execution;
 use super::failure::HostFailure;
 use super::wait::Wait;
 use crate::cluster::{Addon as AddonNoun, AddonSource, Cluster};
-use crate::desired::AddonObjects;
+use crate::desired::{self, AddonObjects};
 use crate::host::protocol::Change;
 use crate::image::{ManifestFile, OpenImage};
 use crate::kube::{Addon, AddonChanges, Api, KubeError, Pruning};
@@ -136,6 +136,12 @@ pub(super) fn manifests(
         match files {
             Ok(files) => drop(found.insert(name.clone(), files)),
             Err(why) => failures.push(failure(name, why)),
+        }
+    }
+    if cluster.network.calico().is_some() {
+        match image.manifests(desired::CALICO_KINDS) {
+            Ok(files) => drop(found.insert(desired::CALICO_KINDS.to_owned(), files)),
+            Err(error) => failures.push(HostFailure::cluster("read the kinds of Calico", error)),
         }
     }
     (found, failures)

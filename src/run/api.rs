@@ -105,14 +105,19 @@ impl<'a> ApiAccess<'a> {
             return Ok((everything(survey), Vec::new()));
         }
         let marks = marks(&survey.nodes);
+        let objects: Vec<Value> = survey.objects.iter().cloned().chain(peering_objects(survey)).collect();
+        let peering = match &survey.peering {
+            Some(peering) => self.pending_peering(peering).await?,
+            None => Vec::new(),
+        };
         let changes = self
             .call("compare the API with the inventory", async |api| {
-                let (objects, nodes) = futures::join!(api.diff(&survey.objects), api.diff_nodes(&marks));
+                let (objects, nodes) = futures::join!(api.diff(&objects), api.diff_nodes(&marks));
                 Ok([objects?, nodes?].concat())
             })
             .await?;
         let (addons, left) = self.pending_addons(&survey.addons, pruning).await?;
-        Ok((changes.iter().map(change).chain(addons).collect(), left))
+        Ok((changes.iter().map(change).chain(peering).chain(addons).collect(), left))
     }
 
     /// Applies the cluster's objects; those that are right already are not written.
@@ -243,12 +248,20 @@ pub(super) fn change(change: &ObjectChange) -> Change {
     Change { resource: change.summary.clone(), action, summary: String::new(), diff: change.diff.clone() }
 }
 
+/// The objects of BGP, whatever the order in which they come.
+fn peering_objects(survey: &Survey) -> Vec<Value> {
+    let Some(peering) = &survey.peering else { return Vec::new() };
+    let peers = peering.peers.iter().flat_map(|group| &group.peers);
+    peering.secrets.iter().chain([&peering.configuration]).chain(peers).cloned().collect()
+}
+
 /// Before there is an API, every object and mark is still to be made.
 fn everything(survey: &Survey) -> Vec<Change> {
     let create = |resource| Change { resource, action: Action::Create, summary: String::new(), diff: None };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let addons = survey.addons.iter().flatten().flat_map(|addon| &addon.objects);
-    let objects = survey.objects.iter().chain(addons).map(|object| {
+    let peering = peering_objects(survey);
+    let objects = survey.objects.iter().chain(&peering).chain(addons).map(|object| {
         let (namespace, name) = (text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]));
         let slash = if namespace.is_empty() { "" } else { "/" };
         create(format!("{} {namespace}{slash}{name}", text(&object["kind"])))

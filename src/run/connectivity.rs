@@ -19,8 +19,8 @@ use crate::report::{Event, Events};
 
 /// The container image whose busybox serves.
 const IMAGE: &str = "busybox";
-/// How long pods may take to start, on nodes that answer.
-const START: Duration = Duration::from_secs(120);
+/// How long pods may take to start, on nodes that answer: the controllers may just be choosing who leads.
+const START: Duration = Duration::from_secs(300);
 /// How long a new Service may take to every kube-proxy: one whose API server has just died hears of nothing before it
 /// gives that connection up, after 45 s.
 const SPREAD: Duration = Duration::from_secs(120);

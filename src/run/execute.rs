@@ -56,8 +56,16 @@ impl Execution<'_> {
         if self.cluster.hosts.iter().any(|host| stages.iter().any(|stage| self.concerns(stage, host))) {
             return BTreeSet::new();
         }
-        let at_the_api =
-            [Work::Access, Work::Objects, Work::PutObjectsBack, Work::Nodes, Work::Addons, Work::Prove, Work::Network];
+        let at_the_api = [
+            Work::Access,
+            Work::Objects,
+            Work::PutObjectsBack,
+            Work::Nodes,
+            Work::Peering,
+            Work::Addons,
+            Work::Prove,
+            Work::Network,
+        ];
         stages.iter().filter(|stage| !at_the_api.contains(&stage.work)).map(|stage| stage.name).collect()
     }
 
@@ -105,6 +113,7 @@ impl Execution<'_> {
                 | Work::Objects
                 | Work::PutObjectsBack
                 | Work::Nodes
+                | Work::Peering
                 | Work::Addons
                 | Work::Prove
                 | Work::Network => false,
@@ -156,6 +165,7 @@ impl Execution<'_> {
             Work::PutObjectsBack => self.put_objects_back(stage).await,
             Work::Nodes => self.api.apply_nodes(&self.survey.nodes, stage.name, self.events).await,
             Work::Roll(parts) => self.open_finished(stage, parts).await,
+            Work::Peering => self.peer(stage).await,
             Work::Addons => self.apply_addons(stage).await,
             Work::Network => self.prove_network(stage).await,
             _ => Ok(0),
@@ -245,6 +255,7 @@ impl Execution<'_> {
             | Work::Objects
             | Work::PutObjectsBack
             | Work::Nodes
+            | Work::Peering
             | Work::Addons
             | Work::Prove
             | Work::Network => Ok(0),

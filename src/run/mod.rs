@@ -22,6 +22,7 @@ mod members;
 mod membership;
 mod nodes;
 mod order;
+mod peering;
 mod preflight;
 mod preview;
 mod put_back;

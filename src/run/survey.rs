@@ -28,6 +28,8 @@ pub struct Survey {
     pub changes: BTreeMap<HostName, Vec<PartChanges>>,
     /// What the API should hold, in order.
     pub objects: Vec<serde_json::Value>,
+    /// Who peers with whom, where Calico speaks BGP.
+    pub peering: Option<desired::Peering>,
     /// Add-ons, in groups that come one after the other.
     pub addons: Vec<Vec<desired::AddonObjects>>,
     /// What could not be rendered: hosts, which have no state then, and add-ons.
@@ -57,6 +59,8 @@ impl Survey {
         let (states, mut unrenderable) = states(&context);
         let objects =
             desired::objects(&context).map_err(|error| HostFailure::cluster("render the cluster's objects", error))?;
+        let peering =
+            desired::peering(&context).map_err(|error| HostFailure::cluster("render BGP's objects", error))?;
         let nodes = desired::nodes(&context);
         // One that cannot be read is told once, by who could not read it.
         let addons = match unreadable.is_empty().then(|| desired::addons(&context)) {
@@ -70,7 +74,7 @@ impl Survey {
         unrenderable.extend(unreadable);
 
         let changes = compare(fleet, &states).await?;
-        Ok(Self { facts, keys, states, changes, objects, addons, unrenderable, nodes })
+        Ok(Self { facts, keys, states, changes, objects, peering, addons, unrenderable, nodes })
     }
 
     /// The same hosts, compared with other states than those that follow from inventory and image.
@@ -169,7 +173,7 @@ async fn look(cluster: &Cluster, member: &Member) -> Result<(Facts, BTreeMap<Str
 
 /// Files of this machine that hosts get copies of; one that cannot be read is told of the host that needs it.
 fn files_for_hosts(cluster: &Cluster) -> BTreeMap<PathBuf, String> {
-    let needed = desired::snapshots::files_needed(cluster).into_iter();
+    let needed = desired::snapshots::files_needed(cluster).into_iter().chain(desired::bgp::files_needed(cluster));
     needed.filter_map(|path| Some((path.to_owned(), std::fs::read_to_string(path).ok()?))).collect()
 }
 

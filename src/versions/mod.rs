@@ -5,6 +5,7 @@
 pub mod apis;
 pub mod calico;
 pub mod containerd;
+pub mod coredns;
 pub mod etcd;
 pub mod flags;
 pub mod gates;

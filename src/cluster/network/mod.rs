@@ -2,12 +2,14 @@
 
 mod bgp;
 mod calico;
+mod dns;
 mod proxy;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 pub use bgp::{Bgp, Mesh, Reflectors, Router, ServiceRoutes};
 pub use calico::{AddressDetection, Calico, Felix, FelixLog, FelixValue, Overlay, Pool, Transport, Typha};
+pub use dns::{Dns, DnsServer};
 use ipnet::{IpNet, Ipv4Net};
 pub use proxy::{Ipvs, IpvsScheduler, IpvsTimeouts, Proxy, ProxyMode};
 
@@ -24,6 +26,8 @@ pub struct Network {
     pub service_cidr: IpNet,
     /// DNS domain of services.
     pub domain: String,
+    /// The cluster's DNS.
+    pub dns: Dns,
     /// How service addresses are routed.
     pub proxy: Proxy,
 }
@@ -36,6 +40,7 @@ impl Default for Network {
             node_prefix: 24,
             service_cidr: IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16)),
             domain: "cluster.local".to_owned(),
+            dns: Dns::default(),
             proxy: Proxy::default(),
         }
     }

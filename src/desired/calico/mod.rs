@@ -14,6 +14,7 @@ mod typha;
 use serde_json::{Value, json};
 
 use self::images::Images;
+use super::addons::documents;
 use super::{Context, Error, endpoint};
 use crate::cluster::{Calico, Cluster, Transport, Version};
 use crate::versions::{calico as table, groups};
@@ -22,6 +23,8 @@ const NAMESPACE: &str = "kube-system";
 /// API of Calico's own objects, as the Kubernetes API stores them.
 const API: &str = "crd.projectcalico.org/v1";
 const COMPONENT: &str = "calico";
+/// The component of the cluster image that has its CRDs.
+pub const KINDS: &str = "calico-crds";
 
 /// Calico in one cluster, and all that its pods follow from.
 struct Setup<'a> {
@@ -66,12 +69,27 @@ pub(super) fn objects(context: &Context<'_>) -> Result<Vec<Value>, Error> {
     };
     let budget = groups::disruption_budget_api(context.version());
     let setup = Setup { cluster, calico, version, images, mtu, typhas, budget };
-    let mut objects = access::objects(version);
+    let mut objects = kinds(context)?;
+    objects.extend(access::objects(version));
     objects.extend(pools::objects(&setup));
     objects.push(felix);
     objects.extend(typha::objects(&setup)?);
     objects.extend(node::objects(&setup)?);
     objects.extend(controllers::objects(&setup)?);
+    Ok(objects)
+}
+
+/// The kinds that Calico defines, from the cluster image.
+fn kinds(context: &Context<'_>) -> Result<Vec<Value>, Error> {
+    let files = context.manifests.get(KINDS).map(Vec::as_slice).unwrap_or_default();
+    if files.is_empty() {
+        return Err(Error::NoManifests { image: context.image.name.clone(), component: KINDS });
+    }
+    let mut objects = Vec::new();
+    for file in files {
+        let failed = |message| Error::Addon { addon: KINDS.to_owned(), path: file.path.clone(), message };
+        objects.extend(documents(&file.text).map_err(failed)?);
+    }
     Ok(objects)
 }
 

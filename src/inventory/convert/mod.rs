@@ -6,6 +6,7 @@ mod bgp;
 mod calico;
 mod disks;
 mod distribution;
+mod dns;
 mod endpoint;
 mod files;
 mod hosts;

@@ -7,7 +7,7 @@ use crate::inventory::problems::Fault;
 use crate::inventory::spec::{SpecNetwork, SpecNetworkPlugin};
 use crate::inventory::tree::Path;
 
-use super::{Context, calico, proxy, words};
+use super::{Context, calico, dns, proxy, words};
 
 /// Converts the section `network`.
 pub(super) fn convert(spec: Option<&SpecNetwork>, context: &mut Context<'_>) -> Network {
@@ -28,6 +28,7 @@ pub(super) fn convert(spec: Option<&SpecNetwork>, context: &mut Context<'_>) -> 
         }),
         service_cidr,
         domain: context.parse(&path.key("domain"), spec.domain.as_ref(), default.domain, words::dns_name),
+        dns: dns::convert(spec.dns.as_ref(), &path.key("dns"), context),
         proxy: proxy::convert(spec.proxy.as_ref(), &path.key("proxy"), context),
     }
 }

@@ -5,6 +5,7 @@ mod addons;
 mod calico;
 mod disk;
 mod distribution;
+mod dns;
 mod host;
 mod network;
 mod proxy;
@@ -26,6 +27,7 @@ pub(super) use calico::{
 };
 pub(super) use disk::SpecDisk;
 pub(super) use distribution::SpecDistribution;
+pub(super) use dns::SpecDns;
 pub(super) use host::{SpecHost, SpecTaint};
 pub(super) use network::{Mode, SpecEndpoint, SpecNetwork, SpecNetworkPlugin};
 pub(super) use proxy::{SpecIpvsTimeouts, SpecProxy, SpecProxyMode};

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{SpecCalico, SpecProxy};
+use super::{SpecCalico, SpecDns, SpecProxy};
 
 /// How clients reach the API servers.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -73,6 +73,8 @@ pub(in crate::inventory) struct SpecNetwork {
     /// DNS domain of services.
     #[schemars(extend("default" = "cluster.local"))]
     pub(in crate::inventory) domain: Option<String>,
+    /// The cluster's DNS.
+    pub(in crate::inventory) dns: Option<SpecDns>,
     /// kube-proxy.
     pub(in crate::inventory) proxy: Option<SpecProxy>,
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::{Found, Severity, Subject};
-use crate::cluster::HostName;
+use crate::cluster::{DnsServer, HostName};
+use crate::desired::COREDNS;
 
 /// The resolver that libc has and pods inherit asks no more than three.
 const MOST_SERVERS: usize = 3;
@@ -35,6 +36,17 @@ pub(super) fn dns(subject: &Subject<'_>) -> Vec<Found> {
         Some(Found { host: Some(host.name.clone()), message, hint, severity: Some(severity) })
     });
     found.collect()
+}
+
+/// Without it pods find neither each other by name nor the API.
+pub(super) fn cluster_dns(subject: &Subject<'_>) -> Vec<Found> {
+    let wanted = subject.cluster.network.dns.server == DnsServer::Coredns;
+    if !wanted || subject.image.reference(COREDNS).is_some() {
+        return Vec::new();
+    }
+    let message = format!("the cluster image {} has no CoreDNS: the cluster gets no DNS", subject.image.name);
+    let hint = "take an image with the component coredns, or write `network: {dns: {server: none}}` and bring one";
+    vec![Found { host: None, message, hint: hint.to_owned(), severity: None }]
 }
 
 /// Nodes are called as the inventory has it; but people and logs go by the host's own name.

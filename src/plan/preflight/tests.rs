@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::cluster::{
-    Calico, DistributionMode, Handling, Ipvs, Mount, NetworkPlugin, Overlay, Parts, ProxyMode, Route, Selinux, Service,
-    SettingLine, Swap, Transport, Typha,
+    Calico, DistributionMode, DnsServer, Handling, Ipvs, Mount, NetworkPlugin, Overlay, Parts, ProxyMode, Route,
+    Selinux, Service, SettingLine, Swap, Transport, Typha,
 };
 use crate::desired::fixture::Fixture;
 
@@ -21,7 +21,10 @@ impl Scene {
     fn new(minor: u32) -> Self {
         let mut fixture = Fixture::new(minor);
         // IPVS is something to tell of in later ones.
-        fixture.change(|parts| parts.network.proxy.mode = ProxyMode::Iptables);
+        fixture.change(|parts| {
+            parts.network.proxy.mode = ProxyMode::Iptables;
+            parts.network.dns.server = DnsServer::None;
+        });
         let names: Vec<String> = fixture.cluster.hosts.iter().map(|host| host.name.to_string()).collect();
         let mut measured = Measured::default();
         for name in &names {
@@ -233,7 +236,7 @@ fn swap_that_the_inventory_allows_is_nothing_to_tell() {
 #[test]
 fn every_check_has_a_case_or_is_named_here() {
     let tested = include_str!("snapshots/kubewright__plan__preflight__tests__each_check_finds_what_it_looks_for.snap");
-    let elsewhere = ["sysctls", "proxy"];
+    let elsewhere = ["sysctls", "proxy", "cluster-dns"];
     for check in CHECKS {
         assert!(tested.contains(&format!(" {} ", check.name)) || elsewhere.contains(&check.name), "{}", check.name);
     }
@@ -391,4 +394,16 @@ fn the_mode_of_kube_proxy_wants_its_kernel_and_its_time() {
     assert!(told(34, ProxyMode::Ipvs(Ipvs::default()), new).is_empty());
     let deprecated = "warning kube-proxy v1.35.0 calls its mode ipvs deprecated";
     assert_eq!(told(35, ProxyMode::Ipvs(Ipvs::default()), new), [deprecated]);
+}
+
+#[test]
+fn a_dns_that_the_image_does_not_have_is_told() {
+    let mut scene = Scene::new(36);
+    scene.fixture.change(|parts| parts.network.dns.server = DnsServer::Coredns);
+    let findings = scene.findings();
+    let told = format!("{} {}", findings[0].severity, findings[0].message);
+    let image = &scene.fixture.image.name;
+    assert_eq!(told, format!("warning the cluster image {image} has no CoreDNS: the cluster gets no DNS"));
+    scene.fixture.add_images("coredns", "v1.14.2", &["registry.k8s.io/coredns/coredns"]);
+    assert_eq!(scene.findings(), []);
 }

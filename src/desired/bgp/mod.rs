@@ -1,0 +1,159 @@
+//! Who peers with whom, as objects of Calico's. They are not among the cluster's objects: the order in which they come
+//! and go decides whether routes are lost on the way.
+
+mod peers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{Context, Error};
+use crate::cluster::{Bgp, Cluster, Host, HostName};
+
+/// Label of nodes that pass routes on between the others: their data centre.
+pub(super) const REFLECTOR: &str = "kubewright.dev/route-reflector";
+/// In it are the passwords of sessions.
+const SECRET: &str = "kubewright-bgp";
+const API: &str = "crd.projectcalico.org/v1";
+
+/// BGP of a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Peering {
+    /// Whether every node peers with every other.
+    pub meshed: bool,
+    /// The BGPConfiguration `default`.
+    pub configuration: Value,
+    /// Passwords of sessions, and the right to read them.
+    pub secrets: Vec<Value>,
+    /// BGPPeers in groups that come one after the other: those of each rack, then those of reflectors.
+    pub peers: Vec<PeerGroup>,
+    /// The ids of the clusters that reflectors serve, as Calico writes them.
+    pub cluster_ids: BTreeMap<HostName, String>,
+}
+
+/// BGPPeers that come together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeerGroup {
+    /// What they are for, in words.
+    pub title: String,
+    /// The objects.
+    pub peers: Vec<Value>,
+    /// The sessions that they make: on each node with these addresses.
+    pub sessions: BTreeMap<HostName, BTreeSet<IpAddr>>,
+}
+
+/// BGP as the inventory wants it, where Calico speaks it.
+pub fn peering(context: &Context<'_>) -> Result<Option<Peering>, Error> {
+    let cluster = context.cluster;
+    let Some(bgp) = cluster.network.calico().and_then(|calico| calico.transport.bgp()) else { return Ok(None) };
+    let meshed = bgp.is_meshed(nodes(cluster).count());
+    let reflectors = bgp.reflectors.by_idc(&cluster.hosts);
+    let id = |(idc, hosts): (&&str, &Vec<&Host>)| {
+        let id = cluster_id(idc);
+        hosts.iter().map(|host| (host.name.clone(), id.clone())).collect::<Vec<_>>()
+    };
+    Ok(Some(Peering {
+        meshed,
+        configuration: configuration(cluster, bgp, meshed),
+        secrets: secrets(context, bgp)?,
+        peers: peers::groups(cluster, bgp),
+        cluster_ids: reflectors.iter().flat_map(id).collect(),
+    }))
+}
+
+fn nodes(cluster: &Cluster) -> impl Iterator<Item = &Host> {
+    cluster.hosts.iter().filter(|host| host.roles.is_node())
+}
+
+/// The label of a node that passes routes on.
+pub(super) fn reflector_label(cluster: &Cluster, host: &Host) -> Option<String> {
+    let bgp = cluster.network.calico()?.transport.bgp()?;
+    let reflectors = bgp.reflectors.by_idc(&cluster.hosts);
+    let (idc, _) = reflectors.iter().find(|(_, hosts)| hosts.iter().any(|one| one.name == host.name))?;
+    Some((*idc).to_owned())
+}
+
+/// An id in 244.0.0.0/8, which Calico's own examples use. Of the name alone, so that another data centre changes none.
+fn cluster_id(idc: &str) -> String {
+    let hash = Sha256::digest(idc.as_bytes());
+    format!("244.{}.{}.{}", hash[0], hash[1], hash[2])
+}
+
+fn configuration(cluster: &Cluster, bgp: &Bgp, meshed: bool) -> Value {
+    let networks = |networks: &[ipnet::IpNet]| -> Vec<Value> {
+        networks.iter().map(|network| json!({ "cidr": network.to_string() })).collect()
+    };
+    let services = &bgp.services;
+    let cluster_addresses = services.cluster.then_some(cluster.network.service_cidr);
+    let mut spec = json!({
+        "asNumber": bgp.as_number,
+        "logSeverityScreen": "Info",
+        "nodeToNodeMeshEnabled": meshed,
+    });
+    for (field, list) in [
+        ("serviceClusterIPs", networks(cluster_addresses.as_slice())),
+        ("serviceExternalIPs", networks(&services.external)),
+        ("serviceLoadBalancerIPs", networks(&services.load_balancers)),
+    ] {
+        if !list.is_empty() {
+            spec[field] = json!(list);
+        }
+    }
+    json!({ "apiVersion": API, "kind": "BGPConfiguration", "metadata": metadata("default"), "spec": spec })
+}
+
+/// Calico's manifests give nodes no right to any secret.
+fn secrets(context: &Context<'_>, bgp: &Bgp) -> Result<Vec<Value>, Error> {
+    let mut data = BTreeMap::new();
+    let mut errors = Vec::new();
+    for (rack, routers) in &bgp.racks {
+        for router in routers {
+            let Some(path) = &router.password else { continue };
+            match context.files.get(path) {
+                Some(text) => {
+                    drop(data.insert(peers::name(rack, router), STANDARD.encode(text.trim_end_matches('\n'))))
+                }
+                None => errors.push(Error::NoFile(path.clone())),
+            }
+        }
+    }
+    Error::collect(errors)?;
+    if data.is_empty() {
+        return Ok(Vec::new());
+    }
+    let named = |kind: &str, api: &str| {
+        let mut object = json!({ "apiVersion": api, "kind": kind, "metadata": metadata(SECRET) });
+        object["metadata"]["namespace"] = json!("kube-system");
+        object
+    };
+    let (mut secret, rbac) = (named("Secret", "v1"), "rbac.authorization.k8s.io");
+    secret["type"] = json!("Opaque");
+    secret["data"] = json!(data);
+    let mut role = named("Role", &format!("{rbac}/v1"));
+    role["rules"] = json!([
+        { "apiGroups": [""], "resources": ["secrets"], "resourceNames": [SECRET], "verbs": ["get", "list", "watch"] },
+    ]);
+    let mut binding = named("RoleBinding", &format!("{rbac}/v1"));
+    binding["roleRef"] = json!({ "apiGroup": rbac, "kind": "Role", "name": SECRET });
+    binding["subjects"] = json!([{ "kind": "ServiceAccount", "name": "calico-node", "namespace": "kube-system" }]);
+    Ok(vec![role, binding, secret])
+}
+
+fn metadata(name: &str) -> Value {
+    json!({ "name": name, "labels": { "app.kubernetes.io/managed-by": "kubewright" } })
+}
+
+/// Files of this machine that objects need.
+pub fn files_needed(cluster: &Cluster) -> Vec<&Path> {
+    let bgp = cluster.network.calico().and_then(|calico| calico.transport.bgp());
+    let routers = bgp.into_iter().flat_map(|bgp| bgp.racks.values().flatten());
+    routers.filter_map(|router| router.password.as_deref()).collect()
+}
+
+#[cfg(test)]
+mod tests;
