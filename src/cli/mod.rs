@@ -28,6 +28,10 @@ mod validate;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use exit::{Exit, Failure};
 pub use inventory::InventoryArgs;
@@ -97,9 +101,13 @@ pub fn main() -> ExitCode {
 /// module as `tracing` writes it.
 fn log_to_stderr() {
     let Some(filter) = std::env::var_os("KUBEWRIGHT_LOG").filter(|filter| !filter.is_empty()) else { return };
-    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(filter.to_string_lossy());
+    // Not `EnvFilter`: what it looks for in fields costs a compiler of regular expressions. A word that is no filter
+    // means that somebody looks for a fault: everything is said.
+    let all = || Targets::new().with_default(LevelFilter::DEBUG);
+    let filter: Targets = filter.to_string_lossy().parse().unwrap_or_else(|_| all());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter);
     // Fails only where a program that uses this library has set up its own.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::registry().with(lines).try_init();
 }
 
 /// The grammar of the command line, for completion and help.

@@ -16,6 +16,7 @@ mod failures;
 mod locking;
 mod masters;
 mod members;
+mod network;
 mod preparation;
 mod services;
 mod snapshots;
@@ -51,6 +52,8 @@ const TEST: &[Scenario] = &[
     ("a_second_install_changes_nothing", bring_up::a_second_install_changes_nothing),
     ("keys_survive_an_empty_state_directory", bring_up::keys_survive_an_empty_state_directory),
     ("a_service_answers_through_ipvs", traffic::a_service_answers_through_ipvs),
+    ("a_cut_node_is_its_row_and_its_column", network::a_cut_node_is_its_row_and_its_column),
+    ("addons_and_labels_follow_the_inventory", network::addons_and_labels_follow_the_inventory),
     ("drift_is_named_and_mended", drift::drift_is_named_and_mended),
     ("two_installs_at_once", locking::two_installs_at_once),
     ("an_interrupted_run_says_so", locking::an_interrupted_run_says_so),
@@ -75,6 +78,7 @@ const SOAK: &[Scenario] = &[
     ("each_checkpoint_on_bare_hosts", bring_up::each_checkpoint_on_bare_hosts),
     ("every_master_loses_power_in_turn", masters::every_master_loses_power_in_turn),
     ("a_change_rolls_through_the_masters", drift::a_change_rolls_through_the_masters),
+    ("kube_proxy_changes_its_mode", network::kube_proxy_changes_its_mode),
     ("a_host_cut_off_in_the_middle_is_named", failures::a_host_cut_off_in_the_middle_is_named),
     ("a_kubelet_that_cannot_start_is_told", failures::a_kubelet_that_cannot_start_is_told),
     ("install_for_upgrades", upgrade::install_for_upgrades),

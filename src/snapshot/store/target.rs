@@ -48,7 +48,9 @@ pub struct Delivery {
 impl Kept {
     /// Whether it is one to go for, of those that were taken at `at` or before.
     pub fn counts(&self, now: Timestamp, at: Option<Timestamp>) -> bool {
-        self.manifest.counts(now) && at.is_none_or(|at| self.manifest.origin.taken <= at)
+        // By whole seconds: a list and the names of files have no more, and what they say must find the same one.
+        let taken = self.manifest.origin.taken.as_second();
+        self.manifest.counts(now) && at.is_none_or(|at| taken <= at.as_second())
     }
 }
 
@@ -196,6 +198,14 @@ mod tests {
         let mut manifest = manifest(&format!("2026-11-29T06:{minute:02}:00Z"));
         manifest.kubernetes_uid = uid.map(str::to_owned);
         Kept { location: minute.to_string(), manifest }
+    }
+
+    #[test]
+    fn the_time_that_a_list_shows_finds_its_snapshot() {
+        let mut kept = kept(1, Some("a"));
+        kept.manifest.origin.taken = "2026-11-29T06:01:00.709Z".parse().unwrap();
+        let counts = |at: &str| kept.counts("2026-11-29T07:00:00Z".parse().unwrap(), Some(at.parse().unwrap()));
+        assert!(counts("2026-11-29T06:01:00Z") && !counts("2026-11-29T06:00:59Z"));
     }
 
     fn goes(kept: Vec<Kept>, now: &str) -> Vec<String> {
