@@ -7,7 +7,6 @@ use super::fleet::Fleet;
 use super::lock;
 use super::subject::Subject;
 use super::survey::Survey;
-use crate::pki::Renewal;
 use crate::plan::Connectivity;
 use crate::report::Events;
 
@@ -22,8 +21,8 @@ pub async fn check_network(subject: &Subject<'_>, events: &Events) -> Result<Con
     }
     // Two checks at once would take each other's pods away.
     lock::take(&fleet, "check network").await?;
-    let survey = Survey::take(subject, &fleet, Renewal::Due).await?;
-    let api = ApiAccess::new(subject.cluster, &fleet, &survey.keys);
+    let keys = Survey::keys(subject, &fleet).await?;
+    let api = ApiAccess::new(subject.cluster, &fleet, &keys);
     let image = &subject.image.manifest;
     let check = Check { cluster: subject.cluster, image, fleet: &fleet, api: &api, events, stage: "network" };
     check.run().await.map_err(RunError::Failed)

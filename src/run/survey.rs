@@ -77,6 +77,16 @@ impl Survey {
         Ok(Self { facts, keys, states, changes, objects, peering, addons, unrenderable, nodes })
     }
 
+    /// Keys alone, for who asks the API and changes no host: hosts that do not answer are no reason not to.
+    pub async fn keys(subject: &Subject<'_>, fleet: &Fleet) -> Result<pki::Keys, RunError> {
+        let Subject { cluster, state, .. } = *subject;
+        let seen =
+            fleet.each(|_| true, async |member| look(cluster, member).await).await.all().map_err(RunError::Failed)?;
+        let (facts, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            seen.into_iter().map(|(name, (facts, files))| ((name.clone(), facts), (name, files))).unzip();
+        keys(cluster, &subject.image.manifest, &facts, files, state, Renewal::Due)
+    }
+
     /// The same hosts, compared with other states than those that follow from inventory and image.
     pub async fn against(self, fleet: &Fleet, states: BTreeMap<HostName, HostState>) -> Result<Self, RunError> {
         let changes = compare(fleet, &states).await?;
