@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use super::{Context, bgp};
-use crate::cluster::{Cluster, Host, HostName, KubeVersion, LabelKey, LabelValue, Role, Taint, TaintEffect};
+use crate::cluster::{Host, HostName, KubeVersion, LabelKey, LabelValue, Role, Taint, TaintEffect};
 use crate::versions::nodes as table;
 
 const ZONE: &str = "topology.kubernetes.io/zone";
@@ -29,17 +29,18 @@ pub struct NodeMarks {
 /// The marks of every node, in the order of the inventory.
 pub fn nodes(context: &Context<'_>) -> Vec<NodeMarks> {
     let nodes = context.cluster.hosts.iter().filter(|host| host.roles.is_node());
+    let reflectors = bgp::reflector_labels(context.cluster);
     nodes
         .map(|host| NodeMarks {
             name: host.name.clone(),
-            labels: labels(context.cluster, context.version(), host),
+            labels: labels(context.version(), host, reflectors.get(&host.name).copied()),
             taints: registration_taints(context.version(), host),
             pod_cidr: context.pod_cidrs.get(&host.name).copied(),
         })
         .collect()
 }
 
-fn labels(cluster: &Cluster, version: KubeVersion, host: &Host) -> BTreeMap<String, String> {
+fn labels(version: KubeVersion, host: &Host, reflector: Option<&str>) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     let mut set = |key: &str, value: &str| drop(labels.insert(key.to_owned(), value.to_owned()));
     if host.roles.contains(Role::ControlPlane) {
@@ -55,8 +56,8 @@ fn labels(cluster: &Cluster, version: KubeVersion, host: &Host) -> BTreeMap<Stri
     if let Some(rack) = &host.rack {
         set(RACK, rack);
     }
-    if let Some(idc) = bgp::reflector_label(cluster, host) {
-        set(bgp::REFLECTOR, &idc);
+    if let Some(idc) = reflector {
+        set(bgp::REFLECTOR, idc);
     }
     // Last: the inventory may name a region, and a zone where no IDC does.
     host.labels.iter().for_each(|(key, value)| set(key.as_str(), value.as_str()));

@@ -37,6 +37,11 @@ pub(super) fn swap_priorities(text: &str) -> Vec<(String, i32)> {
     text.lines().skip(1).filter_map(line).collect()
 }
 
+/// Whether /proc/net/ip_vs lists any virtual server: three lines of headings come first.
+pub(super) fn has_virtual_servers(text: &str) -> bool {
+    text.lines().count() > 3
+}
+
 /// Names in /proc/modules.
 pub(super) fn modules(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| line.split_whitespace().next())

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use super::api::Api;
 use super::change::{Action, ObjectChange};
-use super::grace_period::GracePeriod;
 use super::object::{Object, ObjectId};
 use super::operation::Operation;
 use super::resource::{Resource, Scope};
@@ -92,7 +91,7 @@ impl Api {
         for id in surplus(before, &objects) {
             match self.doomed(&addon.name, &id, pruning).await? {
                 Fate::Goes(resource) => {
-                    self.delete(&id, &resource).await?;
+                    self.remove(&resource.path(id.namespace.as_deref()), &id.to_string(), &id.name).await?;
                     done.changes.push(removal(&id));
                 }
                 Fate::Stays => {
@@ -113,12 +112,7 @@ impl Api {
         let nothing = Addon { name: name.to_owned(), namespace: String::new(), objects: Vec::new() };
         let done = self.apply_addon(&nothing, pruning).await?;
         if done.left.is_empty() {
-            let map = format!("{PREFIX}{name}");
-            let delete = Operation::Delete { name: &map, uid: None, grace: GracePeriod::OfThePod };
-            match self.send(CONFIG_MAPS, &title(name), delete).await {
-                Err(error) if !error.is_not_found() => return Err(error),
-                _ => {}
-            }
+            self.remove(CONFIG_MAPS, &title(name), &format!("{PREFIX}{name}")).await?;
         }
         Ok(done)
     }
@@ -191,14 +185,6 @@ impl Api {
         }
         let stays = pruning == Pruning::KeepData && WITH_DATA.contains(&id.kind.as_str());
         Ok(if stays { Fate::Stays } else { Fate::Goes(resource) })
-    }
-
-    async fn delete(&self, id: &ObjectId, resource: &Resource) -> Result<(), KubeError> {
-        let operation = Operation::Delete { name: &id.name, uid: None, grace: GracePeriod::OfThePod };
-        match self.send(&resource.path(id.namespace.as_deref()), &id.to_string(), operation).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use ::kube::api::ListParams;
 use serde_json::Value;
 
 use super::error::{Attempt, KubeError};
+use super::grace_period::GracePeriod;
 use super::identity::{self, ClientCertificate};
 use super::operation::Operation;
 use super::resource::Discovered;
@@ -134,6 +135,15 @@ impl Api {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the object of that name; none is as good.
+    pub(super) async fn remove(&self, path: &str, object: &str, name: &str) -> Result<(), KubeError> {
+        let operation = Operation::Delete { name, uid: None, grace: GracePeriod::OfThePod };
+        match self.send(path, object, operation).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
         }
     }
 

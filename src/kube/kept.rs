@@ -7,7 +7,6 @@
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::grace_period::GracePeriod;
 use super::object::Object;
 use super::operation::Operation;
 use super::{KubeError, concurrency, crds, fields};
@@ -51,11 +50,7 @@ impl Api {
 
     /// Removes what is kept; nothing there is as good.
     pub async fn forget_objects(&self) -> Result<(), KubeError> {
-        let delete = Operation::Delete { name: NAME, uid: None, grace: GracePeriod::OfThePod };
-        match self.send(CONFIG_MAPS, OBJECT, delete).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
-        }
+        self.remove(CONFIG_MAPS, OBJECT, NAME).await
     }
 }
 

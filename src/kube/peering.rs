@@ -7,7 +7,6 @@ use ::kube::api::ListParams;
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::grace_period::GracePeriod;
 use super::nodes::NODES;
 use super::operation::Operation;
 use super::{KubeError, concurrency};
@@ -64,7 +63,7 @@ impl Api {
     /// Removes BGPPeers; one that is gone is as good.
     pub async fn remove_peers(&self, names: &[String]) -> Result<(), KubeError> {
         for name in names {
-            self.remove(PEERS, "BGPPeer", name).await?;
+            self.remove(PEERS, &format!("BGPPeer {name}"), name).await?;
         }
         Ok(())
     }
@@ -90,17 +89,10 @@ impl Api {
     pub async fn unwatch_sessions(&self) -> Result<(), KubeError> {
         let statuses = self.list(STATUSES, "the states of Calico's nodes", ListParams::default().labels(OURS)).await?;
         let names = statuses.iter().filter_map(|status| status["metadata"]["name"].as_str());
-        let removals = names.map(|name| self.remove(STATUSES, "CalicoNodeStatus", name)).collect();
+        let remove = async |name: &str| self.remove(STATUSES, &format!("CalicoNodeStatus {name}"), name).await;
+        let removals = names.map(remove).collect();
         let done = concurrency::all(removals).await;
         KubeError::collect(done.into_iter().map(|done| done.map(|()| Vec::new()))).map(drop)
-    }
-
-    async fn remove(&self, path: &str, kind: &str, name: &str) -> Result<(), KubeError> {
-        let delete = Operation::Delete { name, uid: None, grace: GracePeriod::OfThePod };
-        match self.send(path, &format!("{kind} {name}"), delete).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
-        }
     }
 }
 

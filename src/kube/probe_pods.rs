@@ -8,7 +8,6 @@ use ::kube::api::ListParams;
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::grace_period::GracePeriod;
 use super::operation::Operation;
 use super::{KubeError, pods};
 
@@ -76,12 +75,7 @@ impl Api {
     /// Removes the pods and their Service; none are as good.
     pub async fn probe_pods_remove(&self) -> Result<(), KubeError> {
         for (path, kind) in [(DAEMON_SETS, "DaemonSet"), (SERVICES, "Service")] {
-            let operation = Operation::Delete { name: NAME, uid: None, grace: GracePeriod::OfThePod };
-            match self.send(path, &format!("{kind} {NAMESPACE}/{NAME}"), operation).await {
-                Ok(_) => {}
-                Err(error) if error.is_not_found() => {}
-                Err(error) => return Err(error),
-            }
+            self.remove(path, &format!("{kind} {NAMESPACE}/{NAME}"), NAME).await?;
         }
         Ok(())
     }

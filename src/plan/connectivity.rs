@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::waves;
 use crate::cluster::Host;
 
 /// Up to this many nodes every one tries every other.
@@ -17,16 +18,9 @@ pub fn pairs(nodes: &[&Host]) -> Vec<Vec<usize>> {
     if nodes.len() <= ALL {
         return (0..nodes.len()).map(|from| (0..nodes.len()).filter(|to| *to != from).collect()).collect();
     }
-    let mut racks: Vec<((Option<&str>, Option<&str>), Vec<usize>)> = Vec::new();
-    for (index, node) in nodes.iter().enumerate() {
-        let place = (node.idc.as_deref(), node.rack.as_deref());
-        match racks.iter_mut().find(|(known, _)| *known == place) {
-            Some((_, members)) => members.push(index),
-            None => racks.push((place, vec![index])),
-        }
-    }
+    let racks = waves::racks(nodes);
     let mut pairs = vec![Vec::new(); nodes.len()];
-    for (rack, (_, members)) in racks.iter().enumerate() {
+    for (rack, members) in racks.iter().enumerate() {
         for (position, from) in members.iter().enumerate() {
             let neighbours = (1..members.len()).take(OF_THE_RACK);
             let own = neighbours.map(|step| members[(position + step) % members.len()]);
@@ -34,7 +28,7 @@ pub fn pairs(nodes: &[&Host]) -> Vec<Vec<usize>> {
             let others =
                 (1..racks.len()).map(|step| (rack + 1 + (position + step - 1) % (racks.len() - 1)) % racks.len());
             let elsewhere = others.take(RACKS).map(|other| {
-                let there = &racks[other].1;
+                let there = &racks[other];
                 there[position % there.len()]
             });
             pairs[*from] = own.chain(elsewhere).collect();

@@ -100,18 +100,24 @@ impl Work {
     pub fn parts(self) -> &'static [Part] {
         match self {
             Self::Converge(parts) | Self::Roll(parts) => parts,
-            Self::Distribute
-            | Self::Backup
-            | Self::Keep(_)
-            | Self::Membership
-            | Self::Access
+            _ => &[],
+        }
+    }
+
+    /// Whether it is done or proven at the API, behind all hosts.
+    pub fn is_at_the_api(self) -> bool {
+        match self {
+            Self::Access
             | Self::Objects
             | Self::PutObjectsBack
             | Self::Nodes
             | Self::Peering
             | Self::Addons
             | Self::Prove
-            | Self::Network => &[],
+            | Self::Network => true,
+            Self::Distribute | Self::Backup | Self::Keep(_) | Self::Converge(_) | Self::Roll(_) | Self::Membership => {
+                false
+            }
         }
     }
 }

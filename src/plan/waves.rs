@@ -5,15 +5,22 @@ use crate::cluster::Host;
 /// Waves of at most `width` hosts, each within one rack: what a rack has in common (power, switch) is never at stake
 /// twice at once. Racks and hosts keep their order.
 pub(super) fn by_rack<'a>(hosts: &[&'a Host], width: usize) -> Vec<Vec<&'a Host>> {
-    let mut racks: Vec<(Place<'_>, Vec<&Host>)> = Vec::new();
-    for host in hosts {
+    let of_rack = |rack: Vec<usize>| rack.into_iter().map(|index| hosts[index]).collect::<Vec<_>>();
+    let racks = racks(hosts).into_iter().map(of_rack);
+    racks.flat_map(|rack| rack.chunks(width.max(1)).map(<[&Host]>::to_vec).collect::<Vec<_>>()).collect()
+}
+
+/// The hosts of each rack, as indexes. Racks and hosts keep their order.
+pub(super) fn racks(hosts: &[&Host]) -> Vec<Vec<usize>> {
+    let mut racks: Vec<(Place<'_>, Vec<usize>)> = Vec::new();
+    for (index, host) in hosts.iter().enumerate() {
         let place = (host.idc.as_deref(), host.rack.as_deref());
         match racks.iter_mut().find(|(rack, _)| *rack == place) {
-            Some((_, hosts)) => hosts.push(host),
-            None => racks.push((place, vec![host])),
+            Some((_, members)) => members.push(index),
+            None => racks.push((place, vec![index])),
         }
     }
-    racks.iter().flat_map(|(_, hosts)| hosts.chunks(width.max(1)).map(<[&Host]>::to_vec)).collect()
+    racks.into_iter().map(|(_, members)| members).collect()
 }
 
 /// Data centre and rack. Hosts of which no rack is known count as one rack of their own.

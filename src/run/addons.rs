@@ -1,7 +1,7 @@
 //! Add-ons: applied in their order, each group once those before it run, and removed when the inventory has them no
 //! longer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -125,8 +125,8 @@ fn notes(name: &str, done: &AddonChanges) -> Vec<String> {
 pub(super) fn manifests(
     cluster: &Cluster,
     image: &OpenImage,
-) -> (std::collections::BTreeMap<String, Vec<ManifestFile>>, Vec<HostFailure>) {
-    let (mut found, mut failures) = (std::collections::BTreeMap::new(), Vec::new());
+) -> (BTreeMap<String, Vec<ManifestFile>>, Vec<HostFailure>) {
+    let (mut found, mut failures) = (BTreeMap::new(), Vec::new());
     let failure = |name: &str, why: String| HostFailure::cluster(format!("read the add-on {name}"), why);
     for AddonNoun { name, source, .. } in &cluster.addons {
         let files = match source {

@@ -56,17 +56,7 @@ impl Execution<'_> {
         if self.cluster.hosts.iter().any(|host| stages.iter().any(|stage| self.concerns(stage, host))) {
             return BTreeSet::new();
         }
-        let at_the_api = [
-            Work::Access,
-            Work::Objects,
-            Work::PutObjectsBack,
-            Work::Nodes,
-            Work::Peering,
-            Work::Addons,
-            Work::Prove,
-            Work::Network,
-        ];
-        stages.iter().filter(|stage| !at_the_api.contains(&stage.work)).map(|stage| stage.name).collect()
+        stages.iter().filter(|stage| !stage.work.is_at_the_api()).map(|stage| stage.name).collect()
     }
 
     async fn stage(&self, stage: &Stage) -> (StageResult, Vec<HostFailure>) {
@@ -108,15 +98,8 @@ impl Execution<'_> {
                 Work::Roll(parts) => self.survey.differs(&host.name, parts) && self.rolling.includes(stage, host),
                 Work::Backup => self.survey.changes.get(&host.name).is_some_and(|changes| !changes.is_empty()),
                 Work::Distribute => !self.blobs(host).is_empty(),
-                Work::Membership
-                | Work::Access
-                | Work::Objects
-                | Work::PutObjectsBack
-                | Work::Nodes
-                | Work::Peering
-                | Work::Addons
-                | Work::Prove
-                | Work::Network => false,
+                // At the API, or nowhere.
+                _ => false,
             }
     }
 
@@ -249,16 +232,7 @@ impl Execution<'_> {
             }
             Work::Keep(parts) => self.keep(parts, member).await,
             Work::Backup => self.back_up(stage, member).await,
-            Work::Distribute
-            | Work::Membership
-            | Work::Access
-            | Work::Objects
-            | Work::PutObjectsBack
-            | Work::Nodes
-            | Work::Peering
-            | Work::Addons
-            | Work::Prove
-            | Work::Network => Ok(0),
+            _ => Ok(0),
         }
     }
 

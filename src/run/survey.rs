@@ -41,14 +41,8 @@ pub struct Survey {
 impl Survey {
     /// Looks at every host of `fleet`.
     pub async fn take(subject: &Subject<'_>, fleet: &Fleet, renewal: Renewal) -> Result<Self, RunError> {
-        let Subject { cluster, state, .. } = *subject;
-        let image = &subject.image.manifest;
-        let seen =
-            fleet.each(|_| true, async |member| look(cluster, member).await).await.all().map_err(RunError::Failed)?;
-        let (facts, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            seen.into_iter().map(|(name, (facts, files))| ((name.clone(), facts), (name, files))).unzip();
-
-        let keys = keys(cluster, image, &facts, files, state, renewal)?;
+        let (cluster, image) = (subject.cluster, &subject.image.manifest);
+        let (facts, keys) = facts_and_keys(subject, fleet, renewal).await?;
         let pod_cidrs =
             desired::pod_cidrs(cluster, &facts).map_err(|error| HostFailure::cluster("assign pod networks", error))?;
         let files = &files_for_hosts(cluster);
@@ -79,12 +73,7 @@ impl Survey {
 
     /// Keys alone, for who asks the API and changes no host: hosts that do not answer are no reason not to.
     pub async fn keys(subject: &Subject<'_>, fleet: &Fleet) -> Result<pki::Keys, RunError> {
-        let Subject { cluster, state, .. } = *subject;
-        let seen =
-            fleet.each(|_| true, async |member| look(cluster, member).await).await.all().map_err(RunError::Failed)?;
-        let (facts, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            seen.into_iter().map(|(name, (facts, files))| ((name.clone(), facts), (name, files))).unzip();
-        keys(cluster, &subject.image.manifest, &facts, files, state, Renewal::Due)
+        facts_and_keys(subject, fleet, Renewal::Due).await.map(|(_, keys)| keys)
     }
 
     /// The same hosts, compared with other states than those that follow from inventory and image.
@@ -150,6 +139,21 @@ impl Survey {
     pub fn differs(&self, host: &HostName, parts: &[Part]) -> bool {
         self.changes.get(host).is_some_and(|changes| changes.iter().any(|part| parts.contains(&part.part)))
     }
+}
+
+/// What the hosts of `fleet` are, and the keys that they have or are to get.
+async fn facts_and_keys(
+    subject: &Subject<'_>,
+    fleet: &Fleet,
+    renewal: Renewal,
+) -> Result<(BTreeMap<HostName, Facts>, pki::Keys), RunError> {
+    let Subject { cluster, state, .. } = *subject;
+    let seen =
+        fleet.each(|_| true, async |member| look(cluster, member).await).await.all().map_err(RunError::Failed)?;
+    let (facts, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        seen.into_iter().map(|(name, (facts, files))| ((name.clone(), facts), (name, files))).unzip();
+    let keys = keys(cluster, &subject.image.manifest, &facts, files, state, renewal)?;
+    Ok((facts, keys))
 }
 
 /// What differs from `states`, by host. A host without a state has no difference.

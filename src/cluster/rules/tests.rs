@@ -339,7 +339,7 @@ fn with_bgp(calico: &mut Calico, bgp: Bgp) {
 
 #[test]
 fn pools_are_within_the_pod_network_and_apart() {
-    assert_eq!(of_calico(|_, _| {}), [String::new(); 0]);
+    assert_eq!(of_calico(|_, _| {}), Vec::<String>::new());
     let pool = |name: &str, cidr: &str| Pool::new(name, cidr.parse().unwrap());
     let told = of_calico(|calico, _| {
         let small = Pool { block_size: 16, ..pool("small", "10.244.0.0/17") };

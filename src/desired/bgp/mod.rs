@@ -70,12 +70,11 @@ fn nodes(cluster: &Cluster) -> impl Iterator<Item = &Host> {
     cluster.hosts.iter().filter(|host| host.roles.is_node())
 }
 
-/// The label of a node that passes routes on.
-pub(super) fn reflector_label(cluster: &Cluster, host: &Host) -> Option<String> {
-    let bgp = cluster.network.calico()?.transport.bgp()?;
-    let reflectors = bgp.reflectors.by_idc(&cluster.hosts);
-    let (idc, _) = reflectors.iter().find(|(_, hosts)| hosts.iter().any(|one| one.name == host.name))?;
-    Some((*idc).to_owned())
+/// The value of [`REFLECTOR`] for each node that passes routes on.
+pub(super) fn reflector_labels(cluster: &Cluster) -> BTreeMap<&HostName, &str> {
+    let bgp = cluster.network.calico().and_then(|calico| calico.transport.bgp());
+    let by_idc = bgp.map(|bgp| bgp.reflectors.by_idc(&cluster.hosts)).unwrap_or_default();
+    by_idc.into_iter().flat_map(|(idc, hosts)| hosts.into_iter().map(move |host| (&host.name, idc))).collect()
 }
 
 /// An id in 244.0.0.0/8, which Calico's own examples use. Of the name alone, so that another data centre changes none.

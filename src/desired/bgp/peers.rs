@@ -73,8 +73,7 @@ fn with_reflectors(cluster: &Cluster, reflectors: &BTreeMap<&str, Vec<&Host>>) -
         };
         peers.push(object(&name, &json!({ "nodeSelector": nodes, "peerSelector": peer })));
     }
-    let all: BTreeSet<(&HostName, IpAddr)> =
-        reflectors.values().flatten().map(|host| (&host.name, host.address)).collect();
+    let names: BTreeSet<&HostName> = reflectors.values().flatten().map(|host| &host.name).collect();
     let mut sessions: BTreeMap<HostName, BTreeSet<IpAddr>> = BTreeMap::new();
     let mut add = |one: &Host, other: &Host| {
         if one.name != other.name {
@@ -85,7 +84,7 @@ fn with_reflectors(cluster: &Cluster, reflectors: &BTreeMap<&str, Vec<&Host>>) -
     for node in nodes(cluster) {
         let idc = node.idc.as_deref().unwrap_or_default();
         let own = reflectors.get(idc);
-        let is_reflector = all.iter().any(|(name, _)| **name == node.name);
+        let is_reflector = names.contains(&node.name);
         let with = reflectors.iter().filter(|(of, _)| is_reflector || own.is_none() || **of == idc);
         with.flat_map(|(_, hosts)| hosts).for_each(|host| add(node, host));
     }

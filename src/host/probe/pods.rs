@@ -16,24 +16,28 @@ pub(in super::super) fn of(machine: &Machine, program: &str) -> Result<BTreeSet<
 
 /// Processes of pods that run `program`, with the UID of each one's pod.
 pub(in super::super) fn processes(machine: &Machine, program: &str) -> Result<Vec<(i32, String)>, Failure> {
-    let pids = machine.names("/proc")?.into_iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
     let pod = |pid: String| {
-        // A process that ends while it is looked at runs nothing.
-        let read = |file: &str| machine.text(&format!("/proc/{pid}/{file}")).ok().flatten();
-        let uid = (read("comm")?.trim_end() == program).then(|| uid(&read("cgroup")?)).flatten()?;
+        let runs = read(machine, &pid, "comm")?.trim_end() == program;
+        let uid = runs.then(|| uid(&read(machine, &pid, "cgroup")?)).flatten()?;
         Some((pid.parse().ok()?, uid))
     };
-    Ok(pids.filter_map(pod).collect())
+    Ok(pids(machine)?.filter_map(pod).collect())
 }
 
 /// Some process of the pod with this UID.
 pub(super) fn process_of(machine: &Machine, wanted: &str) -> Result<Option<i32>, Failure> {
-    let pids = machine.names("/proc")?.into_iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
-    let of_pod = |pid: &String| {
-        let cgroup = machine.text(&format!("/proc/{pid}/cgroup")).ok().flatten();
-        cgroup.and_then(|cgroup| uid(&cgroup)).is_some_and(|uid| uid == wanted)
-    };
-    Ok(pids.into_iter().find(of_pod).and_then(|pid| pid.parse().ok()))
+    let of_pod =
+        |pid: &String| read(machine, pid, "cgroup").and_then(|cgroup| uid(&cgroup)).is_some_and(|uid| uid == wanted);
+    Ok(pids(machine)?.find(of_pod).and_then(|pid| pid.parse().ok()))
+}
+
+fn pids(machine: &Machine) -> Result<impl Iterator<Item = String>, Failure> {
+    Ok(machine.names("/proc")?.into_iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())))
+}
+
+/// A file of a process; one that ends while it is looked at has none.
+fn read(machine: &Machine, pid: &str, file: &str) -> Option<String> {
+    machine.text(&format!("/proc/{pid}/{file}")).ok().flatten()
 }
 
 /// The pod's UID in `0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUID.slice/…`, where it has

@@ -1,6 +1,7 @@
 //! Takes Kubernetes' rules out of iptables, ipset and IPVS and leaves everybody else's.
 
 use super::super::command::Command;
+use super::super::proc::has_virtual_servers;
 use super::super::protocol::{Action, Failure};
 use super::super::tool::{has_tool, tool};
 use super::Work;
@@ -41,8 +42,7 @@ fn iptables(work: &mut Work, variant: &str) {
 fn ipvs(work: &mut Work) {
     let machine = work.machine;
     let table = work.look(machine.text("/proc/net/ip_vs")).unwrap_or_default();
-    // Three lines of headings come first.
-    if table.lines().count() <= 3 {
+    if !has_virtual_servers(&table) {
         return;
     }
     work.step(Part::Network, "ipvs", Action::Remove, "virtual servers", |machine| {

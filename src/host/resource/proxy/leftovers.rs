@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::super::super::command::Command;
 use super::super::super::machine::Machine;
+use super::super::super::proc::has_virtual_servers;
 use super::super::super::protocol::Failure;
 use super::super::super::tool::{has_tool, tool};
 use super::chains;
@@ -25,8 +26,7 @@ pub(super) fn has_rules(machine: &Machine, mode: &str) -> Result<bool, Failure> 
     match mode {
         "ipvs" => {
             let servers = machine.text("/proc/net/ip_vs")?.unwrap_or_default();
-            // Three lines of headings come first.
-            Ok(servers.lines().count() > 3 && machine.exists(&format!("/sys/class/net/{INTERFACE}"))?)
+            Ok(has_virtual_servers(&servers) && machine.exists(&format!("/sys/class/net/{INTERFACE}"))?)
         }
         "iptables" => {
             for backend in backends(machine) {

@@ -87,7 +87,7 @@ impl Observe for ProxyConfiguration {
         }));
         if restarts {
             let summary = "starts anew: its configuration changed";
-            pending.push(Pending::new(PROGRAM, Action::Restart, summary, |cx| restart(cx)));
+            pending.push(Pending::new(PROGRAM, Action::Restart, summary, restart));
         }
         if !others.is_empty() {
             let (resource, summary) = (format!("{} in mode {}", Self::RULES, others.join(", ")), "removed");

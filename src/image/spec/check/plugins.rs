@@ -26,7 +26,7 @@ pub(super) fn plugin_problems(spec: &SpecFile) -> Vec<String> {
         for name in needed.iter().filter(|name| !there.iter().any(|there| there == *name)) {
             problems.push(format!("components (calico): it has no container image called {name}"));
         }
-        if !component("calico-crds").is_some_and(|crds| !crds.manifests.is_empty()) {
+        if component("calico-crds").is_none_or(|crds| crds.manifests.is_empty()) {
             let what = "there is no component calico-crds whose manifests define its kinds";
             problems.push(format!("components (calico): {what}"));
         }
