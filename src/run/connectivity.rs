@@ -211,28 +211,27 @@ impl Places<'_> {
         pod: Option<String>,
         ways: Vec<(Option<usize>, Way, Try)>,
     ) -> Result<Vec<Tried>, Failure> {
-        let mut left: Vec<usize> = (0..ways.len()).collect();
-        let mut failed = BTreeMap::new();
-        while !left.is_empty() {
-            let tries = left.iter().map(|index| ways[*index].2.clone()).collect();
-            failed = match member.probe(Probe::Try { pod: pod.clone(), tries }).await? {
-                Probed::Tried { failed } => failed.into_iter().map(|(place, why)| (left[place], why)).collect(),
+        let mut asked: Vec<usize> = (0..ways.len()).collect();
+        let mut broken = BTreeMap::new();
+        loop {
+            let tries = asked.iter().map(|index| ways[*index].2.clone()).collect();
+            match member.probe(Probe::Try { pod: pod.clone(), tries }).await? {
+                Probed::Tried { failed } => take_in(&mut broken, &asked, failed),
                 other => return Err(super::fleet::unexpected("try ways through the network", &other)),
-            };
-            if failed.is_empty() || Instant::now() >= self.until {
+            }
+            // To a node that does not even answer us, a way need not be tried again.
+            let worth_it = |index: &usize| ways[*index].0.is_none_or(|to| self.answers.contains(&to));
+            asked = broken.keys().copied().filter(worth_it).collect();
+            if asked.is_empty() || Instant::now() >= self.until {
                 break;
             }
-            // To a node that does not even answer us, the way need not be tried again.
-            left.retain(|index| {
-                failed.contains_key(index) && ways[*index].0.is_none_or(|to| self.answers.contains(&to))
-            });
             tokio::time::sleep(PAUSE).await;
         }
         let one = |(index, (to, way, _)): (usize, &(Option<usize>, Way, Try))| Tried {
             from: self.name(from),
             to: to.map(|to| self.name(to)),
             way: *way,
-            broken: failed.get(&index).cloned(),
+            broken: broken.get(&index).cloned(),
         };
         Ok(ways.iter().enumerate().map(one).collect())
     }
@@ -253,6 +252,13 @@ impl Places<'_> {
     fn broken(&self, from: usize, to: Option<usize>, way: Way, why: &str) -> Tried {
         Tried { from: self.name(from), to: to.map(|to| self.name(to)), way, broken: Some(why.to_owned()) }
     }
+}
+
+/// Takes the answers to one round into what is known to be broken: of a way that was not asked for again, the last word
+/// stands.
+fn take_in(broken: &mut BTreeMap<usize, String>, asked: &[usize], failed: BTreeMap<usize, String>) {
+    broken.retain(|index, _| !asked.contains(index));
+    broken.extend(failed.into_iter().filter_map(|(place, why)| Some((*asked.get(place)?, why))));
 }
 
 /// What a run says of a network that does not work: one failure for each node where broken ways begin.
@@ -282,6 +288,17 @@ const HINT: &str = "`kubewright check network` shows the whole picture, by rack"
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_way_that_is_not_tried_again_stays_broken() {
+        let failed = |places: &[usize]| places.iter().map(|place| (*place, "no route".to_owned())).collect();
+        let mut broken = BTreeMap::new();
+        take_in(&mut broken, &[0, 1, 2], failed(&[1, 2]));
+        take_in(&mut broken, &[2], failed(&[0]));
+        assert_eq!(broken.keys().copied().collect::<Vec<_>>(), [1, 2]);
+        take_in(&mut broken, &[2], failed(&[]));
+        assert_eq!(broken.keys().copied().collect::<Vec<_>>(), [1]);
+    }
 
     #[test]
     fn each_node_is_told_with_the_first_of_its_broken_ways() {
