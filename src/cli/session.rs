@@ -65,6 +65,14 @@ impl SessionArgs {
 }
 
 impl Session {
+    /// Prints what came of a run: for people, or as the last line of its JSON.
+    pub(super) fn tell(&self, text: &str, json: &serde_json::Value) {
+        match self.output {
+            Format::Human => report::print(text),
+            Format::Json => report::print(&json.to_string()),
+        }
+    }
+
     /// The keys of the cluster that are never made anew, as they are saved with a snapshot.
     pub(super) fn saved_keys(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let keys = Archive::of(self.cluster.name.as_str(), &self.state.keys().load()?);

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::inventory::failure;
 use super::{Exit, Failure, InventoryArgs};
-use crate::cluster::{Cluster, EndpointMode, Role};
+use crate::cluster::{Cluster, EndpointMode, Role, SnapshotPlace};
 use crate::{inventory, report};
 
 /// Check an inventory and report every error
@@ -28,7 +28,10 @@ enum Output {
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match (inventory::load(&self.inventory.inventory), self.output) {
-            (Ok(cluster), Output::Text) => report::print(&summary(&cluster)),
+            (Ok(cluster), Output::Text) => {
+                report::print(&summary(&cluster));
+                missing_files(&cluster).iter().for_each(|told| report::print_error(told));
+            }
             (Ok(_), Output::Json) => {}
             (Err(inventory::Error::Invalid(report)), Output::Json) => {
                 for finding in report.findings() {
@@ -63,6 +66,22 @@ fn summary(cluster: &Cluster) -> String {
         table.add_row([role.as_str(), &hosts(cluster, role)]);
     }
     table.trim_fmt()
+}
+
+/// Files that the cluster's snapshots need and that are not on this machine: an install from here would be refused, and
+/// other machines may have them.
+fn missing_files(cluster: &Cluster) -> Vec<String> {
+    let of_bucket = |place: &SnapshotPlace| match place {
+        SnapshotPlace::Bucket(bucket) => {
+            [&bucket.credentials, &bucket.authorities].into_iter().flatten().cloned().collect()
+        }
+        SnapshotPlace::Directory(_) => Vec::new(),
+    };
+    let files = cluster.etcd.snapshots.places.iter().flat_map(of_bucket);
+    let missing = files.filter(|file| !file.is_file());
+    missing
+        .map(|file| format!("note: {} is not on this machine; an install from here needs it", file.display()))
+        .collect()
 }
 
 /// How many hosts have a role, and which: all of a few, the ends of many.

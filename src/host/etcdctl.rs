@@ -47,12 +47,17 @@ pub(super) fn programs(machine: &Machine, what: &str) -> Result<PathBuf, Failure
     Ok(machine.root.at(format!("/opt/kubewright/etcd/{version}/bin")))
 }
 
-/// What makes a data directory of `snapshot`, with the tool for that in `programs`: etcdutl has it from etcd 3.5 on.
+/// What makes a data directory of `snapshot`, with the tool for that in `programs`.
 pub(super) fn unpack(programs: &Path, snapshot: &Path, what: &str) -> Result<Command, Failure> {
-    let tool = ["etcdutl", "etcdctl"].map(|name| programs.join(name)).into_iter().find(|path| path.exists());
-    let none = || Failure::new(what, format!("neither etcdutl nor etcdctl is in {}", programs.display()));
-    let tool = Command::new(tool.ok_or_else(none)?.to_string_lossy()).env("ETCDCTL_API", "3").deadline(UNPACKING);
+    let tool = unpacker(programs, what)?;
+    let tool = Command::new(tool.to_string_lossy()).env("ETCDCTL_API", "3").deadline(UNPACKING);
     Ok(tool.args(["snapshot", "restore", &snapshot.display().to_string()]))
+}
+
+/// The tool for that: etcdutl has it from etcd 3.5 on.
+pub(super) fn unpacker(programs: &Path, what: &str) -> Result<PathBuf, Failure> {
+    let tool = ["etcdutl", "etcdctl"].map(|name| programs.join(name)).into_iter().find(|path| path.exists());
+    tool.ok_or_else(|| Failure::new(what, format!("neither etcdutl nor etcdctl is in {}", programs.display())))
 }
 
 /// What the member tells of its data.

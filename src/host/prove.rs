@@ -40,6 +40,30 @@ pub struct Proof {
     pub bytes: u64,
 }
 
+/// Whether etcd's own programs in `programs` run on this machine: those of a cluster image may want libraries of its
+/// distribution.
+pub async fn programs_run(programs: &Path) -> Result<(), Failure> {
+    let what = format!("start etcd from {}", programs.display());
+    let hint = "--etcd names a directory with etcd, and etcdutl or etcdctl, that run on this machine";
+    let failed = |why: String| Failure::new(what.as_str(), why).hint(hint);
+    for program in [programs.join("etcd"), etcdctl::unpacker(programs, &what).map_err(|failure| failure.hint(hint))?] {
+        let (asked, version) = if program.ends_with("etcd") { ("etcd", "--version") } else { ("its tool", "version") };
+        let mut process = Process::new(&program);
+        let run = process.arg(version).env("ETCDCTL_API", "3").stdin(Stdio::null()).kill_on_drop(true).output().await;
+        let run = run.map_err(|error| match error.kind() {
+            // The file is there: it is the loader that is not.
+            io::ErrorKind::NotFound if program.exists() => {
+                failed(format!("{} needs a loader or libraries that are not here", program.display()))
+            }
+            _ => failed(format!("{}: {error}", program.display())),
+        })?;
+        if !run.status.success() {
+            return Err(failed(format!("{asked} ends with {}: {}", run.status, String::from_utf8_lossy(&run.stderr))));
+        }
+    }
+    Ok(())
+}
+
 /// Proves that the snapshot in `file` is restored to `revision`, with etcd's own programs in `programs`. `scratch` is a
 /// directory for what that takes.
 pub async fn prove(programs: &Path, file: &Path, scratch: &Path, revision: u64) -> Result<Proof, Failure> {

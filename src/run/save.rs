@@ -31,18 +31,22 @@ pub struct Saved {
 /// Saves a snapshot as `order` says: from the first member that gives a whole one.
 pub async fn save(subject: &Subject<'_>, order: &Order<'_>, events: &Events) -> Result<Saved, RunError> {
     let began = Instant::now();
+    let unusable: Vec<_> = order.targets.iter().filter_map(|target| target.usable().err()).collect();
+    if unusable.len() == order.targets.len() {
+        let failed = |error| HostFailure::cluster("save a snapshot", error);
+        return Err(RunError::Failed(unusable.into_iter().map(failed).collect()));
+    }
     let members = subject.cluster.with_role(Role::Etcd);
     let (fleet, unreachable) = Fleet::connect(members, subject.connector, subject.parallel).await;
-    // One member is enough; that others are gone is told, and is no failure of the snapshot.
-    unreachable.iter().for_each(|failure| events.note(failure.to_string()));
     let views = etcd::views(&fleet, |_| true).await;
-    views.failed.iter().for_each(|failure| events.note(failure.to_string()));
     let savers = etcd::savers(&views.ok);
     if savers.is_empty() {
         let none = HostFailure::cluster("save a snapshot", "no member of etcd is well and in sync");
         let none = none.hint("kubewright status tells what each of them lacks");
         return Err(RunError::Failed([unreachable, views.failed, vec![none]].concat()));
     }
+    // One member is enough; that others are gone is told, and is no failure of the snapshot.
+    unreachable.iter().chain(&views.failed).for_each(|failure| events.note(failure.to_string()));
     let mut saved = Saved::default();
     for host in &savers {
         let (Some(member), Some(view)) = (fleet.member(host), views.ok.get(host)) else { continue };

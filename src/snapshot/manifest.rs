@@ -13,7 +13,7 @@ const KIND: &str = "kubewright etcd snapshot";
 const AHEAD: i64 = 300;
 /// Endings of the file, and of what is written beside it.
 const DATABASE: &str = ".db";
-const MANIFEST: &str = ".json";
+pub(super) const MANIFEST: &str = ".json";
 /// Endings of what age has encrypted, and of the keys of the cluster beside it.
 const ENCRYPTED: &str = ".age";
 const PKI: &str = ".pki.age";
@@ -177,6 +177,11 @@ pub(super) fn manifest_name(file: &str) -> String {
 /// Whether a file of this name is encrypted.
 pub fn is_encrypted(file: &str) -> bool {
     file.ends_with(ENCRYPTED)
+}
+
+/// Whether a file of this name is a snapshot, or would be.
+pub fn is_snapshot(file: &str) -> bool {
+    file.strip_suffix(ENCRYPTED).unwrap_or(file).ends_with(DATABASE)
 }
 
 fn stem(file: &str) -> &str {

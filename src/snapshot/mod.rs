@@ -20,9 +20,11 @@ mod tests;
 pub use bolt::{Damage as DatabaseDamage, Source};
 pub use contents::Contents;
 pub use file::{Damage, Verified, verify};
-pub use manifest::{Manifest, Origin, Sealed, fingerprint, is_encrypted};
+pub use manifest::{Manifest, Origin, Sealed, fingerprint, is_encrypted, is_snapshot};
 pub use schedule::{Record, Schedule, Turn};
 pub(crate) use seal::seal;
 pub use seal::{check_recipient, unseal};
-pub use store::{Delivery, Directory, Kept, Ready, Spool, Target, TargetError, manifest_beside, path_of};
+pub use store::{
+    Delivery, Directory, Found, Kept, PassedOver, Ready, Spool, Target, TargetError, manifest_beside, path_of,
+};
 pub use take::{Delivered, Order, Pki, TakeError, Taken, deliver, receive, scratch};

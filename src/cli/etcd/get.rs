@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::super::output::Output;
 use super::super::{Exit, Failure, InventoryArgs};
 use super::source::{self, KnownArgs, SourceArgs, Wanted};
 use crate::pki::Archive;
@@ -12,8 +13,11 @@ use crate::run::StateDirectory;
 
 /// Fetch a snapshot, decrypted and verified, into a file that etcd's own tools can read
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    kubewright etcd snapshot get /backup/etcd --to today.db\n  \
+    kubewright etcd snapshot get s3://backups/prod --at 2026-11-29T06:00:00Z --to before.db --identity age.key")]
 pub(in crate::cli) struct Args {
-    /// A snapshot, or a place with snapshots: the latest good one
+    /// A snapshot, or a place with snapshots: the latest one, which is refused if it is damaged
     #[arg(value_name = "FILE|PLACE")]
     from: String,
     /// The file to write, which must not be there yet
@@ -22,13 +26,16 @@ pub(in crate::cli) struct Args {
     /// Only those of this cluster
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
-    /// The latest one that was taken at this time or before
+    /// The latest one that was taken at this time or before, such as 2026-11-29T06:00:00Z
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
     #[command(flatten)]
     known: KnownArgs,
     #[command(flatten)]
     source: SourceArgs,
+    /// How to show what was written
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
 }
 
 impl Args {
@@ -53,7 +60,13 @@ impl Args {
         beside.as_file().sync_all().map_err(failed)?;
         beside.persist_noclobber(&self.to).map_err(|error| failed(error.error))?;
         let (name, size, revision) = (&obtained.name, report::mebibytes(whole.bytes), whole.contents.revision);
-        report::print(&format!("{to}: {name}, {size}, revision {revision}, verified"));
+        match self.output {
+            Output::Table => report::print(&format!("{to}: {name}, {size}, revision {revision}, verified")),
+            Output::Json => {
+                let written = serde_json::json!({"file": self.to, "from": name, "snapshot": whole});
+                report::print(&serde_json::to_string_pretty(&written)?);
+            }
+        }
         Ok(Exit::Done)
     }
 }
@@ -71,7 +84,7 @@ impl Args {
 pub(in crate::cli) struct KeysArgs {
     #[command(flatten)]
     inventory: InventoryArgs,
-    /// A snapshot, or a place with snapshots: the latest good one of this cluster
+    /// A snapshot, or a place with snapshots: the latest one of this cluster
     #[arg(value_name = "FILE|PLACE")]
     from: String,
     #[command(flatten)]

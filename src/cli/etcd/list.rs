@@ -8,11 +8,12 @@ use super::keep::KeepArgs;
 use super::place;
 use super::source::KnownArgs;
 use crate::report;
-use crate::snapshot::{Kept, Target, TargetError};
+use crate::snapshot::{Kept, PassedOver, Target, TargetError};
 
 /// List the snapshots of a place, latest last
 ///
-/// Files that kubewright did not write there are passed over.
+/// A file that looks like a snapshot and does not count, one that was cut short or has no manifest, is shown with the
+/// reason. What is listed was verified when it was saved; `verify` reads it again.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct ListArgs {
     /// A directory, or s3://BUCKET/PREFIX
@@ -43,23 +44,25 @@ pub(in crate::cli) struct PruneArgs {
     cluster: String,
     #[command(flatten)]
     keep: KeepArgs,
+    /// How to show what went
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
 }
 
 impl ListArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let target = target(&self.place, &self.known)?;
-        let kept = block_on(target.list(self.cluster.as_deref()))?;
-        let kept = kept.map_err(|error| Failure::new(error.to_string()))?;
+        let found = block_on(target.look(self.cluster.as_deref()))?;
+        let found = found.map_err(|error| Failure::new(error.to_string()))?;
         match self.output {
             Output::Table => {
                 let now = Timestamp::now();
-                report::print(&report::table(&HEAD, &kept.iter().map(|one| row(one, now)).collect::<Vec<_>>()));
+                let passed_over = found.passed_over.iter().map(row_passed_over);
+                let rows: Vec<_> = found.kept.iter().map(|one| row(one, now)).chain(passed_over).collect();
+                report::print(&report::table(&HEAD, &rows));
             }
             Output::Json => {
-                let all: Vec<_> = kept
-                    .iter()
-                    .map(|one| serde_json::json!({"location": one.location, "manifest": one.manifest}))
-                    .collect();
+                let all = serde_json::json!({"snapshots": found.kept, "passedOver": found.passed_over});
                 report::print(&serde_json::to_string_pretty(&all)?);
             }
         }
@@ -87,13 +90,21 @@ impl PruneArgs {
             Ok::<_, TargetError>((pruned, stay))
         })?;
         let (pruned, stay) = pruned.map_err(|error| Failure::new(error.to_string()))?;
-        for old in &pruned {
-            report::print(&format!("removed {}", old.location));
-        }
         if pruned.is_empty() && stay == 0 {
             return Err(Failure::new(format!("{} has no snapshots of {}", target.place(), self.cluster)));
         }
-        report::print_error(&format!("{stay} snapshots of {} stay", self.cluster));
+        match self.output {
+            Output::Table => {
+                for old in &pruned {
+                    report::print(&format!("removed {}", old.location));
+                }
+                report::print_error(&format!("{stay} snapshots of {} stay", self.cluster));
+            }
+            Output::Json => {
+                let all = serde_json::json!({"removed": pruned, "stay": stay});
+                report::print(&serde_json::to_string_pretty(&all)?);
+            }
+        }
         Ok(Exit::Done)
     }
 }
@@ -103,7 +114,12 @@ fn target(place: &str, known: &KnownArgs) -> Result<Target, Failure> {
     Target::open(&place).map_err(|error| Failure::new(error.to_string()))
 }
 
-const HEAD: [&str; 8] = ["FILE", "CLUSTER", "TAKEN", "AGE", "MEMBER", "SIZE", "REVISION", "STATE"];
+const HEAD: [&str; 8] = ["FILE", "CLUSTER", "TAKEN", "AGE", "MEMBER", "SIZE", "REVISION", "WHEN SAVED"];
+
+fn row_passed_over(one: &PassedOver) -> Vec<String> {
+    let unknown = (1..HEAD.len() - 1).map(|_| "-".to_owned());
+    [one.file.clone()].into_iter().chain(unknown).chain([format!("does not count: {}", one.why)]).collect()
+}
 
 fn row(kept: &Kept, now: Timestamp) -> Vec<String> {
     let manifest = &kept.manifest;

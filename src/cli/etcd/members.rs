@@ -1,9 +1,11 @@
 //! `kubewright etcd members`, `defrag`, `alarm`, `move-leader` and `replace`.
 
+use serde_json::json;
+
 use super::super::session::SessionArgs;
 use super::super::{Exit, Failure};
 use crate::cluster::HostName;
-use crate::report::{self, Format};
+use crate::report;
 use crate::run::{self, MemberStatus};
 
 /// Show the members of etcd: who leads, versions, sizes, how far each is, alarms
@@ -62,10 +64,8 @@ impl MembersArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let session = self.session.load()?;
         let members = session.run("etcd-members", async |subject, _| Ok(run::members(subject).await))?;
-        match session.output {
-            Format::Json => report::print(&serde_json::to_string(&members)?),
-            Format::Human => report::print(&report::table(&HEAD, &members.iter().map(row).collect::<Vec<_>>())),
-        }
+        let table = report::table(&HEAD, &members.iter().map(row).collect::<Vec<_>>());
+        session.tell(&table, &serde_json::to_value(&members)?);
         let well = |member: &MemberStatus| member.view.as_ref().is_some_and(|view| view.errors.is_empty());
         Ok(if members.iter().all(well) { Exit::Done } else { Exit::Code(1) })
     }
@@ -75,9 +75,12 @@ impl DefragArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let session = self.session.load()?;
         let all = session.run("etcd-defrag", async |subject, events| run::defragment(subject, events).await)?;
-        for (host, before, after) in all {
-            report::print(&format!("{host}: {} → {}", report::mebibytes(before), report::mebibytes(after)));
-        }
+        let line = |(host, before, after): &(HostName, u64, u64)| {
+            format!("{host}: {} → {}", report::mebibytes(*before), report::mebibytes(*after))
+        };
+        let as_json = |(host, before, after): &(HostName, u64, u64)| json!({"host": host.as_str(), "before": before, "after": after});
+        let lines: Vec<_> = all.iter().map(line).collect();
+        session.tell(&lines.join("\n"), &all.iter().map(as_json).collect());
         Ok(Exit::Done)
     }
 }
@@ -87,23 +90,19 @@ impl AlarmArgs {
         let session = self.session.load()?;
         if self.disarm {
             session.run("etcd-alarm", async |subject, events| run::disarm(subject, events).await)?;
-            report::print("no alarm any more");
+            session.tell("no alarm any more", &json!([]));
             return Ok(Exit::Done);
         }
         let members = session.run("etcd-alarm", async |subject, _| Ok(run::members(subject).await))?;
-        let mut told = false;
-        for member in &members {
-            let errors = member.view.iter().flat_map(|view| &view.errors);
-            for error in errors.chain(&member.failure) {
-                report::print(&format!("{}: {error}", member.host));
-                told = true;
-            }
-        }
-        if told {
-            return Ok(Exit::Code(1));
-        }
-        report::print("no alarm");
-        Ok(Exit::Done)
+        let reported = |member: &MemberStatus| {
+            let errors = member.view.iter().flat_map(|view| view.errors.clone());
+            errors.chain(member.failure.clone()).map(|why| (member.host.to_string(), why)).collect::<Vec<_>>()
+        };
+        let told: Vec<_> = members.iter().flat_map(reported).collect();
+        let lines: Vec<_> = told.iter().map(|(host, why)| format!("{host}: {why}")).collect();
+        let text = if told.is_empty() { "no alarm".to_owned() } else { lines.join("\n") };
+        session.tell(&text, &told.iter().map(|(host, why)| json!({"host": host, "reports": why})).collect());
+        Ok(if told.is_empty() { Exit::Done } else { Exit::Code(1) })
     }
 }
 
@@ -111,7 +110,7 @@ impl MoveLeaderArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let (session, host) = (self.session.load()?, parse(&self.host)?);
         session.run("etcd-move-leader", async |subject, events| run::move_leader(subject, &host, events).await)?;
-        report::print(&format!("{host} leads"));
+        session.tell(&format!("{host} leads"), &json!({"leader": host.as_str()}));
         Ok(Exit::Done)
     }
 }
@@ -120,7 +119,7 @@ impl ReplaceArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let (session, host) = (self.session.load()?, parse(&self.host)?);
         session.run("etcd-replace", async |subject, events| run::replace(subject, &host, events).await)?;
-        report::print(&format!("{host} is a member with new data"));
+        session.tell(&format!("{host} is a member with new data"), &json!({"replaced": host.as_str()}));
         Ok(Exit::Done)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cluster::{BucketPlace, SnapshotPlace, Snapshots};
-use crate::snapshot::{Target, TargetError};
+use crate::snapshot::{self, Target, TargetError};
 
 /// The place called `text`, with the settings that the inventory has for it.
 pub(super) fn parse(text: &str, known: &Snapshots) -> Result<SnapshotPlace, String> {
@@ -55,7 +55,7 @@ impl Location {
         let open = |place: &SnapshotPlace| Target::open(place).map_err(|error: TargetError| error.to_string());
         let (place, file) = match text.starts_with("s3://") {
             true => match text.rsplit_once('/') {
-                Some((place, file)) if is_snapshot(file) => (place, Some(file)),
+                Some((place, file)) if snapshot::is_snapshot(file) => (place, Some(file)),
                 _ => (text, None),
             },
             false => return Self::local(Path::new(text)),
@@ -74,10 +74,6 @@ impl Location {
         let target = Target::open(&place).map_err(|error| error.to_string())?;
         Ok(Self { target, file: file.map(|file| file.to_string_lossy().into_owned()) })
     }
-}
-
-fn is_snapshot(name: &str) -> bool {
-    name.ends_with(".db") || name.ends_with(".db.age")
 }
 
 #[cfg(test)]

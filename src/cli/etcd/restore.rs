@@ -25,12 +25,13 @@ use crate::run::{self, RestorePreview, Restored, Source, Wish};
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     session: SessionArgs,
-    /// A snapshot, or a place with snapshots (a directory, or s3://BUCKET/PREFIX): the latest good one of this cluster
+    /// A snapshot, or a place with snapshots (a directory, or s3://BUCKET/PREFIX): the latest one of this cluster, which is
+    /// refused if it is damaged
     #[arg(value_name = "FILE|PLACE", required_unless_present_any = ["resume", "undo"])]
     from: Option<String>,
     #[command(flatten)]
     source: SourceArgs,
-    /// Of a place the latest one that was taken at this time or before
+    /// Of a place the latest one that was taken at this time or before, such as 2026-11-29T03:00:00Z
     #[arg(long, value_name = "TIME", requires = "from")]
     at: Option<Timestamp>,
     /// Go on with a restore that was cut off

@@ -73,7 +73,10 @@ impl Args {
                 .map_err(Failure::usage)?
         };
         if places.is_empty() {
-            return Err(Failure::usage("say where to save, with --to; the inventory names no bucket"));
+            return Err(Failure::usage(
+                "say where to save, with --to PLACE: the inventory names no bucket, and its directories are on the hosts that \
+                 save by themselves",
+            ));
         }
         let opened: Vec<_> = places.iter().map(Target::open).collect();
         let failed: Vec<_> =

@@ -11,7 +11,8 @@ use super::super::{Failure, InventoryArgs, block_on_interruptibly};
 use super::place::Location;
 use crate::cluster::Snapshots;
 use crate::image::Hashing;
-use crate::snapshot::{self, Damage, Kept, Manifest, Target, Verified};
+use crate::report;
+use crate::snapshot::{self, Damage, Kept, Manifest, PassedOver, Target, Verified};
 
 /// Flags of every verb that reads snapshots.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -59,52 +60,81 @@ pub(super) struct Obtained {
     pub(super) name: String,
     /// What is written beside it.
     pub(super) manifest: Option<Manifest>,
+    /// What its place has that looks like a snapshot and is damaged, where a place was named.
+    pub(super) damaged: Vec<PassedOver>,
+    /// The snapshot before it, where a place was named.
+    before: Option<String>,
     target: Target,
     /// What was fetched has no name, so that nothing of it stays whatever happens to this program.
     _fetched: Option<File>,
 }
 
-/// Gets it; nothing is changed anywhere.
+/// Gets it; nothing is changed anywhere. What its place has besides and is damaged is told.
 pub(super) fn obtain(wanted: &Wanted<'_>, known: &Snapshots, source: &SourceArgs) -> Result<Obtained, Failure> {
-    block_on_interruptibly(find(wanted, known, source))?
-        .map_err(|why| Failure::new(format!("{why}; nothing was changed")))
+    let obtained = reach(wanted, known, source)?.map_err(|why| Failure::new(format!("{why}; nothing was changed")))?;
+    for PassedOver { file, why, .. } in &obtained.damaged {
+        report::print_error(&format!("passed over {}/{file}: {why}", obtained.target.place()));
+    }
+    Ok(obtained)
+}
+
+/// The same; why it could not be had is told plainly.
+pub(super) fn reach(
+    wanted: &Wanted<'_>,
+    known: &Snapshots,
+    source: &SourceArgs,
+) -> Result<Result<Obtained, String>, Failure> {
+    block_on_interruptibly(find(wanted, known, source))
 }
 
 async fn find(wanted: &Wanted<'_>, known: &Snapshots, source: &SourceArgs) -> Result<Obtained, String> {
     let Location { target, file } = Location::find(wanted.from, known)?;
-    let (file, manifest) = match file {
+    let Chosen { file, manifest, before, damaged } = match file {
         Some(_) if wanted.at.is_some() => {
             return Err("--at chooses from a place with snapshots, and a file was given".to_owned());
         }
         Some(file) => {
             let manifest = target.manifest_of(&file).await.map_err(|error| error.to_string())?;
-            (file, manifest)
+            Chosen { file, manifest, before: None, damaged: Vec::new() }
         }
-        None => {
-            let manifest = latest(&target, wanted).await?;
-            (manifest.file(), Some(manifest))
-        }
+        None => latest(&target, wanted).await?,
     };
     let encrypted = snapshot::is_encrypted(&file);
     let name = format!("{}/{file}", target.place());
-    if let (Target::Directory(directory), false) = (&target, encrypted) {
-        return Ok(Obtained { path: directory.path().join(&file), name, manifest, target, _fetched: None });
-    }
-    let stored = manifest.as_ref().map(|manifest| manifest.stored().1.to_owned());
-    let fetched = fetch(&target, &file, stored.as_deref(), source.identity.as_deref()).await?;
-    Ok(Obtained { path: snapshot::path_of(&fetched), name, manifest, target, _fetched: Some(fetched) })
+    let (path, fetched) = match &target {
+        Target::Directory(directory) if !encrypted => (directory.path().join(&file), None),
+        _ => {
+            let stored = manifest.as_ref().map(|manifest| manifest.stored().1.to_owned());
+            let fetched = fetch(&target, &file, stored.as_deref(), source.identity.as_deref()).await?;
+            (snapshot::path_of(&fetched), Some(fetched))
+        }
+    };
+    Ok(Obtained { path, name, manifest, damaged, before, target, _fetched: fetched })
 }
 
-async fn latest(target: &Target, wanted: &Wanted<'_>) -> Result<Manifest, String> {
-    let kept = target.list(wanted.cluster).await.map_err(|error| error.to_string())?;
-    let mut kept = candidates(kept, Timestamp::now(), wanted.at);
+/// The file that is meant, and what else its place has.
+struct Chosen {
+    file: String,
+    manifest: Option<Manifest>,
+    before: Option<String>,
+    damaged: Vec<PassedOver>,
+}
+
+async fn latest(target: &Target, wanted: &Wanted<'_>) -> Result<Chosen, String> {
+    let found = target.look(wanted.cluster).await.map_err(|error| error.to_string())?;
+    let damaged: Vec<_> = found.passed_over.into_iter().filter(|one| one.damaged).collect();
+    let mut kept = candidates(found.kept, Timestamp::now(), wanted.at);
     if let Some(why) = several(&kept) {
         return Err(format!("{} has {why}; name the file", target.place()));
     }
-    let until = wanted.at.map(|at| format!(" from {at} or before")).unwrap_or_default();
-    let of = wanted.cluster.map(|cluster| format!(" of {cluster}")).unwrap_or_default();
-    let last = kept.pop().map(|kept| kept.manifest);
-    last.ok_or_else(|| format!("{} has no good snapshot{of}{until}", target.place()))
+    let Some(last) = kept.pop().map(|kept| kept.manifest) else {
+        let until = wanted.at.map(|at| format!(" from {at} or before")).unwrap_or_default();
+        let of = wanted.cluster.map(|cluster| format!(" of {cluster}")).unwrap_or_default();
+        let besides: String = damaged.iter().map(|one| format!("; {}: {}", one.file, one.why)).collect();
+        return Err(format!("{} has no good snapshot{of}{until}{besides}", target.place()));
+    };
+    let before = kept.pop().map(|kept| kept.location);
+    Ok(Chosen { file: last.file(), manifest: Some(last), before, damaged })
 }
 
 /// Those that may be the latest one. Before there was a namespace there was nothing to restore: such a one never counts
@@ -164,14 +194,19 @@ async fn fetch(target: &Target, file: &str, stored: Option<&str>, identity: Opti
 
 impl Obtained {
     /// What stands in it, if it is whole and what its manifest says.
-    pub(super) fn verified(&self) -> Result<Verified, Failure> {
-        let refuse = |why: String| {
-            let next = "`kubewright etcd snapshot list` shows the others, --at TIME takes one of before";
-            Failure::new(format!("{}: {why}; nothing was changed; {next}", self.name))
-        };
-        let whole = look(&self.path).map_err(|damage| refuse(damage.to_string()))?;
-        fits(self.manifest.as_ref(), &whole).map_err(refuse)?;
+    pub(super) fn look(&self) -> Result<Verified, String> {
+        let whole = look(&self.path).map_err(|damage| damage.to_string())?;
+        fits(self.manifest.as_ref(), &whole)?;
         Ok(whole)
+    }
+
+    /// The same, for verbs that go on with it: another one is never taken in its place unasked.
+    pub(super) fn verified(&self) -> Result<Verified, Failure> {
+        let next = || match &self.before {
+            Some(before) => format!("the one before it is {before}"),
+            None => format!("`kubewright etcd snapshot list {}` shows what else there is", self.target.place()),
+        };
+        self.look().map_err(|why| Failure::new(format!("{}: {why}; nothing was changed; {}", self.name, next())))
     }
 
     /// The keys of the cluster that were saved with it, decrypted.

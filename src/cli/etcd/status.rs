@@ -23,7 +23,10 @@ impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let session = self.session.load()?;
         if session.cluster.etcd.snapshots.places.is_empty() {
-            return Err(Failure::usage("the inventory has no targets (`spec.etcd.snapshots.targets`)"));
+            return Err(Failure::usage(
+                "the inventory names no targets (`spec.etcd.snapshots.targets`), whose snapshots could be looked at; what \
+                 `save --to PLACE` has written is shown by `kubewright etcd snapshot list PLACE`",
+            ));
         }
         let now = Timestamp::now();
         let status = session.run("etcd-snapshot-status", async |subject, _| Ok(run::saved(subject, now).await))?;

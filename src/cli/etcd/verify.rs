@@ -6,7 +6,7 @@ use super::super::output::Output;
 use super::super::{Exit, Failure, block_on_interruptibly};
 use super::source::{self, KnownArgs, SourceArgs, Wanted, fits, look};
 use crate::cluster::Snapshots;
-use crate::host::prove::prove;
+use crate::host::prove;
 use crate::report;
 use crate::snapshot::{self, Verified};
 
@@ -15,8 +15,12 @@ use crate::snapshot::{self, Verified};
 /// Compares the SHA-256 at the end of each file, walks its database page by page, and reads etcd's own records in it.
 /// Exits 1 when any of them could not be restored.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    kubewright etcd snapshot verify /backup/etcd/*.db\n  \
+    kubewright etcd snapshot verify s3://backups/prod --identity age.key --deep --etcd /usr/bin")]
 pub(in crate::cli) struct Args {
-    /// Files that `etcdctl snapshot save` or kubewright wrote, here or in a bucket; of a place, the latest one
+    /// Files that `etcdctl snapshot save` or kubewright wrote, here or in a bucket; of a place, the latest one, and what is
+    /// cut short or missing there
     #[arg(value_name = "FILE|PLACE", required = true)]
     files: Vec<String>,
     #[command(flatten)]
@@ -37,7 +41,14 @@ pub(in crate::cli) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let known = self.known.load()?;
-        let looked: Vec<_> = self.files.iter().map(|file| (file.as_str(), self.look_at(file, &known))).collect();
+        if let Some(programs) = self.programs() {
+            let run = block_on_interruptibly(prove::programs_run(programs))?;
+            run.map_err(|failure| Failure::new(format!("{failure}; no snapshot was looked at")))?;
+        }
+        let mut looked = Vec::new();
+        for file in &self.files {
+            looked.extend(self.look_at(file, &known)?);
+        }
         match self.output {
             Output::Table => {
                 let rows: Vec<_> =
@@ -52,41 +63,58 @@ impl Args {
             }
         }
         let damaged = looked.iter().filter_map(|(file, whole)| Some((file, whole.as_ref().err()?)));
-        let damaged: Vec<_> = damaged.map(|(file, damage)| format!("{file}: {damage}")).collect();
+        let told = |(file, damage): (&String, &String)| match damage.starts_with(file.as_str()) {
+            true => damage.clone(),
+            false => format!("{file}: {damage}"),
+        };
+        let damaged: Vec<_> = damaged.map(told).collect();
         if damaged.is_empty() { Ok(Exit::Done) } else { Err(Failure::all(damaged)) }
     }
-}
 
-impl Args {
-    /// What stands in the snapshot that `file` names, if it is whole and what its manifest says.
-    fn look_at(&self, file: &str, known: &Snapshots) -> Result<Verified, String> {
-        let local = Path::new(file);
-        if !file.starts_with("s3://") && !local.is_dir() && !snapshot::is_encrypted(file) {
-            let whole = look(local).map_err(|damage| damage.to_string())?;
-            fits(snapshot::manifest_beside(local).as_ref(), &whole)?;
-            self.prove(local, &whole)?;
-            return Ok(whole);
+    /// What stands in the snapshot that `named` names, if it is whole and what its manifest says. Of a place, what is
+    /// damaged there as well.
+    fn look_at(&self, named: &str, known: &Snapshots) -> Result<Vec<Looked>, Failure> {
+        let local = Path::new(named);
+        if !named.starts_with("s3://") && !local.is_dir() && !snapshot::is_encrypted(named) {
+            let whole = look(local).map_err(|damage| damage.to_string());
+            let fitting = |whole| fits(snapshot::manifest_beside(local).as_ref(), &whole).map(|()| whole);
+            return Ok(vec![(named.to_owned(), self.proven(local, whole.and_then(fitting))?)]);
         }
-        let obtained = source::obtain(&Wanted { from: file, cluster: None, at: None }, known, &self.source);
-        let obtained = obtained.map_err(|failure| failure.message)?;
-        let whole = obtained.verified().map_err(|failure| failure.message)?;
-        self.prove(&obtained.path, &whole)?;
+        let obtained = source::reach(&Wanted { from: named, cluster: None, at: None }, known, &self.source)?;
+        let obtained = match obtained {
+            Ok(obtained) => obtained,
+            Err(why) => return Ok(vec![(named.to_owned(), Err(why))]),
+        };
+        let latest = (obtained.name.clone(), self.proven(&obtained.path, obtained.look())?);
+        let place = obtained.name.rsplit_once('/').map_or("", |(place, _)| place);
+        let damaged = obtained.damaged.iter().map(|one| (format!("{place}/{}", one.file), Err(one.why.clone())));
+        Ok([latest].into_iter().chain(damaged).collect())
+    }
+
+    /// Whether a snapshot that looks whole is read by a real etcd, where that is asked for.
+    fn proven(&self, file: &Path, whole: Result<Verified, String>) -> Result<Result<Verified, String>, Failure> {
+        let (Some(programs), Ok(known)) = (self.programs(), &whole) else { return Ok(whole) };
+        let scratch = snapshot::scratch();
+        let proof = match block_on_interruptibly(prove::prove(programs, file, &scratch, known.contents.revision))? {
+            Ok(proof) => proof,
+            Err(failure) => return Ok(Err(failure.to_string())),
+        };
+        let (keys, size) = (proof.keys, report::mebibytes(proof.bytes));
+        report::print_error(&format!("a real etcd has read {keys} keys, {size}, at revision {}", proof.revision));
         Ok(whole)
     }
 
-    fn prove(&self, file: &Path, whole: &Verified) -> Result<(), String> {
-        let Some(programs) = self.etcd.as_ref().filter(|_| self.deep) else { return Ok(()) };
-        let scratch = snapshot::scratch();
-        let proof = block_on_interruptibly(prove(programs, file, &scratch, whole.contents.revision));
-        let proof = proof.map_err(|failure| failure.message)?.map_err(|failure| failure.to_string())?;
-        let (keys, size) = (proof.keys, report::mebibytes(proof.bytes));
-        report::print_error(&format!("a real etcd has read {keys} keys, {size}, at revision {}", proof.revision));
-        Ok(())
+    /// Where the programs are that prove a snapshot, if it is to be proven.
+    fn programs(&self) -> Option<&Path> {
+        self.etcd.as_deref().filter(|_| self.deep)
     }
 }
 
+/// A snapshot, and what stands in it or what is wrong with it.
+type Looked = (String, Result<Verified, String>);
+
 const HEAD: [&str; 7] =
-    ["FILE", "SIZE", "REVISION", "VERSIONS OF KEYS", "ETCD", "MEMBERS", "CLUSTER (UID OF KUBE-SYSTEM)"];
+    ["FILE", "SIZE", "REVISION", "VERSIONS OF KEYS", "CLUSTER VERSION", "MEMBERS", "CLUSTER (UID OF KUBE-SYSTEM)"];
 
 fn row(file: &str, whole: &Verified) -> Vec<String> {
     let contents = &whole.contents;
@@ -111,8 +139,10 @@ fn as_json(file: &str, looked: &Result<Verified, String>) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
-    use crate::snapshot::testing::snapshot_of;
+    use crate::snapshot::testing::{manifest, snapshot_of};
 
     #[test]
     fn each_file_is_told_and_one_that_is_damaged_fails() {
@@ -141,5 +171,38 @@ mod tests {
         {
             assert!(told.contains(expected), "{told}");
         }
+    }
+
+    #[test]
+    fn programs_that_do_not_run_here_are_no_damage_of_a_snapshot() {
+        let directory = tempfile::tempdir().unwrap();
+        let good = directory.path().join("good.db");
+        std::fs::write(&good, snapshot_of(9)).unwrap();
+        for name in ["etcd", "etcdutl"] {
+            let program = directory.path().join(name);
+            std::fs::write(&program, "#!/no/such/loader\n").unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let (files, known) = (vec![good.display().to_string()], KnownArgs::default());
+        let (source, output) = (SourceArgs::default(), Output::Json);
+        let etcd = Some(directory.path().to_owned());
+        let told = Args { files, known, source, deep: true, etcd, output }.run().unwrap_err().message;
+        assert!(told.contains("needs a loader") && told.contains("no snapshot was looked at"), "{told}");
+    }
+
+    #[test]
+    fn of_a_place_what_is_damaged_there_fails_as_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let (good, lost) = (manifest("2026-11-29T06:00:00Z"), manifest("2026-11-29T06:15:00Z"));
+        std::fs::write(at(&good.file()), snapshot_of(5)).unwrap();
+        for of in [&good, &lost] {
+            let name = of.file().replace(".db", ".json");
+            std::fs::write(at(&name), serde_json::to_string(of).unwrap()).unwrap();
+        }
+        let (files, known) = (vec![directory.path().display().to_string()], KnownArgs::default());
+        let (source, output) = (SourceArgs::default(), Output::Table);
+        let told = Args { files, known, source, deep: false, etcd: None, output }.run().unwrap_err().message;
+        assert_eq!(told, format!("{}: its manifest is there, and the file is not", at(&lost.file()).display()));
     }
 }

@@ -30,6 +30,20 @@ pub(super) fn convert(spec: Option<&SpecSnapshots>, context: &mut Context<'_>) -
     if prove_every.is_some_and(|every| every.is_zero()) {
         context.fault(&path.key("proveEvery"), Fault::new("this is no time", "write 7d, or remove it"));
     }
+    if spec.recipients.as_ref().is_some_and(Vec::is_empty) {
+        let hint = "name a public key of age, or remove it: without it snapshots are not encrypted";
+        context.fault(&path.key("recipients"), Fault::new("nobody is named who could read a snapshot", hint));
+    }
+    let keep = spec.keep.as_ref().map(|keep| {
+        let number = |said: Option<usize>| said.unwrap_or(0);
+        let (last, hourly) = (number(keep.last), number(keep.hourly));
+        Keep { last, hourly, daily: number(keep.daily), weekly: number(keep.weekly) }
+    });
+    let said = spec.keep.iter().flat_map(|keep| [keep.last, keep.hourly, keep.daily, keep.weekly]).flatten();
+    if keep == Some(Keep::default()) && said.count() > 0 {
+        let hint = "write {last: 24, daily: 14}, or remove it to keep all";
+        context.fault(&path.key("keep"), Fault::new("this would leave a single snapshot", hint));
+    }
     let recipients = recipients(spec, &path, context);
     let include_pki = spec.include.as_ref().is_some_and(|include| include.contains(&SpecSnapshotInclude::Pki));
     if include_pki && recipients.is_empty() {
@@ -44,19 +58,14 @@ pub(super) fn convert(spec: Option<&SpecSnapshots>, context: &mut Context<'_>) -
             context.fault(&path.key("targets"), Fault::new(format!("{place} stands twice"), "remove one of the two"));
         }
     }
-    if every.is_some() && spec.targets.as_ref().is_some_and(Vec::is_empty) {
+    if every.is_some() && spec.targets.as_ref().is_none_or(Vec::is_empty) {
         context.fault(&path.key("targets"), Fault::new("nothing says where to save", "add a `directory` or an `s3`"));
     }
     Snapshots {
         every,
         prove_every,
         max_age: max_age.or(every.map(|every| every * 3)),
-        keep: spec.keep.as_ref().map(|keep| Keep {
-            last: keep.last.unwrap_or(0),
-            hourly: keep.hourly.unwrap_or(0),
-            daily: keep.daily.unwrap_or(0),
-            weekly: keep.weekly.unwrap_or(0),
-        }),
+        keep,
         recipients,
         include_pki,
         places,

@@ -303,6 +303,7 @@ fn snapshots_are_checked() {
         - {}
 ";
     assert_snapshot!(report(&single(section)));
-    let section = "  etcd: {snapshots: {every: 1h, include: [pki], targets: []}}\n";
+    let section =
+        "  etcd: {snapshots: {every: 1h, include: [pki], recipients: [], keep: {last: 0}, maxAge: 1, targets: []}}\n";
     assert_snapshot!("snapshots_without_targets", report(&single(section)));
 }

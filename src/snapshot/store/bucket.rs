@@ -13,9 +13,10 @@ use rusty_s3::actions::{
 };
 use rusty_s3::{Credentials, UrlStyle};
 
-use super::super::manifest::{Manifest, manifest_name};
+use super::super::manifest::{MANIFEST, Manifest, manifest_name};
 use super::TargetError;
 use super::credentials;
+use super::found::{self, Found};
 use super::spool::Ready;
 use crate::cluster::BucketPlace;
 use crate::image::{self, Hashing};
@@ -136,20 +137,15 @@ impl Bucket {
         self.place.encryption.iter().map(|algorithm| ("x-amz-server-side-encryption", algorithm.clone())).collect()
     }
 
-    /// The snapshots of `cluster` there, oldest first.
-    pub(super) async fn list(&self, cluster: Option<&str>) -> Result<Vec<Manifest>, TargetError> {
+    /// What is there of `cluster`, or of all.
+    pub(super) async fn list(&self, cluster: Option<&str>) -> Result<Found<Manifest>, TargetError> {
         let sizes = self.names(cluster).await?;
-        let mut found = BTreeMap::new();
-        let manifests = sizes.iter().filter(|(name, size)| name.ends_with(".json") && **size <= LARGEST_MANIFEST);
-        for (name, _) in manifests {
-            let Some(manifest) = self.manifest(name).await? else { continue };
-            // One that was renamed, or lost its snapshot, or has another in its place, is nothing that we wrote.
-            let ours = manifest.name() == *name && sizes.get(&manifest.file()) == Some(&manifest.stored().0);
-            if ours && cluster.is_none_or(|cluster| manifest.origin.cluster == cluster) {
-                found.insert((manifest.origin.taken, name.clone()), manifest);
-            }
+        let mut manifests = BTreeMap::new();
+        for (name, size) in sizes.iter().filter(|(name, _)| name.ends_with(MANIFEST)) {
+            let manifest = if *size <= LARGEST_MANIFEST { self.manifest(name).await? } else { None };
+            manifests.insert(name.clone(), manifest);
         }
-        Ok(found.into_values().collect())
+        Ok(found::sort(&sizes, manifests, cluster))
     }
 
     /// The manifest of the snapshot whose file is called `file`, if it has one.

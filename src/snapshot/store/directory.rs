@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
 
-use super::super::manifest::{Manifest, manifest_name};
+use super::super::manifest::{MANIFEST, Manifest, manifest_name};
 use super::TargetError;
+use super::found::{self, Found};
 use super::part::{self, Part};
 use super::spool::Ready;
 
@@ -31,9 +32,26 @@ impl Directory {
         &self.0
     }
 
+    /// Whether it is a directory, or could be made as one.
+    pub(super) fn usable(&self) -> Result<(), TargetError> {
+        let failed = |error| Err(TargetError::io(format!("using {}", self.0.display()))(error));
+        let above = self.0.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        match fs::metadata(&self.0) {
+            Ok(meta) if meta.is_dir() => Ok(()),
+            Ok(_) => failed(ErrorKind::NotADirectory.into()),
+            Err(error) if error.kind() == ErrorKind::NotFound && above.is_dir() => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let why = format!("{} is not there either: is it mounted? only the last part is made", above.display());
+                failed(std::io::Error::new(ErrorKind::NotFound, why))
+            }
+            Err(error) => failed(error),
+        }
+    }
+
     /// Begins to write the file of the snapshot from `origin`, of about `size` bytes. The directory is made where only its
     /// last part is missing: a file system that is not mounted must not be written below.
     pub(in crate::snapshot) fn begin(&self, cluster: &str, file: &str, size: u64) -> Result<Part, TargetError> {
+        self.usable()?;
         match fs::DirBuilder::new().mode(0o700).create(&self.0) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 return Err(TargetError::io(format!("creating {}", self.0.display()))(error));
@@ -85,31 +103,26 @@ impl Directory {
         part.settle()
     }
 
-    /// The snapshots of `cluster` in it, oldest first. Files that are not recognised as ours are passed over.
-    pub fn list(&self, cluster: Option<&str>) -> Result<Vec<Manifest>, TargetError> {
+    /// What is in it of `cluster`, or of all.
+    pub fn list(&self, cluster: Option<&str>) -> Result<Found<Manifest>, TargetError> {
         let failed = || TargetError::io(format!("reading {}", self.0.display()));
-        let mut found = BTreeMap::new();
+        let (mut sizes, mut manifests) = (BTreeMap::new(), BTreeMap::new());
         for entry in fs::read_dir(&self.0).map_err(failed())? {
-            let path = entry.map_err(failed())?.path();
-            if let Some(kept) = self.look(&path).map_err(TargetError::io(format!("reading {}", path.display())))?
-                && cluster.is_none_or(|name| kept.origin.cluster == name)
-            {
-                found.insert((kept.origin.taken, path), kept);
+            let entry = entry.map_err(failed())?;
+            // Ours are all of ASCII.
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            match entry.metadata() {
+                Ok(meta) if meta.is_file() => sizes.insert(name.clone(), meta.len()),
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed()(error)),
+                _ => continue,
+            };
+            if name.ends_with(MANIFEST) {
+                let path = entry.path();
+                let manifest = read(&path).map_err(TargetError::io(format!("reading {}", path.display())))?;
+                manifests.insert(name, manifest);
             }
         }
-        Ok(found.into_values().collect())
-    }
-
-    /// The snapshot whose manifest is at `path`, if it is one.
-    fn look(&self, path: &Path) -> std::io::Result<Option<Manifest>> {
-        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".json")) else {
-            return Ok(None);
-        };
-        let Some(manifest) = read(path)? else { return Ok(None) };
-        // One that was renamed, or lost its snapshot, or has another in its place, is nothing that we wrote.
-        let there = fs::symlink_metadata(self.0.join(manifest.file())).ok().filter(fs::Metadata::is_file);
-        let whole = there.is_some_and(|there| there.len() == manifest.stored().0);
-        Ok((whole && manifest.name() == name).then_some(manifest))
+        Ok(found::sort(&sizes, manifests, cluster))
     }
 
     /// Writes the file called `name` to `into`.

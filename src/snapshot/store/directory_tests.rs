@@ -56,6 +56,32 @@ fn what_is_damaged_or_old_never_gets_a_name() {
 }
 
 #[test]
+fn only_the_last_part_of_a_place_may_be_missing() {
+    let temporary = tempfile::tempdir().unwrap();
+    let at = |name: &str| Directory::new(temporary.path().join(name)).usable().map_err(|error| error.to_string());
+    fs::write(temporary.path().join("file"), "").unwrap();
+    assert_eq!((at(""), at("new")), (Ok(()), Ok(())));
+    assert!(at("file").unwrap_err().contains("not a directory"));
+    assert!(at("file/new").unwrap_err().contains("using "));
+    let told = at("none/new").unwrap_err();
+    assert!(told.contains("none is not there either: is it mounted?"), "{told}");
+}
+
+#[tokio::test]
+async fn what_is_cut_short_there_is_told() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = Directory::new(temporary.path());
+    let [first, second] = ["2026-11-29T06:00:00Z", "2026-11-29T06:15:00Z"];
+    let first = save(&directory, first, &[]).await.unwrap();
+    let second = save(&directory, second, &[]).await.unwrap();
+    fs::File::options().write(true).open(&second.location).unwrap().set_len(4096).unwrap();
+    let found = Target::Directory(directory).look(Some("prod")).await.unwrap();
+    assert_eq!(found.kept, [first]);
+    assert_eq!(found.passed_over.len(), 1);
+    assert!(found.passed_over[0].damaged && found.passed_over[0].why.contains("it has 4096 bytes"));
+}
+
+#[test]
 fn a_killed_runs_leftovers_go_and_a_living_ones_stay() {
     let temporary = tempfile::tempdir().unwrap();
     let directory = Directory::new(temporary.path());
@@ -127,7 +153,7 @@ fn a_directory_whose_file_system_is_gone_is_not_made_anew() {
     let temporary = tempfile::tempdir().unwrap();
     let directory = Directory::new(temporary.path().join("mount/snapshots"));
     let error = directory.begin("prod", "prod-20261129T061500Z-m2.db", 0).unwrap_err().to_string();
-    assert!(error.contains("creating") && error.contains("mount/snapshots"), "{error}");
+    assert!(error.contains("is it mounted?") && error.contains("mount/snapshots"), "{error}");
     assert!(!temporary.path().join("mount").exists());
 }
 
@@ -173,6 +199,6 @@ async fn a_full_or_read_only_place_fails_and_what_is_there_stays() {
     let error = save(&directory, "2026-11-29T06:15:00Z", &[]).await.unwrap_err().to_string();
     assert!(error.contains("Read-only"), "{error}");
     assert!(Target::Directory(directory.clone()).prune("prod", &LAST).await.unwrap().is_empty());
-    assert_eq!(directory.list(None).unwrap(), [kept.manifest]);
+    assert_eq!(directory.list(None).unwrap().kept, [kept.manifest]);
     assert_eq!(names(small.0.path()).len(), 2, "something is left");
 }

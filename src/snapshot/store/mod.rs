@@ -4,6 +4,7 @@
 mod bucket;
 mod credentials;
 mod directory;
+mod found;
 mod part;
 mod spool;
 mod target;
@@ -11,6 +12,7 @@ mod target;
 pub(in crate::snapshot) mod testing;
 
 pub use directory::{Directory, manifest_beside};
+pub use found::{Found, PassedOver};
 pub use spool::{Ready, Spool, path_of};
 pub use target::{Delivery, Kept, Target};
 

@@ -6,12 +6,14 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::super::manifest::Manifest;
 use super::super::retention::Taken;
 use super::TargetError;
 use super::bucket::Bucket;
 use super::directory::{Directory, manifest_beside};
+use super::found::Found;
 use super::spool::Ready;
 use crate::cluster::{Keep, SnapshotPlace};
 use crate::image::Hashing;
@@ -26,7 +28,7 @@ pub enum Target {
 }
 
 /// A snapshot that is kept somewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Kept {
     /// Where its file is.
     pub location: String,
@@ -71,6 +73,14 @@ impl Target {
         }
     }
 
+    /// Whether it looks as if it could be written to, before anything is sent anywhere.
+    pub fn usable(&self) -> Result<(), TargetError> {
+        match self {
+            Self::Directory(directory) => directory.usable(),
+            Self::Bucket(_) => Ok(()),
+        }
+    }
+
     fn kept(&self, manifest: Manifest) -> Kept {
         Kept { location: format!("{}/{}", self.place(), manifest.file()), manifest }
     }
@@ -105,14 +115,19 @@ impl Target {
 
     /// The snapshots of `cluster` there, or of all clusters, oldest first. What is not recognised as ours is passed over.
     pub async fn list(&self, cluster: Option<&str>) -> Result<Vec<Kept>, TargetError> {
-        let found = match self {
+        Ok(self.look(cluster).await?.kept)
+    }
+
+    /// The same, with what is passed over.
+    pub async fn look(&self, cluster: Option<&str>) -> Result<Found<Kept>, TargetError> {
+        let Found { kept, passed_over } = match self {
             Self::Directory(directory) => {
                 let (directory, cluster) = (directory.clone(), cluster.map(str::to_owned));
                 blocking(move || directory.list(cluster.as_deref())).await?
             }
             Self::Bucket(bucket) => bucket.list(cluster).await?,
         };
-        Ok(found.into_iter().map(|manifest| self.kept(manifest)).collect())
+        Ok(Found { kept: kept.into_iter().map(|manifest| self.kept(manifest)).collect(), passed_over })
     }
 
     /// Removes the snapshots of `cluster` that `keep` does not ask for; the ones removed.
