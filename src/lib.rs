@@ -4,6 +4,7 @@
 
 pub mod cluster;
 pub mod desired;
+pub mod diff;
 pub mod etcd;
 pub mod host;
 pub mod image;

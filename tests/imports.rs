@@ -21,6 +21,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("snapshot", &["remote", "host", "kube", "report"]),
     ("desired", &["remote", "host", "kube", "report"]),
     ("plan", &["remote", "host", "kube", "report"]),
+    ("diff", &["cluster", "host", "kube", "report"]),
     ("host", &["remote", "kube", "run", "report", "cli"]),
     ("remote", &["plan", "desired", "report"]),
     ("kube", &["plan", "desired", "report"]),

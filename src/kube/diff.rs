@@ -90,7 +90,7 @@ fn difference(live: &Value, applied: &Value) -> Option<String> {
         None => String::new(),
     };
     let (before, after) = (owned(live), owned(applied));
-    (before != after).then(|| display::unified(&before, &after))
+    (before != after).then(|| crate::diff::unified(&before, &after))
 }
 
 #[cfg(test)]

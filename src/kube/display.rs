@@ -1,7 +1,8 @@
 //! Objects as `plan` shows them: YAML without what the server keeps for itself, and without secrets.
 
 use serde_json::Value;
-use similar::TextDiff;
+
+use crate::diff;
 
 /// Annotations that servers and controllers write whenever something else changes.
 const NOISE: &[&str] = &["deprecated.daemonset.template.generation"];
@@ -36,12 +37,7 @@ pub(super) fn diff(live: Option<&Value>, wanted: &Value) -> String {
     if wanted["kind"] == "Secret" {
         redact(live.as_mut(), &mut wanted);
     }
-    unified(&live.as_ref().map(yaml).unwrap_or_default(), &yaml(&wanted))
-}
-
-/// The unified diff of two texts, without the header that would name files.
-pub(super) fn unified(old: &str, new: &str) -> String {
-    TextDiff::from_lines(old, new).unified_diff().context_radius(3).to_string()
+    diff::unified(&live.as_ref().map(yaml).unwrap_or_default(), &yaml(&wanted))
 }
 
 fn yaml(value: &Value) -> String {

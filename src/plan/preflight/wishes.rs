@@ -1,7 +1,7 @@
 //! What the inventory asks of a host's kernel by name: whether there is such a thing.
 
 use super::{Found, Subject};
-use crate::cluster::Host;
+use crate::cluster::{Host, nearest};
 use crate::desired::kernel::profile::ROWS;
 use crate::desired::sysctl::{self, module};
 use crate::desired::tuning::{HUGEPAGES, hugepages};
@@ -56,6 +56,5 @@ pub(super) fn settings(subject: &Subject<'_>) -> Vec<Found> {
 
 /// The key of the profile that is most like `key`.
 fn like(key: &str) -> Option<&'static str> {
-    let keys: Vec<&'static str> = ROWS.iter().map(|row| row.key).collect();
-    similar::get_close_matches(key, &keys, 1, 0.85).pop()
+    nearest(key, ROWS.iter().map(|row| row.key))
 }
