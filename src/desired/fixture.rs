@@ -296,7 +296,7 @@ fn images_of(name: &str, version: &str, references: &[&str]) -> Component {
     }
 }
 
-fn calico(version: &str) -> Component {
+pub(crate) fn calico(version: &str) -> Component {
     let names = images(version.parse().unwrap());
     let registry = if version < "3.31" { "docker.io" } else { "quay.io" };
     let mut names: Vec<_> =

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use super::{Context, bgp};
+use super::Context;
 use crate::cluster::{Host, HostName, KubeVersion, LabelKey, LabelValue, Role, Taint, TaintEffect};
 use crate::versions::nodes as table;
 
@@ -29,18 +29,17 @@ pub struct NodeMarks {
 /// The marks of every node, in the order of the inventory.
 pub fn nodes(context: &Context<'_>) -> Vec<NodeMarks> {
     let nodes = context.cluster.hosts.iter().filter(|host| host.roles.is_node());
-    let reflectors = bgp::reflector_labels(context.cluster);
     nodes
         .map(|host| NodeMarks {
             name: host.name.clone(),
-            labels: labels(context.version(), host, reflectors.get(&host.name).copied()),
+            labels: labels(context.version(), host),
             taints: registration_taints(context.version(), host),
             pod_cidr: context.pod_cidrs.get(&host.name).copied(),
         })
         .collect()
 }
 
-fn labels(version: KubeVersion, host: &Host, reflector: Option<&str>) -> BTreeMap<String, String> {
+fn labels(version: KubeVersion, host: &Host) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     let mut set = |key: &str, value: &str| drop(labels.insert(key.to_owned(), value.to_owned()));
     if host.roles.contains(Role::ControlPlane) {
@@ -55,9 +54,6 @@ fn labels(version: KubeVersion, host: &Host, reflector: Option<&str>) -> BTreeMa
     }
     if let Some(rack) = &host.rack {
         set(RACK, rack);
-    }
-    if let Some(idc) = reflector {
-        set(bgp::REFLECTOR, idc);
     }
     // Last: the inventory may name a region, and a zone where no IDC does.
     host.labels.iter().for_each(|(key, value)| set(key.as_str(), value.as_str()));

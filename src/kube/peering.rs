@@ -10,6 +10,7 @@ use super::api::Api;
 use super::nodes::NODES;
 use super::operation::Operation;
 use super::{KubeError, concurrency};
+use crate::cluster::REFLECTOR;
 
 const CONFIGURATIONS: &str = "/apis/crd.projectcalico.org/v1/bgpconfigurations";
 const PEERS: &str = "/apis/crd.projectcalico.org/v1/bgppeers";
@@ -33,6 +34,8 @@ pub struct LiveBgp {
     pub peers: BTreeSet<String>,
     /// Our ids of reflectors, by node.
     pub cluster_ids: BTreeMap<String, String>,
+    /// Our labels of reflectors, by node.
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Api {
@@ -50,8 +53,15 @@ impl Api {
             let id = node["metadata"]["annotations"][CLUSTER_ID].as_str().filter(|id| id.starts_with(OUR_IDS))?;
             Some((name(node)?, id.to_owned()))
         };
+        let label = |node: &Value| Some((name(node)?, node["metadata"]["labels"][REFLECTOR].as_str()?.to_owned()));
         let (peers, cluster_ids) = (peers.iter().filter_map(name).collect(), nodes.iter().filter_map(id).collect());
-        Ok(LiveBgp { meshed, peers, cluster_ids })
+        Ok(LiveBgp { meshed, peers, cluster_ids, labels: nodes.iter().filter_map(label).collect() })
+    }
+
+    /// Marks a node as a reflector of this data centre, or as none any more.
+    pub async fn mark_reflector(&self, node: &str, idc: Option<&str>) -> Result<(), KubeError> {
+        let patch = json!({"metadata": {"labels": {REFLECTOR: idc}}});
+        self.send(NODES, &format!("Node {node}"), Operation::Merge { name: node, patch: &patch }).await.map(drop)
     }
 
     /// Makes a node a reflector of the cluster with this id, or none any more.
@@ -120,7 +130,7 @@ mod tests {
 
     #[tokio::test]
     async fn ids_of_others_are_not_ours_and_silence_is_a_mesh() {
-        let node = |name: &str, id: &str| json!({"metadata": {"name": name, "annotations": {CLUSTER_ID: id}}});
+        let node = |name: &str, id: &str| json!({"metadata": {"name": name, "annotations": {CLUSTER_ID: id}, "labels": {REFLECTOR: "bj"}}});
         let (configuration, peers) = (format!("GET {CONFIGURATIONS}/default"), format!("GET {PEERS}?&labelSelector="));
         let peers = format!("{peers}app.kubernetes.io%2Fmanaged-by%3Dkubewright&limit=500");
         let nodes = format!("GET {NODES}?&limit=500");
@@ -133,5 +143,6 @@ mod tests {
         server.done();
         assert!(live.meshed && live.peers.contains("rack-r1-10.1.0.1"));
         assert_eq!(live.cluster_ids, [("m1".to_owned(), "244.1.2.3".to_owned())].into());
+        assert_eq!(live.labels["m2"], "bj");
     }
 }

@@ -15,7 +15,7 @@ mod waves;
 
 pub use connectivity::{Connectivity, Tried, TriedNode, Way, pairs};
 pub use install::install;
-pub use peering::{LivePeering, PeeringStep, peering};
+pub use peering::{LivePeering, PeeringStep, Sessions, peering};
 pub use preview::{Preview, Turn};
 pub use restore::{RestoreStage, RestoreWork, restore, resume, undo};
 pub use stage::{Gate, Hosts, OnFailure, Pace, Selector, Stage, Work};

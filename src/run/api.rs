@@ -252,7 +252,7 @@ pub(super) fn change(change: &ObjectChange) -> Change {
 fn peering_objects(survey: &Survey) -> Vec<Value> {
     let Some(peering) = &survey.peering else { return Vec::new() };
     let peers = peering.peers.iter().flat_map(|group| &group.peers);
-    peering.secrets.iter().chain([&peering.configuration]).chain(peers).cloned().collect()
+    peering.first.iter().chain([&peering.configuration]).chain(peers).cloned().collect()
 }
 
 /// Before there is an API, every object and mark is still to be made.

@@ -9,25 +9,24 @@ use super::api::ApiAccess;
 use super::execution::Execution;
 use super::failure::HostFailure;
 use super::wait::Wait;
-use crate::cluster::{Cluster, HostName};
+use crate::cluster::{Host, HostName};
 use crate::desired::Peering;
 use crate::host::protocol::{Action, Change};
 use crate::kube::{Api, LiveBgp};
-use crate::plan::{self, LivePeering, PeeringStep, Stage};
+use crate::plan::{self, LivePeering, PeeringStep, Sessions, Stage};
 use crate::report::Event;
 
 /// How long sessions may take. A node's word comes every five seconds, and a router may wait two minutes before it is
 /// spoken to again.
 const LIMIT: Duration = Duration::from_secs(240);
 
-type Sessions = BTreeMap<HostName, BTreeSet<IpAddr>>;
-
 impl Execution<'_> {
     /// Brings BGP about, in steps that lose no route.
     pub(super) async fn peer(&self, stage: &Stage) -> Result<usize, Vec<HostFailure>> {
         let Some(wanted) = &self.survey.peering else { return Ok(0) };
         let live = self.api.call("look at BGP", async |api| api.bgp().await).await?;
-        let steps = plan::peering(&of(live), wanted, mesh(self.cluster, wanted));
+        let nodes: Vec<&Host> = self.cluster.hosts.iter().filter(|host| host.roles.is_node()).collect();
+        let steps = plan::peering(&of(live), wanted, &nodes);
         let (mut changed, mut watching) = (0, false);
         for step in steps {
             match step {
@@ -40,6 +39,12 @@ impl Execution<'_> {
                         watching = true;
                         self.established(stage, &sessions).await?;
                     }
+                }
+                PeeringStep::Label(node, idc) => {
+                    let mark = async |api: &Api| api.mark_reflector(&node, idc.as_deref()).await;
+                    self.api.call("mark a route reflector", mark).await?;
+                    self.tell_peering(stage, Action::Update, marked(&node, idc.as_deref()));
+                    changed += 1;
                 }
                 PeeringStep::ClusterId(node, id) => {
                     let set = async |api: &Api| api.set_cluster_id(&node, id.as_deref()).await;
@@ -94,8 +99,9 @@ impl ApiAccess<'_> {
         let live = self.call("look at BGP", async |api| api.bgp().await).await?;
         let change = |resource: String, action| Change { resource, action, summary: String::new(), diff: None };
         let mut changes = Vec::new();
-        for step in plan::peering(&of(live), wanted, Sessions::new()) {
+        for step in plan::peering(&of(live), wanted, &[]) {
             match step {
+                PeeringStep::Label(node, idc) => changes.push(change(marked(&node, idc.as_deref()), Action::Update)),
                 PeeringStep::Apply(_) | PeeringStep::Await(_) => {}
                 PeeringStep::ClusterId(node, id) => {
                     let id = id.unwrap_or_else(|| "none any more".into());
@@ -111,17 +117,13 @@ impl ApiAccess<'_> {
 }
 
 fn of(live: LiveBgp) -> LivePeering {
-    let LiveBgp { meshed, peers, cluster_ids } = live;
-    LivePeering { meshed, peers, cluster_ids }
+    let LiveBgp { meshed, peers, cluster_ids, labels } = live;
+    LivePeering { meshed, peers, cluster_ids, labels }
 }
 
-/// The sessions of a full mesh: every node with every other that is no reflector.
-fn mesh(cluster: &Cluster, wanted: &Peering) -> Sessions {
-    let nodes = cluster.hosts.iter().filter(|host| host.roles.is_node());
-    let meshed: Vec<_> = nodes.filter(|host| !wanted.cluster_ids.contains_key(&host.name)).collect();
-    let others =
-        |name: &HostName| meshed.iter().filter(|other| other.name != *name).map(|other| other.address).collect();
-    meshed.iter().map(|host| (host.name.clone(), others(&host.name))).collect()
+fn marked(node: &str, idc: Option<&str>) -> String {
+    let idc = idc.map_or("none any more".to_owned(), |idc| format!("of data centre {idc:?}"));
+    format!("label of route reflector {node}: {idc}")
 }
 
 /// Sessions that are not up, one line for each node.

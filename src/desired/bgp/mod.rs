@@ -14,12 +14,14 @@ use sha2::{Digest, Sha256};
 
 use super::{Context, Error};
 use crate::cluster::{Bgp, Cluster, Host, HostName};
+use crate::versions::calico as table;
 
-/// Label of nodes that pass routes on between the others: their data centre.
-pub(super) const REFLECTOR: &str = "kubewright.dev/route-reflector";
 /// In it are the passwords of sessions.
 const SECRET: &str = "kubewright-bgp";
 const API: &str = "crd.projectcalico.org/v1";
+/// The BGPFilter of sessions with routers.
+const FILTER: &str = "kubewright-routers";
+const COMPONENT: &str = "calico";
 
 /// BGP of a cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,12 +30,14 @@ pub struct Peering {
     pub meshed: bool,
     /// The BGPConfiguration `default`.
     pub configuration: Value,
-    /// Passwords of sessions, and the right to read them.
-    pub secrets: Vec<Value>,
+    /// What BGPPeers refer to: a filter, passwords of sessions, and the right to read them.
+    pub first: Vec<Value>,
     /// BGPPeers in groups that come one after the other: those of each rack, then those of reflectors.
     pub peers: Vec<PeerGroup>,
     /// The ids of the clusters that reflectors serve, as Calico writes them.
     pub cluster_ids: BTreeMap<HostName, String>,
+    /// Values of [`crate::cluster::REFLECTOR`].
+    pub labels: BTreeMap<HostName, String>,
 }
 
 /// BGPPeers that come together.
@@ -53,28 +57,59 @@ pub fn peering(context: &Context<'_>) -> Result<Option<Peering>, Error> {
     let Some(bgp) = cluster.network.calico().and_then(|calico| calico.transport.bgp()) else { return Ok(None) };
     let meshed = bgp.is_meshed(nodes(cluster).count());
     let reflectors = bgp.reflectors.by_idc(&cluster.hosts);
+    let calico = context.component_version(COMPONENT, "spec.network.plugin")?;
+    let filters = !bgp.racks.is_empty() && table::filters_by_source(calico);
+    let toward_routers = TowardRouters { filters, are_the_way: !meshed && reflectors.is_empty() };
     let id = |(idc, hosts): (&&str, &Vec<&Host>)| {
         let id = cluster_id(idc);
         hosts.iter().map(|host| (host.name.clone(), id.clone())).collect::<Vec<_>>()
     };
+    let label = |(idc, hosts): (&&str, &Vec<&Host>)| {
+        hosts.iter().map(|host| (host.name.clone(), (*idc).to_owned())).collect::<Vec<_>>()
+    };
     Ok(Some(Peering {
         meshed,
         configuration: configuration(cluster, bgp, meshed),
-        secrets: secrets(context, bgp)?,
-        peers: peers::groups(cluster, bgp),
+        first: filters.then(|| filter(cluster, &toward_routers)).into_iter().chain(secrets(context, bgp)?).collect(),
+        peers: peers::groups(cluster, bgp, &toward_routers),
         cluster_ids: reflectors.iter().flat_map(id).collect(),
+        labels: reflectors.iter().flat_map(label).collect(),
     }))
+}
+
+/// How nodes speak with routers.
+struct TowardRouters {
+    /// Whether there are filters: nodes tell of their own routes alone.
+    filters: bool,
+    /// Whether nodes hear of each other through them alone.
+    are_the_way: bool,
+}
+
+/// To a router with an AS of its own, a node that passes on what it was told by another node would be a shorter way there
+/// than the router of the other rack: it would send to that node what it then gets back.
+///
+/// Where nodes tell each other of their pods, routers tell of pods, too, for when that fails for a moment; but of nothing
+/// else: a route to the nodes themselves would take the ways away, since BIRD follows no route that BGP has brought to the
+/// next hop of another one.
+fn filter(cluster: &Cluster, toward: &TowardRouters) -> Value {
+    let own = json!([{ "action": "Reject", "source": "RemotePeers" }]);
+    let pools = cluster.network.calico().into_iter().flat_map(|calico| &calico.pools);
+    let taken = |is_ipv4: bool| {
+        let pools = pools.clone().filter(|pool| pool.cidr.addr().is_ipv4() == is_ipv4);
+        let accept =
+            pools.map(|pool| json!({ "action": "Accept", "matchOperator": "In", "cidr": pool.cidr.to_string() }));
+        accept.chain([json!({ "action": "Reject" })]).collect::<Vec<_>>()
+    };
+    let mut spec = json!({ "exportV4": own, "exportV6": own });
+    if !toward.are_the_way {
+        spec["importV4"] = json!(taken(true));
+        spec["importV6"] = json!(taken(false));
+    }
+    json!({ "apiVersion": API, "kind": "BGPFilter", "metadata": metadata(FILTER), "spec": spec })
 }
 
 fn nodes(cluster: &Cluster) -> impl Iterator<Item = &Host> {
     cluster.hosts.iter().filter(|host| host.roles.is_node())
-}
-
-/// The value of [`REFLECTOR`] for each node that passes routes on.
-pub(super) fn reflector_labels(cluster: &Cluster) -> BTreeMap<&HostName, &str> {
-    let bgp = cluster.network.calico().and_then(|calico| calico.transport.bgp());
-    let by_idc = bgp.map(|bgp| bgp.reflectors.by_idc(&cluster.hosts)).unwrap_or_default();
-    by_idc.into_iter().flat_map(|(idc, hosts)| hosts.into_iter().map(move |host| (&host.name, idc))).collect()
 }
 
 /// An id in 244.0.0.0/8, which Calico's own examples use. Of the name alone, so that another data centre changes none.

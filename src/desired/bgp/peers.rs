@@ -5,14 +5,17 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Value, json};
 
-use super::{API, PeerGroup, REFLECTOR, SECRET, metadata, nodes};
-use crate::cluster::{Bgp, Cluster, Host, HostName, Router};
+use super::{API, FILTER, PeerGroup, SECRET, TowardRouters, metadata, nodes};
+use crate::cluster::{Bgp, Cluster, Host, HostName, REFLECTOR, Router};
 use crate::desired::labels::{IDC, RACK};
 
 /// The groups: one for each rack, and one for all reflectors.
-pub(super) fn groups(cluster: &Cluster, bgp: &Bgp) -> Vec<PeerGroup> {
-    let mut groups: Vec<PeerGroup> =
-        bgp.racks.iter().map(|(rack, routers)| with_routers(cluster, rack, routers)).collect();
+pub(super) fn groups(cluster: &Cluster, bgp: &Bgp, toward: &TowardRouters) -> Vec<PeerGroup> {
+    let of_rack = |(rack, routers): (&String, &Vec<Router>)| {
+        let spec = |router: &Router| spec(rack, router, bgp.as_number, toward);
+        with_routers(cluster, rack, routers, spec)
+    };
+    let mut groups: Vec<PeerGroup> = bgp.racks.iter().map(of_rack).collect();
     let reflectors = bgp.reflectors.by_idc(&cluster.hosts);
     if !reflectors.is_empty() {
         groups.push(with_reflectors(cluster, &reflectors));
@@ -27,22 +30,31 @@ pub(super) fn name(rack: &str, router: &Router) -> String {
     format!("rack-{}-{address}{port}", rack.to_lowercase().replace('_', "-"))
 }
 
-fn with_routers(cluster: &Cluster, rack: &str, routers: &[Router]) -> PeerGroup {
-    let peer = |router: &Router| {
-        let address = match (router.port, router.address) {
-            (Some(port), address) => SocketAddr::new(address, port).to_string(),
-            (None, address) => address.to_string(),
-        };
-        let mut spec = json!({
-            "asNumber": router.as_number,
-            "nodeSelector": format!("{RACK} == '{rack}'"),
-            "peerIP": address,
-        });
-        if router.password.is_some() {
-            spec["password"] = json!({ "secretKeyRef": { "name": SECRET, "key": name(rack, router) } });
-        }
-        object(&name(rack, router), &spec)
+fn spec(rack: &str, router: &Router, own_as: u32, toward: &TowardRouters) -> Value {
+    let address = match (router.port, router.address) {
+        (Some(port), address) => SocketAddr::new(address, port).to_string(),
+        (None, address) => address.to_string(),
     };
+    let mut spec = json!({
+        "asNumber": router.as_number,
+        "nodeSelector": format!("{RACK} == '{rack}'"),
+        "peerIP": address,
+    });
+    if toward.filters {
+        spec["filters"] = json!([FILTER]);
+    }
+    if (toward.are_the_way || toward.filters) && router.as_number != own_as {
+        // The nodes of other racks have our own AS, which is at the far end of their routes.
+        spec["numAllowedLocalASNumbers"] = json!(1);
+    }
+    if router.password.is_some() {
+        spec["password"] = json!({ "secretKeyRef": { "name": SECRET, "key": name(rack, router) } });
+    }
+    spec
+}
+
+fn with_routers(cluster: &Cluster, rack: &str, routers: &[Router], spec: impl Fn(&Router) -> Value) -> PeerGroup {
+    let peer = |router: &Router| object(&name(rack, router), &spec(router));
     let of_rack = nodes(cluster).filter(|node| node.rack.as_deref() == Some(rack));
     let addresses: BTreeSet<IpAddr> = routers.iter().map(|router| router.address).collect();
     PeerGroup {

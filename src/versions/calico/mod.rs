@@ -136,6 +136,11 @@ pub fn has_slow_shutdown(calico: Version) -> bool {
     calico.minor >= 25
 }
 
+/// Whether a BGPFilter tells a node's own routes from those that it was told.
+pub fn filters_by_source(calico: Version) -> bool {
+    calico.minor >= 27
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
