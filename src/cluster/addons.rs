@@ -3,6 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+/// The add-on of our own that is a cache for the DNS on each node.
+pub const NODE_LOCAL_DNS: &str = "node-local-dns";
+
+/// The add-on of our own that says how many servers of the DNS there are.
+pub const DNS_AUTOSCALER: &str = "dns-autoscaler";
+
 /// An add-on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addon {

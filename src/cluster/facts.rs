@@ -61,6 +61,9 @@ pub struct Facts {
     pub entropy: Option<u32>,
     /// The pod subnet in kubewright's CNI configuration, where there is one.
     pub pod_cidr: Option<String>,
+    /// Names of the files in /etc/cni/net.d, sorted: the container runtime takes the first that it can read.
+    #[serde(default)]
+    pub cni: Vec<String>,
     /// Whether /var/lib/etcd/member is there.
     pub has_etcd_data: bool,
     /// Whether a member of etcd here was once part of its cluster.
@@ -68,6 +71,9 @@ pub struct Facts {
     pub etcd_joined: bool,
     /// The restore of etcd that was begun on the host and has not ended, for people.
     pub restoring: Option<String>,
+    /// Whether kube-proxy of this cluster has run here, and the kernel has IPVS: services may still go through it.
+    #[serde(default)]
+    pub had_ipvs: bool,
     /// Whether containerd has ever used its devmapper snapshotter.
     pub has_thin_snapshots: bool,
     /// Names of the files in /etc/kubernetes/manifests.

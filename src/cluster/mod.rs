@@ -33,8 +33,9 @@ pub use labels::{LabelKey, LabelValue, Labels, Taint, TaintEffect};
 pub use names::{ClusterName, HostName, NameError};
 pub use nearest::nearest;
 pub use network::{
-    AddressDetection, Bgp, Calico, Dns, DnsServer, Felix, FelixLog, FelixValue, Ipvs, IpvsScheduler, IpvsTimeouts,
-    Mesh, Network, NetworkPlugin, Overlay, Pool, Proxy, ProxyMode, Reflectors, Router, ServiceRoutes, Transport, Typha,
+    AddressDetection, Autoscale, Bgp, CacheAt, Calico, Dns, DnsServer, Felix, FelixLog, FelixValue, Ipvs,
+    IpvsScheduler, IpvsTimeouts, Mesh, Network, NetworkPlugin, Overlay, Pool, Proxy, ProxyMode, REFLECTOR, Reflectors,
+    Replicas, Router, ServiceRoutes, Transport, TransportProtocol, Typha, Untracked,
 };
 pub use registry_reference::{RegistryReference, TAG_RULE, is_registry, is_tag};
 pub use rules::{Place, Violation};

@@ -6,9 +6,9 @@ use minijinja::context;
 use minijinja::value::Value;
 
 use super::render::render_text;
-use super::{Context, Error, endpoint};
+use super::{Context, Error, dns_autoscaler, endpoint, node_local_dns};
 use crate::cluster::{Addon, AddonSource, AddonText, Host, addons as cluster_addons};
-use crate::image::{ManifestFile, name_and_tag};
+use crate::image::{ManifestFile, container_images, name_and_tag};
 
 /// The objects of an add-on.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,10 +21,20 @@ pub struct AddonObjects {
     pub objects: Vec<serde_json::Value>,
 }
 
-/// The add-ons in groups, each of which comes when those before it run.
+/// The add-ons in groups, each of which comes when those before it run: our own first.
 pub fn addons(context: &Context<'_>) -> Result<Vec<Vec<AddonObjects>>, Error> {
     let (mut groups, mut errors) = (Vec::new(), Vec::new());
     let mut owners: BTreeMap<String, &str> = BTreeMap::new();
+    let mut own = Vec::new();
+    for addon in [node_local_dns::addon, dns_autoscaler::addon] {
+        match addon(context) {
+            Ok(addon) => own.extend(addon),
+            Err(error) => errors.push(error),
+        }
+    }
+    if !own.is_empty() {
+        groups.push(own);
+    }
     for group in cluster_addons::in_order(&context.cluster.addons) {
         let mut rendered = Vec::new();
         for addon in group {
@@ -111,27 +121,6 @@ fn taken<'a>(owners: &mut BTreeMap<String, &'a str>, addon: &'a Addon, object: &
     (first != addon.name).then(|| Error::AddonObject { first: first.to_owned(), second: addon.name.clone(), object })
 }
 
-/// Every container image that pods of these objects run.
-fn container_images(value: &[serde_json::Value]) -> Vec<String> {
-    fn collect(value: &serde_json::Value, found: &mut Vec<String>) {
-        match value {
-            serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
-            serde_json::Value::Object(fields) => {
-                for (key, value) in fields {
-                    let containers = ["containers", "initContainers"].contains(&key.as_str());
-                    let images = value.as_array().filter(|_| containers).into_iter().flatten();
-                    found.extend(images.filter_map(|container| Some(container["image"].as_str()?.to_owned())));
-                    collect(value, found);
-                }
-            }
-            _ => {}
-        }
-    }
-    let mut found = Vec::new();
-    value.iter().for_each(|object| collect(object, &mut found));
-    found
-}
-
 /// What templates may name.
 fn values(context: &Context<'_>) -> Value {
     let cluster = context.cluster;
@@ -216,6 +205,33 @@ mod tests {
         ] {
             let error = rendered(&[("x", AddonText::Template, text)]).unwrap_err();
             assert!(error.starts_with(expected), "{text}: {error}");
+        }
+    }
+
+    /// Those in `inventories/addons`, as they come out for Kubernetes 1.36.
+    #[test]
+    fn the_examples_are_objects() {
+        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("inventories/addons");
+        let mut fixture = Fixture::new(36);
+        for (name, image) in [
+            ("metrics-server", "registry.k8s.io/metrics-server/metrics-server"),
+            ("node-problem-detector", "registry.k8s.io/node-problem-detector/node-problem-detector"),
+            ("ingress-nginx", "registry.k8s.io/ingress-nginx/controller"),
+        ] {
+            fixture.add_images(name, "1.0.0", &[image]);
+        }
+        let names = ["ingress-nginx", "limits", "metrics-server", "node-problem-detector", "prometheus-rules"];
+        fixture.change(|parts| parts.addons = names.map(|name| addon(name, AddonText::Template)).into());
+        for name in names {
+            let text = std::fs::read_to_string(directory.join(format!("{name}.yaml"))).unwrap();
+            let file = ManifestFile { path: format!("/inv/{name}.yaml").into(), text };
+            fixture.manifests.insert(name.to_owned(), vec![file]);
+        }
+        let groups = addons(&fixture.context()).unwrap();
+        assert_eq!(groups[0].len(), std::fs::read_dir(&directory).unwrap().count(), "an example is not looked at");
+        for addon in &groups[0] {
+            let documents: Vec<_> = addon.objects.iter().map(|object| serde_yaml::to_string(object).unwrap()).collect();
+            insta::assert_snapshot!(format!("example-{}", addon.name), documents.join("---\n"));
         }
     }
 

@@ -299,6 +299,7 @@ mod tests {
         fixture.change(|parts| parts.network.plugin = NetworkPlugin::None);
         let command = manifest_of(&fixture, "m1", CONTROLLERS)["spec"]["containers"][0]["command"].to_string();
         assert!(command.contains("--allocate-node-cidrs=true") && command.contains("--node-cidr-mask-size=24"));
-        assert!(fixture.state("m1").part(Part::Network).is_none());
+        let network = fixture.state("m1").part(Part::Network).unwrap().resources.clone();
+        assert!(!network.iter().any(|resource| matches!(resource, Resource::File(_))), "{network:?}");
     }
 }

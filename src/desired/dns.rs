@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::objects::manifest;
 use super::render::render;
 use super::{Context, Error, digest, labels};
-use crate::cluster::DnsServer;
+use crate::cluster::{Dns, DnsServer};
 use crate::versions::{coredns, groups, nodes as node_table};
 
 /// Name of the component and of the container image.
@@ -23,18 +23,13 @@ pub(super) fn objects(context: &Context<'_>) -> Result<Vec<Value>, Error> {
     };
     let version = context.component_version(COREDNS, "spec.network.dns")?;
     coredns::check(version, context.version())?;
-    let servers = |servers: &[SocketAddr]| {
-        let texts: Vec<String> = servers.iter().map(|server| plain(*server)).collect();
-        texts.join(" ")
-    };
     let stub_domains: Vec<(String, String)> =
         dns.stub_domains.iter().map(|(domain, list)| (domain.clone(), servers(list))).collect();
-    let upstreams = if dns.upstreams.is_empty() { "/etc/resolv.conf".to_owned() } else { servers(&dns.upstreams) };
     let corefile = render(
         "coredns-config.j2",
         context! {
             stub_domains,
-            upstreams,
+            upstreams => upstreams(dns),
             domain => cluster.network.domain.as_str(),
             cache => dns.cache.as_secs(),
             others_only => coredns::caches_others_only(version),
@@ -55,6 +50,15 @@ pub(super) fn objects(context: &Context<'_>) -> Result<Vec<Value>, Error> {
             budget => groups::disruption_budget_api(context.version()),
         },
     )
+}
+
+/// Who is asked for names outside of the cluster, as CoreDNS writes it.
+pub(super) fn upstreams(dns: &Dns) -> String {
+    if dns.upstreams.is_empty() { "/etc/resolv.conf".to_owned() } else { servers(&dns.upstreams) }
+}
+
+fn servers(servers: &[SocketAddr]) -> String {
+    servers.iter().map(|server| plain(*server)).collect::<Vec<_>>().join(" ")
 }
 
 /// Without the port that goes without saying.
@@ -144,6 +148,8 @@ mod tests {
         for (minor, version) in [(20, "v1.7.0"), (22, "v1.8.4"), (25, "v1.9.3"), (31, "v1.11.3"), (37, "v1.14.6")] {
             let fixture = with_dns(minor, version);
             let objects = objects(&fixture.context()).unwrap();
+            let documents: Vec<_> = objects.iter().map(|object| serde_yaml::to_string(object).unwrap()).collect();
+            insta::assert_snapshot!(format!("coredns-1.{minor}"), documents.join("---\n"));
             assert_eq!(objects.len(), 7);
             for object in &objects {
                 let (api, kind) = (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());

@@ -71,7 +71,7 @@ fn configuration(host: &HostContext<'_>) -> Result<String, Error> {
     let limited_swap = host.host.kernel.swap == Swap::Limited;
     let values = context! {
         manifests => MANIFESTS,
-        cluster_dns => cluster.network.dns_service_address().map(|address| address.to_string()),
+        name_servers => cluster.network.name_servers().iter().map(ToString::to_string).collect::<Vec<_>>(),
         cluster_domain => cluster.network.domain.as_str(),
         max_pods => cluster.kubelet.max_pods,
         resolv_conf,

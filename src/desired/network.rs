@@ -1,4 +1,5 @@
-//! kubewright's own network: a bridge on each node, and routes to the other nodes, which share a layer 2.
+//! kubewright's own network: a bridge on each node, and routes to the other nodes, which share a layer 2. And what every
+//! network has.
 
 use ipnet::IpNet;
 use minijinja::context;
@@ -7,7 +8,7 @@ use super::context::HostContext;
 use super::file::{directory, file, running, unit_file};
 use super::render::render;
 use super::state::Resource;
-use super::{Error, interface};
+use super::{Error, interface, untracked};
 use crate::cluster::{Host, NetworkPlugin};
 
 const UNIT: &str = "kubewright-routes.service";
@@ -17,9 +18,18 @@ const CONFIGURATION: &str = "/etc/cni/net.d/10-kubewright.conflist";
 const ROUTES: &str = "/etc/kubernetes/network/routes";
 
 pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Error> {
-    if !host.is_node() || host.cluster().network.plugin != NetworkPlugin::Bridge {
+    if !host.is_node() {
         return Ok(None);
     }
+    let mut resources = match host.cluster().network.plugin {
+        NetworkPlugin::Bridge => bridge(host)?,
+        NetworkPlugin::Calico(_) | NetworkPlugin::None => Vec::new(),
+    };
+    resources.extend(untracked::resources(host)?);
+    Ok(Some(resources))
+}
+
+fn bridge(host: &HostContext<'_>) -> Result<Vec<Resource>, Error> {
     let network = host.cluster().network.pod_cidr.trunc();
     let configuration = context! {
         subnet => subnet(host, host.host)?.to_string(),
@@ -33,14 +43,14 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
         iptables => format!("{tools}/{}", if network.addr().is_ipv6() { "ip6tables" } else { "iptables" }),
         network => network.to_string(),
     };
-    Ok(Some(vec![
+    Ok(vec![
         directory(DIRECTORY, 0o755),
         file(CONFIGURATION, 0o600, render("cni.conflist.j2", configuration)?, &[]),
         directory("/etc/kubernetes/network", 0o755),
         file(ROUTES, 0o644, routes(host)?, &[UNIT]),
         unit_file(UNIT, render("kubewright-routes.service.j2", unit)?),
         running(UNIT),
-    ]))
+    ])
 }
 
 fn subnet(host: &HostContext<'_>, node: &Host) -> Result<IpNet, Error> {

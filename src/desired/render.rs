@@ -35,6 +35,7 @@ templates![
     "containerd.service.j2",
     "coredns-config.j2",
     "coredns.yaml.j2",
+    "dns-autoscaler.yaml.j2",
     "etcd-bootstrap.env.j2",
     "etcd.env.j2",
     "etcd.service.j2",
@@ -57,7 +58,10 @@ templates![
     "kubewright-snapshot.timer.j2",
     "kubewright-tune.service.j2",
     "kubewright-tune@.service.j2",
+    "kubewright-untracked.service.j2",
     "kubewright.rules.j2",
+    "node-local-dns-config.j2",
+    "node-local-dns.yaml.j2",
     "rbac.yaml.j2",
 ];
 

@@ -1,13 +1,13 @@
 //! Server-side apply in the order that objects need one another.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::api::Api;
 use super::change::ObjectChange;
 use super::object::Object;
 use super::operation::Operation;
 use super::resource::Resource;
-use super::{KubeError, concurrency, crds};
+use super::{KubeError, concurrency, crds, fields};
 
 /// What is applied together. A wave begins when the one before it is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +75,10 @@ impl Api {
         let inspection = self.inspect(object, defined).await?;
         if inspection.change.is_some() {
             let path = inspection.resource.path(object.id.namespace.as_deref());
+            if let Some(kept) = inspection.live.as_ref().and_then(|live| scale_to_keep(object, live)) {
+                let operation = Operation::Keep { name: &object.id.name, object: &kept };
+                self.send(&path, &object.id.to_string(), operation).await?;
+            }
             let operation = Operation::Apply { name: &object.id.name, object: &object.value };
             self.send(&path, &object.id.to_string(), operation).await?;
         }
@@ -85,6 +89,19 @@ impl Api {
         }
         Ok(inspection.change.into_iter().collect())
     }
+}
+
+/// The scale of a workload that we no longer say anything of: the server would take a field without an owner away, and one
+/// pod would be left until an autoscaler has noticed.
+fn scale_to_keep(object: &Object, live: &Value) -> Option<Value> {
+    let ours = fields::ours(live)?.1.pointer("/f:spec/f:replicas").is_some();
+    let replicas = live["spec"]["replicas"].as_u64()?;
+    if !ours || !object.value["spec"]["replicas"].is_null() || replicas == 1 {
+        return None;
+    }
+    let (value, metadata) = (&object.value, &live["metadata"]);
+    Some(json!({"apiVersion": value["apiVersion"], "kind": value["kind"],
+        "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]}, "spec": {"replicas": replicas}}))
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::FIELD_MANAGER;
 use super::grace_period::GracePeriod;
 
+/// Has the fields that we let go of.
+const KEEPER: &str = "kubewright-keep";
+
 /// A request to the resource at some path.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Operation<'a> {
@@ -30,6 +33,13 @@ pub(super) enum Operation<'a> {
         /// Name of the object.
         name: &'a str,
         /// All that we want of it.
+        object: &'a Value,
+    },
+    /// An apply in the name of whoever is to have these fields from now on: they stay as they are when we let go of them.
+    Keep {
+        /// Name of the object.
+        name: &'a str,
+        /// The fields.
         object: &'a Value,
     },
     /// A JSON merge patch; never creates the object.
@@ -64,7 +74,7 @@ impl Operation<'_> {
             Self::Read { .. } | Self::Document => "read",
             Self::List(_) => "list",
             Self::Compare { .. } => "compare",
-            Self::Apply { .. } => "apply",
+            Self::Apply { .. } | Self::Keep { .. } => "apply",
             Self::Merge { .. } => "patch",
             Self::Evict { .. } => "evict",
             Self::Delete { .. } => "delete",
@@ -80,6 +90,10 @@ impl Operation<'_> {
             Self::List(params) => resource.list(params),
             Self::Compare { name, object } => resource.patch(name, &apply().dry_run(), &Patch::Apply(object)),
             Self::Apply { name, object } => resource.patch(name, &apply(), &Patch::Apply(object)),
+            Self::Keep { name, object } => {
+                let params = PatchParams { field_manager: Some(KEEPER.into()), ..PatchParams::default() };
+                resource.patch(name, &params, &Patch::Apply(object))
+            }
             Self::Merge { name, patch } => {
                 let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
                 resource.patch(name, &params, &Patch::Merge(patch))

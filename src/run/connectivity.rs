@@ -71,7 +71,8 @@ impl Check<'_> {
             Some(address)
                 if self.api.call("look for the cluster's DNS", async |api| api.serves_dns(address).await).await? =>
             {
-                dns = Some(address);
+                // Whom pods ask first.
+                dns = self.cluster.network.name_servers().first().copied();
             }
             _ => left_out.push("DNS: the cluster has none at the address that pods ask".to_owned()),
         }

@@ -4,14 +4,16 @@ mod bgp;
 mod calico;
 mod dns;
 mod proxy;
+mod untracked;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-pub use bgp::{Bgp, Mesh, Reflectors, Router, ServiceRoutes};
+pub use bgp::{Bgp, Mesh, REFLECTOR, Reflectors, Router, ServiceRoutes};
 pub use calico::{AddressDetection, Calico, Felix, FelixLog, FelixValue, Overlay, Pool, Transport, Typha};
-pub use dns::{Dns, DnsServer};
+pub use dns::{Autoscale, CacheAt, Dns, DnsServer, Replicas};
 use ipnet::{IpNet, Ipv4Net};
 pub use proxy::{Ipvs, IpvsScheduler, IpvsTimeouts, Proxy, ProxyMode};
+pub use untracked::{TransportProtocol, Untracked};
 
 /// The networks of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Network {
     pub dns: Dns,
     /// How service addresses are routed.
     pub proxy: Proxy,
+    /// Traffic that connection tracking leaves alone.
+    pub untracked: Vec<Untracked>,
 }
 
 impl Default for Network {
@@ -42,6 +46,7 @@ impl Default for Network {
             domain: "cluster.local".to_owned(),
             dns: Dns::default(),
             proxy: Proxy::default(),
+            untracked: Vec::new(),
         }
     }
 }
@@ -63,6 +68,11 @@ impl Network {
     /// The address of the cluster DNS: the tenth of the service network, as kubeadm has it.
     pub fn dns_service_address(&self) -> Option<IpAddr> {
         self.service_cidr.hosts().nth(9)
+    }
+
+    /// Whom pods ask for names, in this order. The second one answers while a node's own cache is replaced.
+    pub fn name_servers(&self) -> Vec<IpAddr> {
+        self.dns.cache_at.address().into_iter().chain(self.dns_service_address()).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Place, Violation};
-use crate::cluster::{Parts, addons};
+use crate::cluster::{CacheAt, Parts, Replicas, addons};
 
 const ADDONS: &str = "addons";
 
@@ -15,6 +15,17 @@ pub(super) fn names_are_unique_and_known(parts: &Parts) -> Vec<Violation> {
             let message = format!("two add-ons are called {}", addon.name);
             violations.push(Violation::new(Place::spec(ADDONS), message, "give every add-on a name of its own"));
         }
+    }
+    let dns = &parts.network.dns;
+    for (own, brought, key) in [
+        (addons::NODE_LOCAL_DNS, dns.cache_at == CacheAt::Nodes, "nodeLocal"),
+        (addons::DNS_AUTOSCALER, matches!(dns.replicas, Replicas::Autoscaled(_)), "autoscale"),
+    ] {
+        if !brought || !names.contains(own) {
+            continue;
+        }
+        let message = format!("{own} is what `network.dns.{key}` brings");
+        violations.push(Violation::new(Place::spec(ADDONS), message, "give the add-on another name, or take one away"));
     }
     for addon in &parts.addons {
         for other in addon.after.iter().filter(|other| !names.contains(other.as_str())) {

@@ -82,6 +82,8 @@ pub(super) fn check(parts: &Parts) -> Vec<Violation> {
         networks::one_address_family,
         networks::networks_are_apart,
         networks::services_fit,
+        networks::a_cache_on_each_node_has_an_address,
+        networks::nothing_that_is_translated_is_untracked,
         networks::every_node_gets_pod_addresses,
         calico::pools_fit,
         calico::the_overlay_can_carry_it,

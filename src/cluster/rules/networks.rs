@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::endpoint::NODE_PORTS;
 use super::{Place, Violation};
-use crate::cluster::{EndpointMode, NetworkPlugin, Parts};
+use crate::cluster::{CacheAt, EndpointMode, NetworkPlugin, Parts, Untracked};
 
 /// The API server takes at most this many bits of addresses for services.
 const SERVICE_BITS: u8 = 20;
@@ -138,6 +139,40 @@ pub(super) fn every_node_gets_pod_addresses(parts: &Parts) -> Vec<Violation> {
                 .with(Place::spec("kubelet.maxPods"))
                 .with(Place::spec("network.podCidr")),
         );
+    }
+    violations
+}
+/// The cache answers at an address of IPv4's link.
+pub(super) fn a_cache_on_each_node_has_an_address(parts: &Parts) -> Vec<Violation> {
+    let network = &parts.network;
+    if network.dns.cache_at == CacheAt::Servers || network.service_cidr.addr().is_ipv4() {
+        return Vec::new();
+    }
+    let message = "a cache for the DNS on each node speaks IPv4 only";
+    vec![Violation::new(Place::spec("network.dns.nodeLocal"), message, "remove it: pods ask the service")]
+}
+
+/// An address that is translated needs the entry that says how.
+pub(super) fn nothing_that_is_translated_is_untracked(parts: &Parts) -> Vec<Violation> {
+    let network = &parts.network;
+    let mut violations = Vec::new();
+    for Untracked { network: untracked, port, protocol } in &network.untracked {
+        let mut violation = |message: String, hint: &str| {
+            violations.push(Violation::new(Place::spec("network.untracked"), message, hint));
+        };
+        if untracked.addr().is_ipv4() != network.pod_cidr.addr().is_ipv4() {
+            violation(format!("{untracked} is of another address family than the pods"), "write one of theirs");
+        }
+        for (translated, what) in [(network.pod_cidr, "pods"), (network.service_cidr, "Services")] {
+            if overlap(untracked, &translated) {
+                let message = format!("{untracked} has addresses of {what} ({translated}), which are translated");
+                violation(message, "name the addresses of the load balancer alone");
+            }
+        }
+        if NODE_PORTS.contains(port) {
+            let message = format!("{protocol} port {port} may be a Service's NodePort, which is translated");
+            violation(message, "let the load balancer listen on a port outside of 30000 to 32767");
+        }
     }
     violations
 }

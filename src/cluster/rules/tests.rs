@@ -240,6 +240,43 @@ fn networks_have_room() {
 }
 
 #[test]
+fn a_cache_on_each_node_speaks_ipv4_and_its_name_is_taken() {
+    use crate::cluster::{Addon, AddonSource, AddonText, CacheAt, addons};
+    let addon = |name: &str| Addon {
+        name: name.into(),
+        source: AddonSource::Image,
+        text: AddonText::Plain,
+        namespace: "default".into(),
+        after: Default::default(),
+    };
+    let cached = |parts: &mut Parts| parts.network.dns.cache_at = CacheAt::Nodes;
+    breaks("addons", "is what `network.dns.nodeLocal` brings", |parts| {
+        cached(parts);
+        parts.addons = vec![addon(addons::NODE_LOCAL_DNS)];
+    });
+    breaks("network.dns.nodeLocal", "speaks IPv4 only", |parts| {
+        cached(parts);
+        parts.network.service_cidr = "fd00:96::/108".parse().unwrap();
+    });
+}
+
+#[test]
+fn what_is_translated_is_tracked() {
+    use crate::cluster::{TransportProtocol, Untracked};
+    let untracked = |network: &str, port: u16| {
+        let network = network.parse().unwrap();
+        move |parts: &mut Parts| {
+            parts.network.untracked = vec![Untracked { network, port, protocol: TransportProtocol::Tcp }]
+        }
+    };
+    let field = "network.untracked";
+    breaks_only(field, "another address family", untracked("2001:db8::/64", 443));
+    breaks(field, "has addresses of pods", untracked("0.0.0.0/0", 443));
+    breaks(field, "has addresses of Services", untracked("10.96.0.10/32", 53));
+    breaks_only(field, "may be a Service's NodePort", untracked("203.0.113.0/24", 30_080));
+}
+
+#[test]
 fn one_address_family_is_used() {
     breaks_only("3.address", "IPv6, but m1 has an IPv4", |parts| {
         parts.hosts[3].address = "fd00::1".parse().unwrap();

@@ -69,7 +69,8 @@ fn wanted(when: When, host: &HostContext<'_>) -> bool {
         When::Always => true,
         When::Node => host.is_node(),
         When::Ipv6 => host.is_node() && network.pod_cidr.addr().is_ipv6(),
-        When::Ipvs => host.is_node() && network.proxy.mode.ipvs().is_some(),
+        // A mode that changes leaves them until the next boot: services go through IPVS until the node's turn has come.
+        When::Ipvs => host.is_node() && (network.proxy.mode.ipvs().is_some() || host.facts.had_ipvs),
         When::SwapOff => host.is_node() && host.host.kernel.swap == Swap::Off,
     }
 }
@@ -186,5 +187,15 @@ mod tests {
         fixture.change(|parts| parts.network.proxy.mode = crate::cluster::ProxyMode::Iptables);
         let set = of(&fixture, "n1");
         assert!(!set.contains_key("net.ipv4.tcp_keepalive_time") && set.keys().all(|key| !key.contains(".vs.")));
+    }
+
+    #[test]
+    fn what_services_go_through_stays_set_up_until_it_is_gone() {
+        let mut fixture = Fixture::new(36);
+        let before = of(&fixture, "n1");
+        fixture.change(|parts| parts.network.proxy.mode = crate::cluster::ProxyMode::Iptables);
+        fixture.facts_of("n1").had_ipvs = true;
+        let keys = |set: &BTreeMap<String, Sysctl>| set.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&of(&fixture, "n1")), keys(&before));
     }
 }

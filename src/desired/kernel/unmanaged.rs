@@ -52,10 +52,8 @@ fn interfaces(host: &HostContext<'_>) -> Vec<&'static str> {
         // Whatever comes later is likely to be one of these.
         NetworkPlugin::None => [&CALICO[..], &["cilium*", "lxc*", "flannel*", "cni0", "veth*"]].concat(),
     };
-    if network.proxy.mode.ipvs().is_some() {
-        names.push("kube-ipvs0");
-    }
-    names.push("nodelocaldns");
+    // Whatever the mode of kube-proxy: a change of it comes to a node later than this.
+    names.extend(["kube-ipvs0", "nodelocaldns"]);
     names
 }
 

@@ -4,21 +4,26 @@ use serde_json::Value;
 
 use super::super::machine::Machine;
 use super::super::protocol::Failure;
-use super::super::resource::{SNAPSHOTS, unpacked_from};
+use super::super::resource::{PROXY_NOTE, SNAPSHOTS, unpacked_from};
 use super::super::restores;
 use crate::cluster::Facts;
 use crate::desired::ETCD_JOINED;
 
 const CNI: &str = "/etc/cni/net.d/10-kubewright.conflist";
+const CNI_DIRECTORY: &str = "/etc/cni/net.d";
 const COMPONENTS: &str = "/opt/kubewright";
 
 pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure> {
     facts.has_etcd_data = machine.exists("/var/lib/etcd/member")?;
     facts.etcd_joined = machine.exists(ETCD_JOINED)?;
     facts.restoring = restores::under_way(machine)?.map(|restore| restore.title);
+    facts.had_ipvs = machine.exists(PROXY_NOTE)? && machine.exists("/proc/net/ip_vs")?;
     facts.has_thin_snapshots = machine.exists(SNAPSHOTS)?;
     // A file that somebody broke tells nothing; converging writes it anew.
     facts.pod_cidr = machine.text(CNI)?.and_then(|text| subnet(&serde_json::from_str(&text).ok()?));
+    facts.cni = machine.names(CNI_DIRECTORY)?;
+    facts.cni.retain(|name| [".conf", ".conflist", ".json"].iter().any(|end| name.ends_with(end)));
+    facts.cni.sort();
     facts.static_pods = machine.names("/etc/kubernetes/manifests")?;
     for name in machine.names(COMPONENTS)? {
         for version in machine.names(&format!("{COMPONENTS}/{name}"))? {

@@ -31,6 +31,7 @@ mod user;
 pub(super) use block::{blocks, without_blocks};
 pub(super) use component::unpacked_from;
 pub(super) use context::Context;
+pub(super) use proxy::NOTE as PROXY_NOTE;
 pub(super) use thin_pool::SNAPSHOTS;
 
 use super::protocol::{Action, Change, Failure};

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::cluster::Dns;
+use crate::cluster::{Autoscale, CacheAt, Dns, Replicas};
 use crate::inventory::problems::Fault;
 use crate::inventory::spec::SpecDns;
 use crate::inventory::tree::Path;
@@ -31,8 +31,29 @@ pub(super) fn convert(spec: Option<&SpecDns>, path: &Path, context: &mut Context
         upstreams: servers(spec.upstreams.as_deref().unwrap_or_default(), &path.key("upstreams"), context),
         stub_domains,
         cache: context.parse(&path.key("cache"), spec.cache.as_ref(), default.cache, cache),
-        replicas: spec.replicas,
+        replicas: replicas(spec, path, context),
+        cache_at: if spec.node_local == Some(true) { CacheAt::Nodes } else { CacheAt::Servers },
     }
+}
+
+fn replicas(spec: &SpecDns, path: &Path, context: &mut Context<'_>) -> Replicas {
+    let Some(scale) = &spec.autoscale else { return spec.replicas.map_or(Replicas::ByNodes, Replicas::Fixed) };
+    if spec.replicas.is_some() {
+        let fault = Fault::new("an autoscaler would change `replicas`", "leave one of the two out");
+        context.key_fault(&path.key("autoscale"), fault);
+    }
+    let default = Autoscale::default();
+    let (min, max) = (scale.min.unwrap_or(default.min), scale.max.unwrap_or(default.max));
+    if min > max {
+        let fault = Fault::new(format!("`min` ({min}) is more than `max` ({max})"), "write a larger `max`");
+        context.key_fault(&path.key("autoscale"), fault);
+    }
+    Replicas::Autoscaled(Autoscale {
+        cores_per_replica: scale.cores_per_replica.unwrap_or(default.cores_per_replica),
+        nodes_per_replica: scale.nodes_per_replica.unwrap_or(default.nodes_per_replica),
+        min,
+        max,
+    })
 }
 
 fn servers(texts: &[String], path: &Path, context: &mut Context<'_>) -> Vec<SocketAddr> {

@@ -2,9 +2,9 @@
 
 use ipnet::IpNet;
 
-use crate::cluster::{Network, NetworkPlugin};
+use crate::cluster::{Network, NetworkPlugin, Untracked};
 use crate::inventory::problems::Fault;
-use crate::inventory::spec::{SpecNetwork, SpecNetworkPlugin};
+use crate::inventory::spec::{SpecNetwork, SpecNetworkPlugin, SpecUntracked};
 use crate::inventory::tree::Path;
 
 use super::{Context, calico, dns, proxy, words};
@@ -30,7 +30,16 @@ pub(super) fn convert(spec: Option<&SpecNetwork>, context: &mut Context<'_>) -> 
         domain: context.parse(&path.key("domain"), spec.domain.as_ref(), default.domain, words::dns_name),
         dns: dns::convert(spec.dns.as_ref(), &path.key("dns"), context),
         proxy: proxy::convert(spec.proxy.as_ref(), &path.key("proxy"), context),
+        untracked: untracked(spec.untracked.as_deref().unwrap_or_default(), &path.key("untracked"), context),
     }
+}
+
+fn untracked(spec: &[SpecUntracked], path: &Path, context: &mut Context<'_>) -> Vec<Untracked> {
+    let one = |(index, spec): (usize, &SpecUntracked)| {
+        let network = context.take(&path.index(index).key("cidr"), words::network(spec.cidr.as_ref()?))?;
+        Some(Untracked { network, port: spec.port?, protocol: spec.protocol.unwrap_or_default() })
+    };
+    spec.iter().enumerate().filter_map(one).collect()
 }
 
 fn plugin(spec: &SpecNetwork, path: &Path, pod_cidr: IpNet, context: &mut Context<'_>) -> NetworkPlugin {

@@ -29,7 +29,7 @@ pub(super) use disk::SpecDisk;
 pub(super) use distribution::SpecDistribution;
 pub(super) use dns::SpecDns;
 pub(super) use host::{SpecHost, SpecTaint};
-pub(super) use network::{Mode, SpecEndpoint, SpecNetwork, SpecNetworkPlugin};
+pub(super) use network::{Mode, SpecEndpoint, SpecNetwork, SpecNetworkPlugin, SpecUntracked};
 pub(super) use proxy::{SpecIpvsTimeouts, SpecProxy, SpecProxyMode};
 pub(super) use services::SpecServices;
 pub(super) use settings::{SpecControlPlane, SpecEtcd, SpecIrq, SpecKernel, SpecKubelet, SpecPki, Text};

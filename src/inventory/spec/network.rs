@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{SpecCalico, SpecDns, SpecProxy};
+use crate::cluster::TransportProtocol;
 
 /// How clients reach the API servers.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -77,4 +78,22 @@ pub(in crate::inventory) struct SpecNetwork {
     pub(in crate::inventory) dns: Option<SpecDns>,
     /// kube-proxy.
     pub(in crate::inventory) proxy: Option<SpecProxy>,
+    /// Traffic that connection tracking leaves alone, so that it does not fill its table: that of load balancers on the
+    /// nodes. Nothing of Services or pods, which have to be translated.
+    pub(in crate::inventory) untracked: Option<Vec<SpecUntracked>>,
+}
+
+/// Traffic with a port of a network, in both directions.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::inventory) struct SpecUntracked {
+    /// Addresses that have the port, such as 203.0.113.0/24.
+    #[schemars(required)]
+    pub(in crate::inventory) cidr: Option<String>,
+    /// The port.
+    #[schemars(required, range(min = 1))]
+    pub(in crate::inventory) port: Option<u16>,
+    /// What the port is of.
+    #[schemars(extend("default" = "tcp"))]
+    pub(in crate::inventory) protocol: Option<TransportProtocol>,
 }

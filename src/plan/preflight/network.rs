@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::services::firewalls_to_stop;
 use super::{Found, Severity, Subject};
-use crate::cluster::{Calico, Cluster, DistributionMode, Endpoint, Facts, Host, HostName, Role};
+use crate::cluster::{Calico, Cluster, DistributionMode, Endpoint, Facts, Host, HostName, NetworkPlugin, Role};
 
 /// A port, who listens on it, and on which hosts.
 #[derive(Clone, Copy)]
@@ -19,6 +19,10 @@ struct Port {
     /// Who talks to it from other hosts.
     asks: fn(&Host) -> bool,
 }
+
+/// Files of networks that kubewright brings, in /etc/cni/net.d.
+const BRIDGE: &str = "10-kubewright.conflist";
+const CALICO: &str = "10-calico.conflist";
 
 fn is_master(host: &Host) -> bool {
     host.roles.contains(Role::ControlPlane)
@@ -191,6 +195,31 @@ pub(super) fn mtu(subject: &Subject<'_>) -> Vec<Found> {
         let mtu = of(host, facts).filter(|mtu| *mtu != usual)?;
         let message = format!("the MTU is {mtu}, most hosts have {usual}");
         Some((message, "large packets get lost between hosts of different MTU: make them equal".into()))
+    })
+}
+
+/// A living cluster does not change its network: its pods would keep addresses that nobody routes any more. And of
+/// several, the container runtime takes the one whose file comes first.
+pub(super) fn plugin(subject: &Subject<'_>) -> Vec<Found> {
+    let own = match subject.cluster.network.plugin {
+        NetworkPlugin::Bridge => BRIDGE,
+        NetworkPlugin::Calico(_) => CALICO,
+        NetworkPlugin::None => return Vec::new(),
+    };
+    subject.each(|host, facts| {
+        let other = facts.cni.iter().find(|name| {
+            let of_ours = [BRIDGE, CALICO].contains(&name.as_str());
+            name.as_str() != own && (of_ours || name.as_str() < own)
+        });
+        let other = other.filter(|_| host.roles.is_node())?;
+        let message = match other.as_str() {
+            BRIDGE => "its pods are in kubewright's own network (`network.plugin: bridge`)".to_owned(),
+            CALICO => "its pods are in Calico's network".to_owned(),
+            other => format!("/etc/cni/net.d/{other} comes before the cluster's own network"),
+        };
+        let hint = "a living cluster keeps its plugin: write that one; for another one, `kubewright reset` and install \
+                    anew; remove a file that nothing uses any more";
+        Some((message, hint.into()))
     })
 }
 

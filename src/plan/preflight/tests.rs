@@ -236,7 +236,7 @@ fn swap_that_the_inventory_allows_is_nothing_to_tell() {
 #[test]
 fn every_check_has_a_case_or_is_named_here() {
     let tested = include_str!("snapshots/kubewright__plan__preflight__tests__each_check_finds_what_it_looks_for.snap");
-    let elsewhere = ["sysctls", "proxy", "cluster-dns"];
+    let elsewhere = ["sysctls", "proxy", "cluster-dns", "network-plugin"];
     for check in CHECKS {
         assert!(tested.contains(&format!(" {} ", check.name)) || elsewhere.contains(&check.name), "{}", check.name);
     }
@@ -350,6 +350,24 @@ fn calico_wants_its_ports_and_the_ways_of_its_mesh() {
     assert_eq!(taken(&mut scene), [of_node, of_typha].concat());
     scene.facts("n1").listening = [(9099, "calico-node".to_owned()), (5473, "calico-typha".to_owned())].into();
     assert_eq!(scene.findings(), []);
+}
+
+#[test]
+fn a_living_cluster_keeps_its_network() {
+    let mut scene = Scene::new(32);
+    let found = |scene: &mut Scene, files: &[&str]| -> Vec<String> {
+        scene.facts("n1").cni = files.iter().map(|name| (*name).to_owned()).collect();
+        let findings = scene.findings().into_iter().filter(|finding| finding.check == "network-plugin");
+        findings.map(|finding| finding.message).collect()
+    };
+    assert!(found(&mut scene, &["10-kubewright.conflist", "99-other.conflist"]).is_empty());
+    assert!(found(&mut scene, &["05-cilium.conflist"])[0].contains("05-cilium.conflist comes before"));
+    assert!(found(&mut scene, &["10-calico.conflist"])[0].contains("Calico's network"));
+    scene.fixture.change(|parts| {
+        parts.network.plugin = NetworkPlugin::Calico(Box::new(Calico::new(parts.network.pod_cidr)));
+    });
+    assert!(found(&mut scene, &["10-calico.conflist"]).is_empty());
+    assert!(found(&mut scene, &["10-kubewright.conflist"])[0].contains("`network.plugin: bridge`"));
 }
 
 #[test]

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Where kube-proxy says in which mode it is.
 const MODE: &str = "http://127.0.0.1:10249/proxyMode";
 
-const NOTE: &str = "/var/lib/kubewright/kube-proxy";
+pub(in crate::host) const NOTE: &str = "/var/lib/kubewright/kube-proxy";
 /// The line of the note that stands for a restart that is owed.
 const RESTART: &str = "restart";
 /// Its process and its container are called so.
