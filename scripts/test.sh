@@ -17,6 +17,8 @@ step() {
 
 step cargo fmt --check
 step cargo clippy --locked --all-targets -- -D warnings
+KUBEWRIGHT_HELM=$(scripts/helm.sh) || exit 1
+export KUBEWRIGHT_HELM
 KUBEWRIGHT_LAB_TESTS=1 step cargo test --locked --no-fail-fast
 step scripts/lab-suite.sh
 

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::{ComponentKind, ImageError, OpenImage};
 
 /// More than this in one component is no list of objects.
@@ -32,6 +34,27 @@ impl OpenImage {
         let path = self.blob_path(&found.blob);
         read(&path, Path::new(&directory(component))).map_err(ImageError::io("read", &path))
     }
+}
+
+/// Every container image that pods of these objects run.
+pub fn container_images(objects: &[Value]) -> Vec<String> {
+    fn collect(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    let containers = ["containers", "initContainers"].contains(&key.as_str());
+                    let images = value.as_array().filter(|_| containers).into_iter().flatten();
+                    found.extend(images.filter_map(|container| Some(container["image"].as_str()?.to_owned())));
+                    collect(value, found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    objects.iter().for_each(|object| collect(object, &mut found));
+    found
 }
 
 fn read(layer: &Path, prefix: &Path) -> io::Result<Vec<ManifestFile>> {

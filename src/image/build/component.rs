@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::chart::Chart;
 use super::error::SourceError;
 use super::inputs::Inputs;
 use super::layer::{self, Compression, Layer};
@@ -15,10 +16,11 @@ use super::pulled::Pulled;
 use super::tarball::Tarball;
 use super::tree::Tree;
 use super::{containers, unpack};
+use crate::cluster::KubeVersion;
 use crate::image::blobs::Blobs;
 use crate::image::digest;
 use crate::image::manifests;
-use crate::image::spec::{Content, PinnedComponent, PinnedImage, PinnedSource, Place};
+use crate::image::spec::{Content, PinnedChart, PinnedComponent, PinnedImage, PinnedSource, Place};
 use crate::image::{Architecture, Component, ComponentKind};
 
 /// Raised whenever a layer of the same sources comes out differently: compression, order, paths, documents.
@@ -39,6 +41,8 @@ pub(super) struct Workshop {
     /// Container images from registries.
     pub(super) pulled: Pulled,
     pub(super) inputs: Inputs,
+    /// What charts are rendered for.
+    pub(super) kubernetes: KubeVersion,
 }
 
 /// A component whose layer is in the workshop.
@@ -93,7 +97,7 @@ impl Workshop {
     pub(super) fn gather(&self, spec: &PinnedComponent, architecture: Architecture) -> Result<Gathered, SourceError> {
         let (images, layers) = match &spec.content {
             Content::Files(files) => return self.tree(files).map(Gathered::Files),
-            Content::Manifests(files) => return self.tree(files).map(Gathered::Manifests),
+            Content::Manifests(files, charts) => return self.manifests(files, charts).map(Gathered::Manifests),
             Content::Images(images, layers) => (images, layers),
         };
         let mut pulled = 0;
@@ -177,6 +181,21 @@ impl Workshop {
         fs::write(&new, serde_json::to_vec(&layer)?)?;
         fs::rename(&new, record)?;
         Ok(layer)
+    }
+
+    /// Manifests as they are, and what charts make.
+    fn manifests(&self, files: &[PinnedSource], charts: &[PinnedChart]) -> Result<Tree, SourceError> {
+        let mut tree = self.tree(files)?;
+        for PinnedChart { chart, values, release, namespace } in charts {
+            let values = values.iter().map(|source| self.locate(source)).collect::<Result<Vec<_>, _>>()?;
+            let (path, kubernetes) = (self.locate(chart)?, self.kubernetes);
+            let text = Chart { path: &path, values: &values, release, namespace, kubernetes }.render()?;
+            let rendered = self.unpacked.join(format!("{}.yaml", digest::of_bytes(text.as_bytes())));
+            fs::create_dir_all(&self.unpacked).map_err(SourceError::io("create", &self.unpacked))?;
+            fs::write(&rendered, text).map_err(SourceError::io("write", &rendered))?;
+            tree.add(&rendered, Some(&format!("{release}.yaml")), None, &self.inputs)?;
+        }
+        Ok(tree)
     }
 
     fn tree(&self, sources: &[PinnedSource]) -> Result<Tree, SourceError> {

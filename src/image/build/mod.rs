@@ -1,5 +1,6 @@
 //! Builds a cluster image: pin → download → gather → pack → OCI layout.
 
+mod chart;
 mod checksums;
 mod component;
 mod container_images;
@@ -162,6 +163,7 @@ fn assemble(
         blobs,
         pulled,
         inputs: Inputs::load(&directory.join("inputs.json")),
+        kubernetes: spec.kubernetes,
     };
     let authorities = match programs.is_empty() {
         true => None,
@@ -240,6 +242,9 @@ fn pack_all(tasks: &[Task<'_>], workshop: &Workshop) -> Result<Vec<(Architecture
             Err(source) => failures.push(failure(task, source)),
         }
     }
+    if failures.is_empty() {
+        failures.extend(images_that_lack(&ready).into_iter().map(|(task, source)| failure(task, source)));
+    }
     if !failures.is_empty() {
         return Err(failed(failures));
     }
@@ -255,6 +260,27 @@ fn pack_all(tasks: &[Task<'_>], workshop: &Workshop) -> Result<Vec<(Architecture
     } else {
         Err(failed(failures.into_iter().filter_map(Result::err).collect()))
     }
+}
+
+/// Container images that manifests run and no component brings: they would be pulled from somewhere, or not found.
+fn images_that_lack<'t>(gathered: &[(&'t Task<'t>, Gathered)]) -> Vec<(&'t Task<'t>, SourceError)> {
+    let mut brought = BTreeSet::new();
+    for (task, gathered) in gathered {
+        if let Gathered::Images { images, .. } = gathered {
+            brought.extend(images.iter().map(|image| (task.architecture, image.name())));
+        }
+    }
+    let lacks = |(task, gathered): &(&'t Task<'t>, Gathered)| {
+        let Gathered::Manifests(tree) = gathered else { return Vec::new() };
+        let lack = |(path, images): (PathBuf, Vec<String>)| {
+            let lacking: Vec<_> =
+                images.into_iter().filter(|image| !brought.contains(&(task.architecture, image.as_str()))).collect();
+            let why = format!("it runs {}, which no component of the spec brings", lacking.join(", "));
+            (!lacking.is_empty()).then(|| (*task, SourceError::unsuitable(&path, &why)))
+        };
+        tree.container_images().into_iter().filter_map(lack).collect()
+    };
+    gathered.iter().flat_map(lacks).collect()
 }
 
 fn failed(mut failures: Vec<ComponentError>) -> BuildError {

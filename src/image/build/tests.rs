@@ -279,3 +279,63 @@ fn manifests_are_read_back_and_reach_no_host() {
     assert!(open.manifests("other").unwrap().is_empty());
     assert!(open.manifest.for_roles(&crate::cluster::Role::ALL.into_iter().collect()).next().is_none());
 }
+
+/// Where there is a Helm on this machine; `scripts/test.sh` brings one.
+fn has_helm() -> bool {
+    let named = std::env::var_os("KUBEWRIGHT_HELM").is_some();
+    assert!(named || std::env::var_os("KUBEWRIGHT_LAB_TESTS").is_none(), "KUBEWRIGHT_HELM is not set");
+    named
+}
+
+#[test]
+fn a_chart_becomes_manifests_whose_images_are_there() {
+    if !has_helm() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("cache");
+    let template = "apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Release.Name }}, namespace: {{ .Release.Namespace \
+                    }}}\nspec: {containers: [{name: a, image: '{{ .Values.image }}'}]}\n# {{ \
+                    .Capabilities.KubeVersion.Minor }}\n";
+    for (name, text) in [
+        ("chart/Chart.yaml", "apiVersion: v2\nname: demo\nversion: 1.0.0\n"),
+        ("chart/values.yaml", "image: other\n"),
+        ("chart/templates/pod.yaml", template),
+        ("chart/crds/gear.yaml", "kind: Gear\n"),
+        ("chart/templates/tests/try.yaml", "kind: Pod\nmetadata: {annotations: {helm.sh/hook: test}}\n"),
+        ("values.yaml", "image: registry.example/a:1\n"),
+    ] {
+        let path = cache.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    fs::write(cache.join("program"), "a").unwrap();
+    let spec = |images: &str| {
+        format!(
+            "apiVersion: kubewright.dev/v1alpha1\nkind: ImageSpec\nname: a\nkubernetes: v1.36.0\nprogram: false\n\
+             components:\n  - {{name: demo, version: '1', charts: [{{chart: {{file: chart}}, values: [{{file: \
+             values.yaml}}], release: r, namespace: n}}]}}\n{images}"
+        )
+    };
+    let image = directory.path().join("image");
+    let error = build_spec(&spec(""), &cache, &image, "v1").unwrap_err().to_string();
+    assert!(error.contains("demo (amd64): r.yaml: it runs registry.example/a:1, which no component"), "{error}");
+    let images = "  - {name: a, version: '1', roles: [worker], images: [{reference: registry.example/a:1, layers: [l], \
+                  entrypoint: [/a]}], layers: {l: [{file: program, to: a}]}}\n";
+    build_spec(&spec(images), &cache, &image, "v1").unwrap();
+    let location = crate::image::Location::parse(&format!("oci:{}", image.display())).unwrap();
+    let read = crate::image::open_with_cache(&location, directory.path()).unwrap().manifests("demo").unwrap();
+    let text = read[0].text.as_str();
+    for part in ["kind: Gear", "metadata: {name: r, namespace: n}", "registry.example/a:1", "# 36"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("helm.sh/hook"), "{text}");
+
+    let random = "kind: Secret\nmetadata: {name: {{ randAlphaNum 9 }}}\n";
+    fs::write(cache.join("chart/templates/random.yaml"), random).unwrap();
+    let error = build_spec(&spec(images), &cache, &image, "v1").unwrap_err().to_string();
+    assert!(error.contains("makes other manifests each time"), "{error}");
+    fs::write(cache.join("chart/templates/random.yaml"), "{{ fail \"no\" }}").unwrap();
+    let error = build_spec(&spec(images), &cache, &image, "v1").unwrap_err().to_string();
+    assert!(error.contains("helm") && error.contains("no"), "{error}");
+}

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::error::SourceError;
 use super::inputs::Inputs;
 use super::tarball::Tarball;
+use crate::image::manifests;
 use crate::image::spec::Mode;
 
 /// One entry. What is serialised decides whether a layer is packed again.
@@ -60,6 +61,19 @@ impl Tree {
     /// Size of all files together.
     pub(super) fn size(&self) -> u64 {
         self.0.values().map(|node| if let Node::File { size, .. } = node { *size } else { 0 }).sum()
+    }
+
+    /// The container images that objects in its files run, by file. A template tells of none before it is filled.
+    pub(super) fn container_images(&self) -> Vec<(PathBuf, Vec<String>)> {
+        let images = |(path, node): (&String, &Node)| {
+            let Node::File { source, .. } = node else { return None };
+            let text = fs::read_to_string(source).ok()?;
+            let objects = serde_yaml::from_multiple::<serde_json::Value>(&text).ok()?;
+            let mut images = manifests::container_images(&objects);
+            images.retain(|image| !image.contains("{{"));
+            Some((PathBuf::from(path), images))
+        };
+        self.0.iter().filter_map(images).collect()
     }
 
     /// Writes the tree as tar, under `prefix`, with an entry for each directory on the way there.

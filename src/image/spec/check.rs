@@ -6,7 +6,8 @@ mod plugins;
 use std::collections::BTreeSet;
 
 use super::{ComponentSpec, SpecFile};
-use inputs::{image_problems, source_problems};
+use inputs::image_problems;
+pub(super) use inputs::source_problems;
 use plugins::plugin_problems;
 
 /// What is wrong with `spec`, and where.
@@ -58,7 +59,7 @@ fn component_problems(component: &ComponentSpec, spec: &SpecFile) -> Vec<String>
             component.version
         ));
     }
-    match (component.roles.is_empty(), component.manifests.is_empty()) {
+    match (component.roles.is_empty(), component.manifests.is_empty() && component.charts.is_empty()) {
         (true, true) => problems.push("roles: there are none, so that no host would get it".to_owned()),
         (false, false) => problems.push("roles: no host gets manifests; leave them out".to_owned()),
         _ => {}
@@ -66,7 +67,7 @@ fn component_problems(component: &ComponentSpec, spec: &SpecFile) -> Vec<String>
     let given = [
         ("files", !component.files.is_empty()),
         ("images", !component.images.is_empty()),
-        ("manifests", !component.manifests.is_empty()),
+        ("manifests", !component.manifests.is_empty() || !component.charts.is_empty()),
     ];
     let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(kind, _)| kind).collect();
     match given.as_slice() {
@@ -80,6 +81,10 @@ fn component_problems(component: &ComponentSpec, spec: &SpecFile) -> Vec<String>
     }
     for (index, source) in component.manifests.iter().enumerate() {
         problems.extend(found_in(source).map(|what| format!("manifests[{index}]: {what}")));
+    }
+    for chart in &component.charts {
+        let found = chart.problems(&component.version, &spec.architectures).into_iter();
+        problems.extend(found.map(|what| format!("charts ({}): {what}", chart.release)));
     }
     for (name, sources) in &component.layers {
         if sources.is_empty() {

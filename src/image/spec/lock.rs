@@ -172,8 +172,7 @@ impl Spec {
         let mut open = Open::default();
         for component in &self.components {
             let version = &component.version;
-            for source in component.files.iter().chain(&component.manifests).chain(component.layers.values().flatten())
-            {
+            for source in component.sources() {
                 let Some(url) = &source.url else { continue };
                 for architecture in self.architectures.iter().copied() {
                     if source.sha256.as_ref().and_then(|sha256| sha256.get(architecture)).is_none() {

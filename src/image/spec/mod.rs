@@ -1,5 +1,6 @@
 //! The spec of a cluster image: which files and container images it is made of, and where they come from.
 
+mod chart;
 mod check;
 mod lock;
 mod pinned;
@@ -15,10 +16,11 @@ use thiserror::Error;
 use crate::cluster::{KubeVersion, Role, Version};
 use crate::image::{Architecture, UpgradesFrom};
 
+pub(super) use chart::Chart;
 pub(super) use check::{PROGRAM, is_component_name, is_path_version};
 pub use lock::{Lock, LockFileError, Moved, Open};
 pub use pinned::PinError;
-pub(super) use pinned::{Content, PinnedComponent, PinnedImage, PinnedSource, PinnedSpec, Place};
+pub(super) use pinned::{Content, PinnedChart, PinnedComponent, PinnedImage, PinnedSource, PinnedSpec, Place};
 pub(super) use source::{ContainerImage, Mode, PerArchitecture, Source};
 
 /// A spec that passed every check. Only [`Spec::parse`] and [`Spec::load`] make one.
@@ -97,12 +99,23 @@ pub struct ComponentSpec {
     /// installer applies them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub manifests: Vec<Source>,
+    /// Helm charts that become such files when the image is built.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charts: Vec<Chart>,
     /// Container images that will be imported into containerd.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<ContainerImage>,
     /// The layers of these images, by a name of their own; a layer that several images use is shipped once.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub layers: BTreeMap<String, Vec<Source>>,
+}
+
+impl ComponentSpec {
+    /// Every source of files that it names.
+    fn sources(&self) -> impl Iterator<Item = &Source> {
+        let charts = self.charts.iter().flat_map(Chart::sources);
+        self.files.iter().chain(&self.manifests).chain(charts).chain(self.layers.values().flatten())
+    }
 }
 
 /// Why a spec was refused.

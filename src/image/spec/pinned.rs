@@ -6,7 +6,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::source::{expand, expand_version};
-use super::{ComponentSpec, ContainerImage, Lock, Mode, Source, Spec};
+use super::{Chart, ComponentSpec, ContainerImage, Lock, Mode, Source, Spec};
 use crate::cluster::{KubeVersion, Role, Version};
 use crate::image::{Architecture, UpgradesFrom};
 
@@ -41,9 +41,17 @@ pub(in crate::image) struct PinnedComponent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::image) enum Content {
     Files(Vec<PinnedSource>),
-    Manifests(Vec<PinnedSource>),
+    Manifests(Vec<PinnedSource>, Vec<PinnedChart>),
     /// Container images, and the layers of those that are made here, by name.
     Images(Vec<PinnedImage>, BTreeMap<String, Vec<PinnedSource>>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::image) struct PinnedChart {
+    pub(in crate::image) chart: PinnedSource,
+    pub(in crate::image) values: Vec<PinnedSource>,
+    pub(in crate::image) release: String,
+    pub(in crate::image) namespace: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,11 +106,13 @@ impl PinnedSpec {
     pub(in crate::image) fn sources(&self) -> impl Iterator<Item = &PinnedSource> {
         let components = self.variants.iter().flat_map(|variant| &variant.components);
         components.flat_map(|component| {
-            let (files, layers) = match &component.content {
-                Content::Files(files) | Content::Manifests(files) => (Some(files), None),
-                Content::Images(_, layers) => (None, Some(layers)),
+            let (files, charts, layers) = match &component.content {
+                Content::Files(files) => (&files[..], &[][..], None),
+                Content::Manifests(files, charts) => (&files[..], &charts[..], None),
+                Content::Images(_, layers) => (&[][..], &[][..], Some(layers)),
             };
-            files.into_iter().flatten().chain(layers.into_iter().flat_map(BTreeMap::values).flatten())
+            let charts = charts.iter().flat_map(|chart| [&chart.chart].into_iter().chain(&chart.values));
+            files.iter().chain(charts).chain(layers.into_iter().flat_map(BTreeMap::values).flatten())
         })
     }
 
@@ -110,7 +120,7 @@ impl PinnedSpec {
     pub(in crate::image) fn pulled(&self) -> impl Iterator<Item = (Architecture, &str, &str)> {
         self.variants.iter().flat_map(|variant| {
             let images = variant.components.iter().flat_map(|component| match &component.content {
-                Content::Files(_) | Content::Manifests(_) => &[][..],
+                Content::Files(_) | Content::Manifests(..) => &[][..],
                 Content::Images(images, _) => images,
             });
             images.filter_map(|image| match image {
@@ -222,8 +232,14 @@ impl Pins<'_> {
             let pinned = sources.iter().map(|source| self.source(source, &spec.version));
             pinned.collect::<Result<Vec<_>, String>>()
         };
-        let content = if !spec.manifests.is_empty() {
-            Content::Manifests(sources(&spec.manifests)?)
+        let chart = |chart: &Chart| {
+            let (values, one) = (sources(&chart.values)?, self.source(&chart.chart, &spec.version)?);
+            let (release, namespace) = (chart.release.clone(), chart.namespace.clone());
+            Ok::<_, String>(PinnedChart { chart: one, values, release, namespace })
+        };
+        let content = if !spec.manifests.is_empty() || !spec.charts.is_empty() {
+            let charts = spec.charts.iter().map(chart).collect::<Result<_, _>>()?;
+            Content::Manifests(sources(&spec.manifests)?, charts)
         } else if spec.images.is_empty() {
             Content::Files(sources(&spec.files)?)
         } else {

@@ -9,7 +9,11 @@ use crate::image::{Architecture, digest};
 
 const NAMES: &[&str] = &["version", "arch"];
 
-pub(super) fn source_problems(source: &Source, version: &str, architectures: &BTreeSet<Architecture>) -> Vec<String> {
+pub(in crate::image::spec) fn source_problems(
+    source: &Source,
+    version: &str,
+    architectures: &BTreeSet<Architecture>,
+) -> Vec<String> {
     let mut problems = Vec::new();
     match (&source.file, &source.url) {
         (None, None) => problems.push("it has neither file nor url".to_owned()),
