@@ -17,6 +17,7 @@ mod gates;
 mod nodes;
 mod objects;
 mod other;
+mod reviewed;
 mod server;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ async fn against_a_real_api_server() {
         objects::objects_of_others_are_adopted,
         objects::secrets_are_compared_and_not_shown,
         objects::failures_are_collected,
+        objects::a_scale_that_goes_to_others_stays,
         objects::an_equal_quantity_is_no_change,
         nodes::marks_come_stay_and_go,
         nodes::a_pod_network_is_set_once,
@@ -58,6 +60,7 @@ async fn against_a_real_api_server() {
         gates::a_node_is_back_or_not,
         addons::an_addon_comes_changes_and_goes,
         addons::an_object_that_is_none_changes_nothing,
+        reviewed::the_network_is_accepted_as_it_was_reviewed,
         canary::a_canary_lives_and_goes,
         findings::what_is_in_the_way_is_found,
         findings::what_holds_a_drain_is_found,

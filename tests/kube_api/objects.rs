@@ -258,3 +258,27 @@ pub(crate) async fn an_equal_quantity_is_no_change(server: &Server) {
     // The server keeps "1" and "1Gi"; that they are equal is for it to say.
     assert!(api.diff(&[object]).await.unwrap().is_empty());
 }
+
+pub(crate) async fn a_scale_that_goes_to_others_stays(server: &Server) {
+    let api = server.api().await;
+    let deployment = |replicas: Value| {
+        let labels = json!({"app": "scaled"});
+        let mut spec = json!({"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "a", "image": "a"}]}}});
+        if !replicas.is_null() {
+            spec["replicas"] = replicas;
+        }
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "namespace": "scaled"}, "spec": spec})
+    };
+    api.apply(&[namespace("scaled"), deployment(json!(3))]).await.unwrap();
+    // From now on an autoscaler says it.
+    let left = deployment(Value::Null);
+    assert_eq!(api.apply(std::slice::from_ref(&left)).await.unwrap().len(), 1);
+    let other = Other::new(server, "autoscaler");
+    let path = "/apis/apps/v1/namespaces/scaled/deployments";
+    assert_eq!(other.read(path, "a").await.unwrap()["spec"]["replicas"], 3, "for a moment there was one");
+    other.merge(path, "a", &json!({"spec": {"replicas": 5}})).await;
+    assert!(api.diff(std::slice::from_ref(&left)).await.unwrap().is_empty());
+    assert!(api.apply(&[left]).await.unwrap().is_empty());
+    assert_eq!(other.read(path, "a").await.unwrap()["spec"]["replicas"], 5);
+}

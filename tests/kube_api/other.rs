@@ -52,6 +52,13 @@ impl Other {
         self.client.request(request).await.unwrap()
     }
 
+    /// Tries what an apply would do; the server's word where it takes no such object.
+    pub(crate) async fn would_apply(&self, path: &str, name: &str, object: &Value) -> Result<(), String> {
+        let params = PatchParams { dry_run: true, force: true, ..self.params() };
+        let request = ::kube::core::Request::new(path).patch(name, &params, &Patch::Apply(object)).unwrap();
+        self.client.request::<Value>(request).await.map(drop).map_err(|error| error.to_string())
+    }
+
     pub(crate) async fn delete(&self, path: &str, name: &str) {
         let request = ::kube::core::Request::new(path).delete(name, &DeleteParams::default()).unwrap();
         self.client.request::<Value>(request).await.unwrap();

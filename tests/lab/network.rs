@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::semantics;
 use crate::world::{World, eventually};
 
 /// How the lab's inventory says in which mode kube-proxy is.
@@ -79,16 +80,30 @@ pub(crate) fn addons_and_labels_follow_the_inventory(world: &World) {
     world.run_verb("plan", &[]).exits(0);
 }
 
-/// To iptables and back: each node is emptied, and nothing of the other mode is left in its kernel.
+/// To iptables and back while clients ask: each node is emptied, Services keep their word, and nothing of the other mode
+/// is left in a node's kernel.
 pub(crate) fn kube_proxy_changes_its_mode(world: &World) {
-    let iptables = world.inventory_with("iptables.yaml", IPVS, "proxy: {mode: iptables}");
+    let service = semantics::services(world);
+    semantics::services_keep_their_word(world, "ipvs");
+    // On a master, whose own kube-proxy changes as well while it asks.
+    let prober = world.prober("m2", &service);
+    let other = "proxy: {mode: iptables}, untracked: [{cidr: 203.0.113.0/24, port: 443}]";
+    let iptables = world.inventory_with("iptables.yaml", IPVS, other);
     let plan = world.run_verb_on(&iptables, "plan", &[]).exits(2).stdout;
     assert!(plan.contains("mode of kube-proxy: ipvs → iptables"), "{plan}");
     let there = world.run_verb_on(&iptables, "install", &[]).exits(0);
-    println!("to iptables: {:.1} s", there.took.as_secs_f64());
+    let report = prober.stop();
+    println!("to iptables: {:.1} s; {}", there.took.as_secs_f64(), crate::upgrade::summary(&report));
+    let noticed = &report["service"]["result"];
+    let (asked, failed) = (noticed["requests"].as_u64().unwrap(), noticed["failures"].as_u64().unwrap());
+    assert!(asked > 50 && failed * 20 < asked, "{report}");
+    semantics::services_keep_their_word(world, "iptables");
     for host in ["m1", "n1"] {
         let left = kernel(world, host);
         assert!(left.contains("KUBE-SVC-"), "{host}: {left}");
+        for way in ["-d 203.0.113.0/24 -p tcp -m tcp --dport 443", "-s 203.0.113.0/24 ! -d 10."] {
+            assert!(left.contains(way) && left.contains("-j CT --notrack"), "{host}: {way}: {left}");
+        }
         for gone in ["kube-ipvs0", "KUBE-LOAD-BALANCER", "KUBE-CLUSTER-IP", "-A -t"] {
             assert!(!left.contains(gone), "{host} still has {gone}: {left}");
         }
@@ -97,10 +112,14 @@ pub(crate) fn kube_proxy_changes_its_mode(world: &World) {
     world.run_verb_on(&iptables, "check network", &[]).exits(0);
     let back = world.run_verb("install", &[]).exits(0);
     println!("back to ipvs: {:.1} s", back.took.as_secs_f64());
+    semantics::services_keep_their_word(world, "ipvs again");
+    semantics::remove(world);
     for host in ["m1", "n1"] {
         let left = kernel(world, host);
         assert!(left.contains("kube-ipvs0") && left.contains("-A -t"), "{host}: {left}");
-        assert!(!left.contains("KUBE-SVC-") && !left.contains("KUBE-SEP-"), "{host}: {left}");
+        for gone in ["KUBE-SVC-", "KUBE-SEP-", "KUBEWRIGHT-UNTRACKED"] {
+            assert!(!left.contains(gone), "{host} still has {gone}: {left}");
+        }
     }
     world.run_verb("plan", &[]).exits(0);
     let cordoned = world.kubectl(&["get", "nodes", "-o", "jsonpath={.items[*].spec.unschedulable}"]);

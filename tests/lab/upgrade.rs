@@ -62,7 +62,7 @@ fn workload(world: &World) -> String {
 }
 
 /// What a client noticed, without its list of moments.
-fn summary(report: &Value) -> String {
+pub(crate) fn summary(report: &Value) -> String {
     let of = |target: &str| {
         let result = &report[target]["result"];
         let number = |key: &str| result[key].to_string();
