@@ -191,11 +191,19 @@ impl Workshop {
             let (path, kubernetes) = (self.locate(chart)?, self.kubernetes);
             let text = Chart { path: &path, values: &values, release, namespace, kubernetes }.render()?;
             let rendered = self.unpacked.join(format!("{}.yaml", digest::of_bytes(text.as_bytes())));
-            fs::create_dir_all(&self.unpacked).map_err(SourceError::io("create", &self.unpacked))?;
-            fs::write(&rendered, text).map_err(SourceError::io("write", &rendered))?;
+            self.keep(&rendered, &text).map_err(SourceError::io("write", &rendered))?;
             tree.add(&rendered, Some(&format!("{release}.yaml")), None, &self.inputs)?;
         }
         Ok(tree)
+    }
+
+    /// Writes a file that the same component for another architecture may write, too, at this very moment.
+    fn keep(&self, path: &Path, text: &str) -> io::Result<()> {
+        fs::create_dir_all(&self.unpacked)?;
+        let scratch = self.blobs.scratch()?;
+        let beside = scratch.path().join("new");
+        fs::write(&beside, text)?;
+        fs::rename(beside, path)
     }
 
     fn tree(&self, sources: &[PinnedSource]) -> Result<Tree, SourceError> {

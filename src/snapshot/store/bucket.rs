@@ -139,13 +139,12 @@ impl Bucket {
 
     /// What is there of `cluster`, or of all.
     pub(super) async fn list(&self, cluster: Option<&str>) -> Result<Found<Manifest>, TargetError> {
-        let sizes = self.names(cluster).await?;
         let mut manifests = BTreeMap::new();
-        for (name, size) in sizes.iter().filter(|(name, _)| name.ends_with(MANIFEST)) {
-            let manifest = if *size <= LARGEST_MANIFEST { self.manifest(name).await? } else { None };
-            manifests.insert(name.clone(), manifest);
+        for (name, size) in self.names(cluster).await?.into_iter().filter(|(name, _)| name.ends_with(MANIFEST)) {
+            let manifest = if size <= LARGEST_MANIFEST { self.manifest(&name).await? } else { None };
+            manifests.insert(name, manifest);
         }
-        Ok(found::sort(&sizes, manifests, cluster))
+        Ok(found::sort(&self.names(cluster).await?, manifests, cluster))
     }
 
     /// The manifest of the snapshot whose file is called `file`, if it has one.

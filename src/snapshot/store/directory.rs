@@ -105,24 +105,30 @@ impl Directory {
 
     /// What is in it of `cluster`, or of all.
     pub fn list(&self, cluster: Option<&str>) -> Result<Found<Manifest>, TargetError> {
+        let mut manifests = BTreeMap::new();
+        for name in self.sizes()?.into_keys().filter(|name| name.ends_with(MANIFEST)) {
+            let path = self.0.join(&name);
+            let manifest = read(&path).map_err(TargetError::io(format!("reading {}", path.display())))?;
+            manifests.insert(name, manifest);
+        }
+        Ok(found::sort(&self.sizes()?, manifests, cluster))
+    }
+
+    /// The files in it, with their sizes.
+    fn sizes(&self) -> Result<BTreeMap<String, u64>, TargetError> {
         let failed = || TargetError::io(format!("reading {}", self.0.display()));
-        let (mut sizes, mut manifests) = (BTreeMap::new(), BTreeMap::new());
+        let mut sizes = BTreeMap::new();
         for entry in fs::read_dir(&self.0).map_err(failed())? {
             let entry = entry.map_err(failed())?;
             // Ours are all of ASCII.
             let Ok(name) = entry.file_name().into_string() else { continue };
             match entry.metadata() {
-                Ok(meta) if meta.is_file() => sizes.insert(name.clone(), meta.len()),
+                Ok(meta) if meta.is_file() => drop(sizes.insert(name, meta.len())),
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed()(error)),
-                _ => continue,
-            };
-            if name.ends_with(MANIFEST) {
-                let path = entry.path();
-                let manifest = read(&path).map_err(TargetError::io(format!("reading {}", path.display())))?;
-                manifests.insert(name, manifest);
+                _ => {}
             }
         }
-        Ok(found::sort(&sizes, manifests, cluster))
+        Ok(sizes)
     }
 
     /// Writes the file called `name` to `into`.

@@ -1,7 +1,7 @@
 //! What a place has, decided over the names and sizes of its files and the manifests among them: snapshots, and what looks
 //! like one and is none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -28,8 +28,9 @@ pub struct PassedOver {
     pub damaged: bool,
 }
 
-/// Sorts what is there: `sizes` of all files, and the manifests of `read` by their names. A document that is none of ours
-/// and has no snapshot beside it is somebody else's, and not told of.
+/// Sorts what is there: the manifests of `read` by their names, and `sizes` of all files, which were looked at later: a
+/// manifest comes after its snapshot and goes before it, so that one that is written or removed meanwhile is not taken for
+/// a lost one. A document that is none of ours and has no snapshot beside it is somebody else's, and not told of.
 pub(super) fn sort(
     sizes: &BTreeMap<String, u64>,
     read: BTreeMap<String, Option<Manifest>>,
@@ -37,11 +38,12 @@ pub(super) fn sort(
 ) -> Found<Manifest> {
     let (mut kept, mut passed_over) = (BTreeMap::new(), Vec::new());
     let mut lost = |file: &str, why: String| passed_over.push(PassedOver { file: file.to_owned(), why, damaged: true });
-    let has_snapshot = |document: &str| sizes.keys().any(|file| is_snapshot(file) && manifest_name(file) == document);
+    let of_snapshots: BTreeSet<String> =
+        sizes.keys().filter(|file| is_snapshot(file)).map(|file| manifest_name(file)).collect();
     let is_of = |name: &str| cluster.is_none_or(|cluster| name.starts_with(&format!("{cluster}-")));
-    for (name, manifest) in read {
+    for (name, manifest) in read.into_iter().filter(|(name, _)| sizes.contains_key(name)) {
         let Some(manifest) = manifest else {
-            if has_snapshot(&name) && is_of(&name) {
+            if of_snapshots.contains(&name) && is_of(&name) {
                 lost(&name, "it is no manifest that can be read".to_owned());
             }
             continue;
@@ -83,7 +85,9 @@ mod tests {
             [&good, &cut, &renamed].iter().flat_map(|of| [(of.file(), of.bytes), (of.name(), 9)]).collect();
         sizes.insert(cut.file(), 1);
         sizes.insert(gone.name(), 9);
-        for other in ["foreign.db", "prod-bad.db", "prod-bad.json", "notes.json", "other-x.db.age", "README"] {
+        for other in
+            ["old.json", "foreign.db", "prod-bad.db", "prod-bad.json", "notes.json", "other-x.db.age", "README"]
+        {
             sizes.insert(other.to_owned(), 9);
         }
         let read = || {
@@ -105,6 +109,10 @@ mod tests {
                 ("other-x.db.age", false)
             ]
         );
+        // One that was removed after its manifest had been read.
+        sizes.remove(&gone.name());
+        let passed_over = sort(&sizes, read(), None).passed_over;
+        assert!(passed_over.len() == 5 && passed_over.iter().all(|one| one.file != gone.file()));
         let of_one = sort(&sizes, read(), Some("prod"));
         assert!(of_one.passed_over.iter().all(|one| !["foreign.db", "other-x.db.age"].contains(&one.file.as_str())));
         let of_other = sort(&sizes, read(), Some("other"));
