@@ -163,7 +163,7 @@ fn values(context: &Context<'_>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::fixture::Fixture;
+    use crate::desired::fixture::{self, Fixture};
 
     fn addon(name: &str, text: AddonText) -> Addon {
         let source = AddonSource::Path(format!("/inv/{name}.yaml").into());
@@ -230,8 +230,7 @@ mod tests {
         let groups = addons(&fixture.context()).unwrap();
         assert_eq!(groups[0].len(), std::fs::read_dir(&directory).unwrap().count(), "an example is not looked at");
         for addon in &groups[0] {
-            let documents: Vec<_> = addon.objects.iter().map(|object| serde_yaml::to_string(object).unwrap()).collect();
-            insta::assert_snapshot!(format!("example-{}", addon.name), documents.join("---\n"));
+            insta::assert_snapshot!(format!("example-{}", addon.name), fixture::documents(&addon.objects));
         }
     }
 

@@ -106,6 +106,12 @@ impl<'a> HostContext<'a> {
         Ok(format!("{directory}/bin"))
     }
 
+    /// The iptables of the pods' address family.
+    pub(super) fn iptables(&self) -> Result<String, Error> {
+        let name = if self.cluster().network.pod_cidr.addr().is_ipv6() { "ip6tables" } else { "iptables" };
+        Ok(format!("{}/{name}", self.programs("host-tools")?))
+    }
+
     /// The version of `component`.
     pub(super) fn component_version(&self, component: &'static str) -> Result<Version, Error> {
         self.context.component_version(component, self.host.name.as_str())

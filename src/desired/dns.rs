@@ -72,7 +72,7 @@ fn plain(server: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::fixture::Fixture;
+    use crate::desired::fixture::{Fixture, documents};
     use crate::versions::apis;
 
     fn with_dns(minor: u32, version: &str) -> Fixture {
@@ -148,8 +148,7 @@ mod tests {
         for (minor, version) in [(20, "v1.7.0"), (22, "v1.8.4"), (25, "v1.9.3"), (31, "v1.11.3"), (37, "v1.14.6")] {
             let fixture = with_dns(minor, version);
             let objects = objects(&fixture.context()).unwrap();
-            let documents: Vec<_> = objects.iter().map(|object| serde_yaml::to_string(object).unwrap()).collect();
-            insta::assert_snapshot!(format!("coredns-1.{minor}"), documents.join("---\n"));
+            insta::assert_snapshot!(format!("coredns-1.{minor}"), documents(&objects));
             assert_eq!(objects.len(), 7);
             for object in &objects {
                 let (api, kind) = (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());

@@ -40,7 +40,7 @@ pub(super) fn addon(context: &Context<'_>) -> Result<Option<AddonObjects>, Error
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::fixture::Fixture;
+    use crate::desired::fixture::{Fixture, documents};
     use crate::desired::{addons, objects};
 
     #[test]
@@ -59,8 +59,6 @@ mod tests {
         fixture.change(|parts| parts.network.dns.replicas = Replicas::Autoscaled(scale));
         assert!(replicas(&fixture).is_null());
         let groups = addons(&fixture.context()).unwrap();
-        let documents: Vec<_> =
-            groups[0][0].objects.iter().map(|object| serde_yaml::to_string(object).unwrap()).collect();
-        insta::assert_snapshot!("dns-autoscaler", documents.join("---\n"));
+        insta::assert_snapshot!("dns-autoscaler", documents(&groups[0][0].objects));
     }
 }

@@ -46,6 +46,12 @@ pub(super) fn running(name: &str) -> Resource {
     Resource::Unit(Unit { name: name.to_owned(), enabled: true, running: true })
 }
 
+/// A unit that does not run, and has no file any more.
+pub(super) fn without_unit(name: &str) -> Vec<Resource> {
+    let stopped = Resource::Unit(Unit { name: name.to_owned(), enabled: false, running: false });
+    vec![stopped, absent(&format!("{UNITS}/{name}"))]
+}
+
 /// Nothing at `path`.
 pub(super) fn absent(path: &str) -> Resource {
     Resource::Absent(Absent { path: path.to_owned() })

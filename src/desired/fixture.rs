@@ -296,6 +296,12 @@ fn images_of(name: &str, version: &str, references: &[&str]) -> Component {
     }
 }
 
+/// Objects as they are reviewed: YAML, one document after the other.
+pub(crate) fn documents<'v>(objects: impl IntoIterator<Item = &'v serde_json::Value>) -> String {
+    let documents: Vec<_> = objects.into_iter().map(|object| serde_yaml::to_string(object).unwrap()).collect();
+    documents.join("---\n")
+}
+
 pub(crate) fn calico(version: &str) -> Component {
     let names = images(version.parse().unwrap());
     let registry = if version < "3.31" { "docker.io" } else { "quay.io" };

@@ -36,11 +36,10 @@ fn bridge(host: &HostContext<'_>) -> Result<Vec<Resource>, Error> {
         mtu => interface::of(host)?.1.mtu,
         everywhere => if network.addr().is_ipv6() { "::/0" } else { "0.0.0.0/0" },
     };
-    let tools = host.programs("host-tools")?;
     let unit = context! {
         routes => ROUTES,
-        ip => format!("{tools}/ip"),
-        iptables => format!("{tools}/{}", if network.addr().is_ipv6() { "ip6tables" } else { "iptables" }),
+        ip => format!("{}/ip", host.programs("host-tools")?),
+        iptables => host.iptables()?,
         network => network.to_string(),
     };
     Ok(vec![

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
     use crate::cluster::CacheAt;
     use crate::desired::addons;
-    use crate::desired::fixture::Fixture;
+    use crate::desired::fixture::{Fixture, documents};
     use crate::desired::state::{Part, Resource};
 
     fn fixture() -> Fixture {
@@ -66,9 +66,7 @@ mod tests {
         let fixture = fixture();
         let groups = addons(&fixture.context()).unwrap();
         assert_eq!((groups.len(), groups[0].len(), groups[0][0].name.as_str()), (1, 1, NODE_LOCAL_DNS));
-        let documents: Vec<_> =
-            groups[0][0].objects.iter().map(|object| serde_yaml::to_string(object).unwrap()).collect();
-        insta::assert_snapshot!("node-local-dns", documents.join("---\n"));
+        insta::assert_snapshot!("node-local-dns", documents(&groups[0][0].objects));
     }
 
     #[test]

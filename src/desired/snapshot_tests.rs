@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::fixture::{self, Fixture};
+use super::fixture::{self, Fixture, documents};
 use super::objects;
 use super::state::{HostState, Resource};
 
@@ -98,8 +98,7 @@ fn an_etcd_host() {
 fn api_objects() {
     for minor in MINORS {
         let objects = objects(&Fixture::new(minor).context()).unwrap();
-        let documents: Vec<_> = objects.iter().map(|object| serde_yaml::to_string(object).unwrap()).collect();
-        insta::assert_snapshot!(format!("objects-1.{minor}"), documents.join("---\n"));
+        insta::assert_snapshot!(format!("objects-1.{minor}"), documents(&objects));
         // What stands inside the ConfigMap is YAML of its own.
         let data = objects.iter().find(|object| object["kind"] == "ConfigMap").unwrap()["data"].clone();
         for text in data.as_object().unwrap().values() {

@@ -7,7 +7,7 @@ use minijinja::context;
 use super::Error;
 use super::context::HostContext;
 use super::etcd::client_url;
-use super::file::{absent, file, secret, unit_file};
+use super::file::{absent, file, secret, unit_file, without_unit};
 use super::render::render;
 use super::state::{Program, Resource, Sealed, Unit};
 use super::tuning::{self, PROGRAM};
@@ -29,10 +29,8 @@ pub(super) fn part(host: &HostContext<'_>) -> Result<Option<Vec<Resource>>, Erro
     let cluster = host.cluster();
     let snapshots = &cluster.etcd.snapshots;
     let Some(every) = snapshots.every else {
-        let unit = Resource::Unit(Unit { name: TIMER.to_owned(), enabled: false, running: false });
-        let units = [TIMER, SERVICE].map(|name| absent(&format!("/etc/systemd/system/{name}")));
-        let settings = [SETTINGS.to_owned(), PKI.to_owned(), format!("{PKI}.sha256")].map(|path| absent(&path));
-        return Ok(Some([unit].into_iter().chain(units).chain(settings).collect()));
+        let files = [format!("/etc/systemd/system/{SERVICE}"), SETTINGS.into(), PKI.into(), format!("{PKI}.sha256")];
+        return Ok(Some(without_unit(TIMER).into_iter().chain(files.iter().map(|path| absent(path))).collect()));
     };
     // Not at night, on the host.
     let checked = snapshots.recipients.iter().try_for_each(|recipient| check_recipient(recipient));

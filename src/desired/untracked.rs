@@ -7,9 +7,9 @@ use minijinja::context;
 
 use super::Error;
 use super::context::HostContext;
-use super::file::{absent, file, running, unit_file};
+use super::file::{absent, file, running, unit_file, without_unit};
 use super::render::render;
-use super::state::{Resource, Unit};
+use super::state::Resource;
 use crate::cluster::{Network, Untracked};
 
 const UNIT: &str = "kubewright-untracked.service";
@@ -20,12 +20,10 @@ const CHAIN: &str = "KUBEWRIGHT-UNTRACKED";
 pub(super) fn resources(host: &HostContext<'_>) -> Result<Vec<Resource>, Error> {
     let network = &host.cluster().network;
     if network.untracked.is_empty() {
-        let unit = Resource::Unit(Unit { name: UNIT.to_owned(), enabled: false, running: false });
-        return Ok(vec![unit, absent(&format!("/etc/systemd/system/{UNIT}")), absent(RULES)]);
+        return Ok([without_unit(UNIT), [absent(RULES)].into()].concat());
     }
-    let program = if network.pod_cidr.addr().is_ipv6() { "ip6tables" } else { "iptables" };
-    let iptables = format!("{}/{program}", host.programs("host-tools")?);
-    let unit = render("kubewright-untracked.service.j2", context! { iptables, rules => RULES, chain => CHAIN })?;
+    let values = context! { iptables => host.iptables()?, rules => RULES, chain => CHAIN };
+    let unit = render("kubewright-untracked.service.j2", values)?;
     Ok(vec![file(RULES, 0o644, rules(network), &[UNIT]), unit_file(UNIT, unit), running(UNIT)])
 }
 

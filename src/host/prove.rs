@@ -46,8 +46,8 @@ pub async fn programs_run(programs: &Path) -> Result<(), Failure> {
     let what = format!("start etcd from {}", programs.display());
     let hint = "--etcd names a directory with etcd, and etcdutl or etcdctl, that run on this machine";
     let failed = |why: String| Failure::new(what.as_str(), why).hint(hint);
-    for program in [programs.join("etcd"), etcdctl::unpacker(programs, &what).map_err(|failure| failure.hint(hint))?] {
-        let (asked, version) = if program.ends_with("etcd") { ("etcd", "--version") } else { ("its tool", "version") };
+    let tool = etcdctl::unpacker(programs, &what).map_err(|failure| failure.hint(hint))?;
+    for (asked, program, version) in [("etcd", programs.join("etcd"), "--version"), ("its tool", tool, "version")] {
         let mut process = Process::new(&program);
         let run = process.arg(version).env("ETCDCTL_API", "3").stdin(Stdio::null()).kill_on_drop(true).output().await;
         let run = run.map_err(|error| match error.kind() {

@@ -60,13 +60,16 @@ impl Api {
 
     /// Marks a node as a reflector of this data centre, or as none any more.
     pub async fn mark_reflector(&self, node: &str, idc: Option<&str>) -> Result<(), KubeError> {
-        let patch = json!({"metadata": {"labels": {REFLECTOR: idc}}});
-        self.send(NODES, &format!("Node {node}"), Operation::Merge { name: node, patch: &patch }).await.map(drop)
+        self.note_at_node(node, &json!({"labels": {REFLECTOR: idc}})).await
     }
 
     /// Makes a node a reflector of the cluster with this id, or none any more.
     pub async fn set_cluster_id(&self, node: &str, id: Option<&str>) -> Result<(), KubeError> {
-        let patch = json!({"metadata": {"annotations": {CLUSTER_ID: id}}});
+        self.note_at_node(node, &json!({"annotations": {CLUSTER_ID: id}})).await
+    }
+
+    async fn note_at_node(&self, node: &str, metadata: &Value) -> Result<(), KubeError> {
+        let patch = json!({ "metadata": metadata });
         self.send(NODES, &format!("Node {node}"), Operation::Merge { name: node, patch: &patch }).await.map(drop)
     }
 

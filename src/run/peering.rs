@@ -49,8 +49,7 @@ impl Execution<'_> {
                 PeeringStep::ClusterId(node, id) => {
                     let set = async |api: &Api| api.set_cluster_id(&node, id.as_deref()).await;
                     self.api.call("make a node a route reflector", set).await?;
-                    let (from, to) = ("route reflector", id.unwrap_or_else(|| "none any more".into()));
-                    self.tell_peering(stage, Action::Update, format!("{from} {node}: {to}"));
+                    self.tell_peering(stage, Action::Update, reflects(&node, id.as_deref()));
                     changed += 1;
                 }
                 PeeringStep::Remove(names) => {
@@ -104,8 +103,7 @@ impl ApiAccess<'_> {
                 PeeringStep::Label(node, idc) => changes.push(change(marked(&node, idc.as_deref()), Action::Update)),
                 PeeringStep::Apply(_) | PeeringStep::Await(_) => {}
                 PeeringStep::ClusterId(node, id) => {
-                    let id = id.unwrap_or_else(|| "none any more".into());
-                    changes.push(change(format!("route reflector {node}: {id}"), Action::Update));
+                    changes.push(change(reflects(&node, id.as_deref()), Action::Update))
                 }
                 PeeringStep::Remove(names) => {
                     changes.extend(names.iter().map(|name| change(format!("remove BGPPeer {name}"), Action::Remove)));
@@ -119,6 +117,10 @@ impl ApiAccess<'_> {
 fn of(live: LiveBgp) -> LivePeering {
     let LiveBgp { meshed, peers, cluster_ids, labels } = live;
     LivePeering { meshed, peers, cluster_ids, labels }
+}
+
+fn reflects(node: &str, id: Option<&str>) -> String {
+    format!("route reflector {node}: {}", id.unwrap_or("none any more"))
 }
 
 fn marked(node: &str, idc: Option<&str>) -> String {

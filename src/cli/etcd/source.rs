@@ -61,7 +61,7 @@ pub(super) struct Obtained {
     /// What is written beside it.
     pub(super) manifest: Option<Manifest>,
     /// What its place has that looks like a snapshot and is damaged, where a place was named.
-    pub(super) damaged: Vec<PassedOver>,
+    damaged: Vec<PassedOver>,
     /// The snapshot before it, where a place was named.
     before: Option<String>,
     target: Target,
@@ -72,8 +72,8 @@ pub(super) struct Obtained {
 /// Gets it; nothing is changed anywhere. What its place has besides and is damaged is told.
 pub(super) fn obtain(wanted: &Wanted<'_>, known: &Snapshots, source: &SourceArgs) -> Result<Obtained, Failure> {
     let obtained = reach(wanted, known, source)?.map_err(|why| Failure::new(format!("{why}; nothing was changed")))?;
-    for PassedOver { file, why, .. } in &obtained.damaged {
-        report::print_error(&format!("passed over {}/{file}: {why}", obtained.target.place()));
+    for (location, why) in obtained.damaged() {
+        report::print_error(&format!("passed over {location}: {why}"));
     }
     Ok(obtained)
 }
@@ -193,6 +193,11 @@ async fn fetch(target: &Target, file: &str, stored: Option<&str>, identity: Opti
 }
 
 impl Obtained {
+    /// What its place has besides and is damaged, with the reasons.
+    pub(super) fn damaged(&self) -> impl Iterator<Item = (String, &str)> {
+        self.damaged.iter().map(|one| (format!("{}/{}", self.target.place(), one.file), one.why.as_str()))
+    }
+
     /// What stands in it, if it is whole and what its manifest says.
     pub(super) fn look(&self) -> Result<Verified, String> {
         let whole = look(&self.path).map_err(|damage| damage.to_string())?;

@@ -86,8 +86,7 @@ impl Args {
             Err(why) => return Ok(vec![(named.to_owned(), Err(why))]),
         };
         let latest = (obtained.name.clone(), self.proven(&obtained.path, obtained.look())?);
-        let place = obtained.name.rsplit_once('/').map_or("", |(place, _)| place);
-        let damaged = obtained.damaged.iter().map(|one| (format!("{place}/{}", one.file), Err(one.why.clone())));
+        let damaged = obtained.damaged().map(|(location, why)| (location, Err(why.to_owned())));
         Ok([latest].into_iter().chain(damaged).collect())
     }
 

@@ -16,6 +16,7 @@ const REFLECTORS_PER_IDC: usize = 2;
 /// Label of nodes that pass routes on between the others: their data centre. BGPPeers go by it, so that it comes before them
 /// and goes after them, and not with the other labels.
 pub const REFLECTOR: &str = "kubewright.dev/route-reflector";
+
 /// BGP within the cluster, and with the routers around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bgp {

@@ -142,6 +142,7 @@ pub(super) fn every_node_gets_pod_addresses(parts: &Parts) -> Vec<Violation> {
     }
     violations
 }
+
 /// The cache answers at an address of IPv4's link.
 pub(super) fn a_cache_on_each_node_has_an_address(parts: &Parts) -> Vec<Violation> {
     let network = &parts.network;

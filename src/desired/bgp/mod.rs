@@ -60,20 +60,14 @@ pub fn peering(context: &Context<'_>) -> Result<Option<Peering>, Error> {
     let calico = context.component_version(COMPONENT, "spec.network.plugin")?;
     let filters = !bgp.racks.is_empty() && table::filters_by_source(calico);
     let toward_routers = TowardRouters { filters, are_the_way: !meshed && reflectors.is_empty() };
-    let id = |(idc, hosts): (&&str, &Vec<&Host>)| {
-        let id = cluster_id(idc);
-        hosts.iter().map(|host| (host.name.clone(), id.clone())).collect::<Vec<_>>()
-    };
-    let label = |(idc, hosts): (&&str, &Vec<&Host>)| {
-        hosts.iter().map(|host| (host.name.clone(), (*idc).to_owned())).collect::<Vec<_>>()
-    };
+    let each = || reflectors.iter().flat_map(|(idc, hosts)| hosts.iter().map(|host| (host.name.clone(), *idc)));
     Ok(Some(Peering {
         meshed,
         configuration: configuration(cluster, bgp, meshed),
         first: filters.then(|| filter(cluster, &toward_routers)).into_iter().chain(secrets(context, bgp)?).collect(),
         peers: peers::groups(cluster, bgp, &toward_routers),
-        cluster_ids: reflectors.iter().flat_map(id).collect(),
-        labels: reflectors.iter().flat_map(label).collect(),
+        cluster_ids: each().map(|(name, idc)| (name, cluster_id(idc))).collect(),
+        labels: each().map(|(name, idc)| (name, idc.to_owned())).collect(),
     }))
 }
 

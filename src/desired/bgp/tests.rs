@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::cluster::{Calico, Mesh, NetworkPlugin, Reflectors, Router, Transport};
-use crate::desired::fixture::{Fixture, calico as with_version, worker};
+use crate::desired::fixture::{Fixture, calico as with_version, documents, worker};
 
 fn router(address: &str, password: bool) -> Router {
     let password = password.then(|| "/inv/bgp.key".into());
@@ -140,8 +140,7 @@ fn objects_of_bgp() {
     let peering = of(&fixture);
     let peers = peering.peers.iter().flat_map(|group| &group.peers);
     let all = peering.first.iter().chain([&peering.configuration]).chain(peers);
-    let documents: Vec<_> = all.map(|object| serde_yaml::to_string(object).unwrap()).collect();
-    insta::assert_snapshot!("objects", documents.join("---\n"));
+    insta::assert_snapshot!("objects", documents(all));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cluster::{AddressDetection, Bgp, EndpointMode, KubeVersion, Overlay, Pool, Transport, Version};
-use crate::desired::fixture::{self, Fixture, worker};
+use crate::desired::fixture::{self, Fixture, documents, worker};
 use crate::desired::{digest, objects};
 use crate::versions::calico::fields::FIELDS;
 use crate::versions::{apis, calico as table, supported};
@@ -47,8 +47,7 @@ fn objects_of_each_version() {
             calico.transport = Transport::Bgp { bgp: Bgp::default(), ipip: Some(Overlay::CrossSubnet) };
             calico.felix.metrics_port = Some(9091);
         });
-        let documents: Vec<_> = of(&fixture).iter().map(|object| serde_yaml::to_string(object).unwrap()).collect();
-        insta::assert_snapshot!(version, documents.join("---\n"));
+        insta::assert_snapshot!(version, documents(&of(&fixture)));
     }
 }
 
