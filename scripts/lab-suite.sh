@@ -27,4 +27,4 @@ if [ "$KUBEWRIGHT_LAB_SUITE" = soak ]; then
 fi
 # The message of a failed scenario says all; the stack of the test runner does not help.
 export RUST_BACKTRACE=0
-exec cargo test --locked --no-fail-fast --test irq_host --test lab
+exec cargo test --locked --no-fail-fast --test irq_host --test lab --test lab_run

@@ -29,6 +29,7 @@ impl Lab {
         for_each(&machines, Machine::stop)?;
         // A namespace of that name belongs to this lab only if the lab got so far as to make one.
         if !matches!(Record::read(&layout), Ok(None)) {
+            inside::end_rest(&namespace);
             network::remove(&namespace)?;
         }
         fs::remove_dir_all(&layout.directory).map_err(LabError::file("remove", &layout.directory))?;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::layout::Layout;
+use super::namespace::Namespace;
 use super::process::{self, ProcessId};
 use super::{Lab, LabError, command, files};
 
@@ -79,6 +80,10 @@ impl Lab {
             .env("KUBECONFIG", self.kubeconfig())
             .env("KUBEWRIGHT_INVENTORY", self.inventory())
             .env("KUBEWRIGHT_LAB", self.name().as_str());
+        // The keys and logs of the lab's cluster go with the lab, unless somebody wants them elsewhere.
+        if std::env::var_os("KUBEWRIGHT_STATE_DIR").is_none_or(|value| value.is_empty()) {
+            command.env("KUBEWRIGHT_STATE_DIR", self.layout.state());
+        }
         Ok(command)
     }
 
@@ -124,8 +129,18 @@ fn registered(layout: &Layout) -> Vec<(PathBuf, Option<ProcessId>)> {
 /// are spared, so that a lab can be ended from inside.
 pub(super) fn end_all(layout: &Layout) {
     let spared = process::ancestors();
-    let mut running: Vec<ProcessId> = registered(layout).into_iter().filter_map(|(_, process)| process).collect();
-    running.retain(|process| !spared.contains(&process.pid()));
+    let running: Vec<ProcessId> = registered(layout).into_iter().filter_map(|(_, process)| process).collect();
+    end(running.into_iter().filter(|process| !spared.contains(&process.pid())).collect());
+}
+
+/// Ends what is left in the namespace when the hosts are gone: what commands have started and left behind.
+pub(super) fn end_rest(namespace: &Namespace) {
+    let Some(inode) = namespace.inode() else { return };
+    let spared = process::ancestors();
+    end(process::in_namespace(inode).into_iter().filter(|process| !spared.contains(&process.pid())).collect());
+}
+
+fn end(running: Vec<ProcessId>) {
     running.iter().for_each(|process| process.signal(Signal::SIGTERM));
     let begin = Instant::now();
     while running.iter().any(|process| process.is_alive()) && begin.elapsed() < Duration::from_secs(3) {

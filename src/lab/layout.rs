@@ -37,6 +37,11 @@ impl Layout {
         self.directory.join("bin")
     }
 
+    /// What kubewright keeps of the lab's cluster, when it runs inside the lab.
+    pub(super) fn state(&self) -> PathBuf {
+        self.directory.join("state")
+    }
+
     /// Directory with a file for each command that was started inside the lab.
     pub(super) fn commands(&self) -> PathBuf {
         self.directory.join("commands")

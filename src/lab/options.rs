@@ -53,6 +53,23 @@ impl Options {
         }
     }
 
+    /// The same, as arguments of `lab up`.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = String> {
+        let mut arguments = vec![
+            ("--name", self.name.to_string()),
+            ("--masters", self.masters.to_string()),
+            ("--workers", self.workers.to_string()),
+            ("--dedicated-etcd", self.dedicated_etcd.to_string()),
+            ("--release", self.release.clone()),
+            ("--memory-master", self.memory_master.to_string()),
+            ("--memory-worker", self.memory_worker.to_string()),
+            ("--endpoint", self.endpoint.to_string()),
+        ];
+        arguments.extend(self.disks.iter().map(|size| ("--disk", size.to_string())));
+        arguments.extend(self.image.iter().map(|image| ("--image", image.clone())));
+        arguments.into_iter().map(|(flag, value)| format!("{flag}={value}"))
+    }
+
     /// Refuses what cannot be built.
     pub(super) fn check(&self) -> Result<(), LabError> {
         let refuse = |text: String| Err(LabError::Option(text));

@@ -76,6 +76,27 @@ pub(super) fn kill_group(group: i32, namespace: u64) -> usize {
     count
 }
 
+/// The processes in a network namespace.
+pub(super) fn in_namespace(namespace: u64) -> Vec<ProcessId> {
+    let inside = |pid: &i32| fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|found| found.ino() == namespace);
+    pids().into_iter().filter(inside).filter_map(ProcessId::of).collect()
+}
+
+/// Sends `signal` to a process and to everything that it, or what it has started, has started.
+pub(super) fn signal_family(pid: u32, signal: Signal) {
+    let stats: Vec<(i32, Stat)> = pids().into_iter().filter_map(|pid| Some((pid, Stat::of(pid)?))).collect();
+    let mut family = vec![pid.cast_signed()];
+    let mut next = 0;
+    while let Some(parent) = family.get(next).copied() {
+        family.extend(stats.iter().filter(|(_, stat)| stat.parent == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    // The children first: a parent that sees them end may do so, too, and one that starts others cannot any more.
+    for process in family.into_iter().rev().filter_map(ProcessId::of) {
+        process.signal(signal);
+    }
+}
+
 /// The parents of this process, up to the first.
 pub(super) fn ancestors() -> Vec<i32> {
     let mut pid = Pid::this().as_raw();
@@ -116,6 +137,11 @@ impl Stat {
             started: fields.get(19)?.parse().ok()?,
         })
     }
+}
+
+#[cfg(test)]
+pub(super) fn is_running(pid: i32) -> bool {
+    ProcessId::of(pid).is_some()
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::ffi::OsString;
 
+use clap_complete::ArgValueCompleter;
+
 use super::{Exit, Failure, Which};
+use crate::cli::grammar::hosts_of_lab;
 
 /// Log in to a host, or run a command on it
 #[derive(Debug, clap::Args)]
@@ -10,7 +13,7 @@ pub(super) struct SshArgs {
     #[command(flatten)]
     lab: Which,
     /// Host, as root unless told otherwise; ops has sudo without a password, opspw with one
-    #[arg(value_name = "[USER@]HOST")]
+    #[arg(value_name = "[USER@]HOST", add = ArgValueCompleter::new(hosts_of_lab))]
     host: String,
     /// Command to run there
     #[arg(last = true, value_name = "CMD")]

@@ -3,6 +3,9 @@
 mod command;
 mod down;
 mod power;
+mod reap;
+mod run;
+mod shape;
 mod status;
 mod supervise;
 mod up;
@@ -21,6 +24,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     Up(up::Args),
+    Run(run::Args),
     Status(status::Args),
     Ssh(command::SshArgs),
     Exec(command::ExecArgs),
@@ -30,6 +34,8 @@ enum Verb {
     Heal(power::HealArgs),
     Down(down::Args),
     #[command(hide = true)]
+    Reap(reap::Args),
+    #[command(hide = true)]
     Supervise(supervise::Args),
 }
 
@@ -37,6 +43,8 @@ impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self.verb {
             Verb::Up(args) => args.run(),
+            Verb::Run(args) => args.run(),
+            Verb::Reap(args) => args.run(),
             Verb::Status(args) => args.run(),
             Verb::Ssh(args) => args.run(),
             Verb::Exec(args) => args.run(),

@@ -1,6 +1,9 @@
 //! `kubewright lab kill`, `start`, `cut` and `heal`.
 
+use clap_complete::ArgValueCompleter;
+
 use super::{Exit, Failure, Which, progress};
+use crate::cli::grammar::hosts_of_lab;
 
 /// Which host of which lab.
 #[derive(Debug, clap::Args)]
@@ -8,6 +11,7 @@ struct Host {
     #[command(flatten)]
     lab: Which,
     /// Host
+    #[arg(add = ArgValueCompleter::new(hosts_of_lab))]
     host: String,
 }
 

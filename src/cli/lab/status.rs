@@ -2,7 +2,7 @@
 
 use super::{Exit, Failure, Which};
 use crate::lab::Status;
-use crate::report;
+use crate::report::{self, Format};
 
 /// Show the hosts of a lab
 #[derive(Debug, clap::Args)]
@@ -10,21 +10,15 @@ pub(super) struct Args {
     #[command(flatten)]
     lab: Which,
     /// Output format
-    #[arg(short, long, value_enum, default_value = "text")]
+    #[arg(short, long, value_enum, default_value_t, env = "KUBEWRIGHT_OUTPUT")]
     output: Format,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let status = self.lab.open()?.status()?;
         match self.output {
-            Format::Text => report::print(&text(&status)),
+            Format::Human => report::print(&text(&status)),
             Format::Json => report::print(&serde_json::to_string_pretty(&status)?),
         }
         Ok(Exit::Done)

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use super::shape::Shape;
 use super::{Exit, Failure, Which, progress};
-use crate::lab::{EndpointChoice, Lab, LabError, Memory, Options, Places, Up};
+use crate::lab::{Lab, LabError, Options, Places, Up};
 use crate::report;
 
 /// Start hosts and wait until they answer
@@ -17,44 +18,18 @@ pub(super) struct Args {
     /// Workers
     #[arg(long, value_name = "N", default_value_t = 2)]
     workers: u8,
-    /// Hosts that run etcd instead of the masters
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    dedicated_etcd: u8,
-    /// Debian release of the hosts
-    #[arg(long, default_value = "bookworm")]
-    release: String,
-    /// Memory of each master
-    #[arg(long, value_name = "SIZE", default_value = "3G")]
-    memory_master: Memory,
-    /// Memory of each worker and dedicated etcd host
-    #[arg(long, value_name = "SIZE", default_value = "2G")]
-    memory_worker: Memory,
-    /// Size of a blank disk that every host gets, /dev/ubdc and on; may be given several times
-    #[arg(long = "disk", value_name = "SIZE")]
-    disks: Vec<Memory>,
-    /// Mode of the endpoint in the inventory
-    #[arg(long, value_enum, default_value = "local")]
-    endpoint: EndpointChoice,
-    /// Cluster image in the inventory [default: images/debian-12 in the cache]
-    #[arg(long, value_name = "REFERENCE")]
-    image: Option<String>,
+    #[command(flatten)]
+    shape: Shape,
 }
 
 impl Args {
+    pub(super) fn options(self) -> Options {
+        self.shape.options(self.lab.name, self.masters, self.workers)
+    }
+
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let begin = Instant::now();
-        let options = Options {
-            name: self.lab.name,
-            masters: self.masters,
-            workers: self.workers,
-            dedicated_etcd: self.dedicated_etcd,
-            release: self.release,
-            memory_master: self.memory_master,
-            memory_worker: self.memory_worker,
-            disks: self.disks,
-            endpoint: self.endpoint,
-            image: self.image,
-        };
+        let options = self.options();
         let up = Lab::up(&Places::from_environment()?, &options, &progress);
         let (lab, outcome) = up.map_err(|error| match error {
             LabError::Option(message) => Failure::usage(message),
