@@ -5,7 +5,7 @@ CACHE      := $(or $(KUBEWRIGHT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ku
 IMAGES     := $(CACHE)/images
 LAB        := demo
 
-.PHONY: help build image images-of-soak packages test test-unit soak bench bench-distribute bench-snapshot demo demo-down
+.PHONY: help build image images-of-soak packages test test-unit soak bench bench-distribute bench-snapshot bench-hub demo demo-down
 
 help:
 	@echo 'make demo       five real hosts on this machine, and a cluster on them (root; Debian 12)'
@@ -16,6 +16,7 @@ help:
 	@echo 'make bench      installs on bare lab hosts and prints the time per stage (root)'
 	@echo 'make bench-distribute  times how blobs get to 1, 8 and 32 hosts, in namespaces with shaped links (root)'
 	@echo 'make bench-snapshot  times a snapshot of 1 GiB of etcd beside etcdctl'
+	@echo 'make bench-hub  validates and plans 200 hosts, and prints time, memory and frames a second (root)'
 	@echo 'make build      the static binary, in $(KUBEWRIGHT)'
 
 packages:
@@ -59,6 +60,9 @@ bench-distribute: packages
 bench-snapshot: packages
 	cargo build --locked --release --example bench_snapshot
 	scripts/bench-snapshot.sh
+
+bench-hub: image
+	scripts/bench-hub.sh
 
 demo: image
 	scripts/demo.sh $(LAB)

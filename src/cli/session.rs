@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, ImageReference};
 use crate::image::{self, Access, OpenImage};
 use crate::pki::Archive;
 use crate::remote::{Connector, HostKeyPolicy, Options};
-use crate::report::{self, Event, Events, Format, RunLog};
+use crate::report::{self, Detail, Event, Events, Format, RunLog};
 use crate::run::{RunError, StateDirectory, Subject};
 
 /// Flags of every verb that talks to hosts.
@@ -30,6 +30,29 @@ pub(super) struct SessionArgs {
     /// Output format
     #[arg(short, long, value_enum, default_value_t = Format::Human, env = "KUBEWRIGHT_OUTPUT")]
     pub(super) output: Format,
+    #[command(flatten)]
+    detail: DetailArgs,
+}
+
+/// How much is told meanwhile.
+#[derive(Debug, clap::Args)]
+struct DetailArgs {
+    /// Tell errors and results only
+    #[arg(short, long, env = "KUBEWRIGHT_QUIET", conflicts_with = "verbose")]
+    quiet: bool,
+    /// Tell every change; given twice, also what libraries do (as KUBEWRIGHT_LOG=debug)
+    #[arg(short, long, action = clap::ArgAction::Count, env = "KUBEWRIGHT_VERBOSE")]
+    verbose: u8,
+}
+
+impl DetailArgs {
+    fn detail(&self) -> Detail {
+        match (self.quiet, self.verbose) {
+            (true, _) => Detail::Quiet,
+            (false, 0) => Detail::Stages,
+            (false, _) => Detail::Changes,
+        }
+    }
 }
 
 /// A loaded inventory with all that a run needs.
@@ -37,6 +60,7 @@ pub(super) struct Session {
     pub(super) cluster: Cluster,
     pub(super) state: StateDirectory,
     pub(super) output: Format,
+    pub(super) detail: Detail,
     /// `-i FILE` for the next command, unless the environment says it.
     pub(super) flags: String,
     connector: Connector,
@@ -52,6 +76,9 @@ impl SessionArgs {
 
     /// The same, with `image` instead of the one in the inventory.
     pub(super) fn load_with(&self, image: Option<ImageReference>) -> Result<Session, Failure> {
+        if self.detail.verbose > 1 {
+            super::log_to_stderr("debug");
+        }
         let cluster = self.inventory.load()?;
         let access = Access { keys: cluster.image_trust.keys.clone(), ..self.registries.access() };
         let image = image.as_ref().unwrap_or(&cluster.image);
@@ -60,7 +87,8 @@ impl SessionArgs {
         let connector = Connector::new(Options { host_keys: policy, ..Options::default() });
         let state = StateDirectory::of(&cluster.name);
         let (output, flags) = (self.output, self.inventory.flags());
-        Ok(Session { cluster, state, output, flags, connector, parallel: self.parallel.get(), image })
+        let detail = self.detail.detail();
+        Ok(Session { cluster, state, output, detail, flags, connector, parallel: self.parallel.get(), image })
     }
 }
 
@@ -103,11 +131,11 @@ impl Session {
             parallel: self.parallel,
             state: &self.state,
         };
-        let output = self.output;
+        let (output, detail) = (self.output, self.detail);
         let result = block_on(async move {
             // Before anybody can know that there is something to interrupt.
             let interrupted = interrupted();
-            let renderer = tokio::spawn(report::render(output, receiver, log));
+            let renderer = tokio::spawn(report::render(output, detail, receiver, log));
             let result = tokio::select! {
                 result = work(&subject, &events) => result,
                 signal = interrupted => Err(RunError::Interrupted { signal }),

@@ -18,7 +18,7 @@ pub use log::RunLog;
 pub use plan::render_plan;
 pub use preview::render_preview;
 pub use print::{is_output_lost, print, print_error};
-pub use progress::{Format, render};
+pub use progress::{Detail, Format, render};
 pub use size::mebibytes;
 pub use style::Style;
 pub use table::table;

@@ -29,7 +29,7 @@ fn summary(change: &Change) -> String {
     if change.summary.is_empty() { String::new() } else { format!(": {}", change.summary) }
 }
 
-fn mark(action: Action, style: Style) -> String {
+pub(super) fn mark(action: Action, style: Style) -> String {
     match action {
         Action::Create => style.green("+"),
         Action::Update => style.yellow("~"),

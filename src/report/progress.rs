@@ -1,7 +1,11 @@
 //! Progress of a run: a live view on a terminal, plain lines elsewhere, JSON lines on request.
 
+mod board;
 mod human;
+mod layout;
 mod live;
+
+use std::time::Duration;
 
 use clap::ValueEnum;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -10,18 +14,44 @@ use super::{Event, RunLog, Style, print};
 use human::Human;
 
 /// How events are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people.
+    #[default]
+    #[value(aliases = ["table", "text"])]
     Human,
     /// One JSON object per line.
     Json,
 }
 
+/// How much is told while a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Nothing: errors and results only.
+    Quiet,
+    /// Stages, waves, failures.
+    Stages,
+    /// Every change, too.
+    Changes,
+}
+
+/// Pause between two frames of what moves.
+const FRAME: Duration = Duration::from_millis(100);
+
 /// Shows events until the last sender is gone, and writes every one to the log.
-pub async fn render(format: Format, mut events: UnboundedReceiver<Event>, mut log: RunLog) {
-    let mut human = Human::new(Style::stderr());
-    while let Some(event) = events.recv().await {
+pub async fn render(format: Format, detail: Detail, mut events: UnboundedReceiver<Event>, mut log: RunLog) {
+    let mut human = Human::new(Style::stderr(), detail);
+    let mut frames = tokio::time::interval(FRAME);
+    frames.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            _ = frames.tick(), if format == Format::Human => {
+                human.tick();
+                continue;
+            }
+        };
+        let Some(event) = event else { break };
         log.record(&event);
         match format {
             Format::Json => {
@@ -33,4 +63,25 @@ pub async fn render(format: Format, mut events: UnboundedReceiver<Event>, mut lo
         }
     }
     human.finish();
+}
+
+/// `0.3s`, `42.1s`, `3m07s`.
+fn elapsed(took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    if seconds < 60.0 {
+        format!("{seconds:.1}s")
+    } else {
+        format!("{}m{:02}s", took.as_secs() / 60, took.as_secs() % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_short() {
+        assert_eq!(elapsed(Duration::from_millis(340)), "0.3s");
+        assert_eq!(elapsed(Duration::from_secs(187)), "3m07s");
+    }
 }

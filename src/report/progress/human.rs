@@ -1,117 +1,130 @@
 //! Events as lines for people. What lasts is printed as a line; what is going on right now is left to [`Live`].
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::super::plan::mark;
 use super::super::{Event, Style, print_error};
+use super::board::Board;
+use super::layout::{self, Size};
 use super::live::Live;
+use super::{Detail, elapsed};
 
 pub(super) struct Human {
     style: Style,
+    detail: Detail,
     live: Option<Live>,
-    /// Hosts of each running stage: how many there are, and how many have done their part.
-    hosts: BTreeMap<String, (usize, usize)>,
+    board: Board,
+    began: Instant,
+    /// When something was printed last.
+    told: Instant,
 }
 
+/// Longest silence where nothing moves: a log that stands still looks like a run that does.
+const SILENCE: Duration = Duration::from_secs(60);
+
 impl Human {
-    pub(super) fn new(style: Style) -> Self {
-        Self { style, live: Live::new(), hosts: BTreeMap::new() }
+    pub(super) fn new(style: Style, detail: Detail) -> Self {
+        let live = if detail == Detail::Quiet { None } else { Live::new() };
+        Self { style, detail, live, board: Board::default(), began: Instant::now(), told: Instant::now() }
     }
 
     pub(super) fn show(&mut self, event: &Event) {
-        match event {
-            Event::StageStarted { stage, hosts } => {
-                self.hosts.insert(stage.clone(), (hosts.len(), 0));
-                self.live(stage, "");
-            }
-            Event::WaveStarted { stage, number, of, hosts } => {
-                self.line(&self.style.dim(&format!("  {stage} {number}/{of}: {}", hosts.join(", "))));
-            }
-            Event::Working { stage, host, on } => self.live(stage, &format!("{host}: {on}")),
-            Event::Sent { stage, host, bytes, total } => {
-                self.live(stage, &format!("{host}: {} of {} MiB", bytes >> 20, total >> 20));
-            }
-            Event::Waiting { stage, gate, missing } => {
-                let first = missing.first().map_or("", String::as_str);
-                let more = if missing.len() > 1 { format!(" (+{} more)", missing.len() - 1) } else { String::new() };
-                self.live(stage, &format!("waiting for {gate}: {first}{more}"));
-            }
-            Event::HostDone { stage, .. } => {
-                if let Some((_, done)) = self.hosts.get_mut(stage) {
-                    *done += 1;
-                }
-                self.live(stage, "");
-            }
-            Event::StageFinished { stage, changed, took, ok } => {
-                self.hosts.remove(stage);
-                if let Some(live) = &mut self.live {
-                    live.end(stage);
-                }
-                let mark = if *ok { self.style.green("✓") } else { self.style.red("✗") };
-                let changed = match (changed, ok) {
-                    (0, true) => self.style.dim("unchanged"),
-                    (0, false) => "failed".to_owned(),
-                    (changed, true) => format!("{changed} changed"),
-                    (changed, false) => format!("failed, {changed} changed"),
-                };
-                self.line(&format!("{mark} {stage:<14} {:>7}  {changed}", elapsed(*took)));
-            }
-            Event::HostFailed { stage, host, failure } => {
-                // The end of the run has all of it, with what to do next.
-                let failure = failure.to_string();
-                let first = failure.lines().next().unwrap_or_default();
-                let host = self.style.bold(&format!("{host} ({stage})"));
-                self.line(&format!("{} {host}: {first}", self.style.red("✗")));
-            }
-            Event::RunStarted { verb, cluster, hosts, .. } => {
-                let hosts = if *hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") };
-                self.line(&self.style.bold(&format!("{verb} {cluster}: {hosts}")));
-            }
-            // The stage tells of them together; the log has each.
-            Event::FellBack { stage, host, failure } => self.live(stage, &format!("{host}: {failure}")),
-            Event::Note { text } => self.line(text),
-            Event::Changed { .. } | Event::RunFinished { .. } | Event::RunFailed { .. } => {}
+        self.board.see(event, self.began.elapsed());
+        if let Some(line) = line(event, self.style, self.detail) {
+            self.line(&line);
         }
     }
 
-    fn live(&mut self, stage: &str, what: &str) {
-        let Some(live) = &mut self.live else { return };
-        let (all, done) = self.hosts.get(stage).copied().unwrap_or_default();
-        let count = if all > 0 { format!("{done}/{all} ") } else { String::new() };
-        live.show(stage, &format!("{count}{what}"));
+    /// Draws what goes on; where nothing can be drawn, says from time to time that something does.
+    pub(super) fn tick(&mut self) {
+        let now = self.began.elapsed();
+        if let Some(live) = &mut self.live {
+            live.draw(&layout::lines(&self.board, now, None, Live::size()));
+        } else if self.told.elapsed() >= SILENCE && !self.board.stages.is_empty() {
+            // Wide enough for any reason to wait.
+            let size = Size { width: 400, height: self.board.stages.len() + 2 };
+            for line in layout::lines(&self.board, now, None, size).iter().take(self.board.stages.len()) {
+                self.line(&format!("… {line}"));
+            }
+        }
     }
 
-    fn line(&self, text: &str) {
+    fn line(&mut self, text: &str) {
+        self.told = Instant::now();
         match &self.live {
             Some(live) => live.line(text),
+            None if self.detail == Detail::Quiet => {}
             None => print_error(text),
         }
     }
 
-    pub(super) fn finish(self) {
-        if let Some(live) = self.live {
+    pub(super) fn finish(mut self) {
+        if let Some(live) = &mut self.live {
             live.clear();
         }
     }
 }
 
-/// `0.3s`, `42.1s`, `3m07s`.
-fn elapsed(took: Duration) -> String {
-    let seconds = took.as_secs_f64();
-    if seconds < 60.0 {
-        format!("{seconds:.1}s")
-    } else {
-        format!("{}m{:02}s", took.as_secs() / 60, took.as_secs() % 60)
-    }
+/// The lasting line of an event; most have none.
+fn line(event: &Event, style: Style, detail: Detail) -> Option<String> {
+    Some(match event {
+        Event::RunStarted { verb, cluster, hosts, .. } => {
+            let hosts = if *hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") };
+            style.bold(&format!("{verb} {cluster}: {hosts}"))
+        }
+        Event::WaveStarted { stage, number, of, hosts } => {
+            style.dim(&format!("  {stage} {number}/{of}: {}", hosts.join(", ")))
+        }
+        Event::StageFinished { stage, changed, took, ok } => {
+            let mark = if *ok { style.green("✓") } else { style.red("✗") };
+            let changed = match (changed, ok) {
+                (0, true) => style.dim("unchanged"),
+                (0, false) => "failed".to_owned(),
+                (changed, true) => format!("{changed} changed"),
+                (changed, false) => format!("failed, {changed} changed"),
+            };
+            format!("{mark} {stage:<14} {:>7}  {changed}", elapsed(*took))
+        }
+        Event::HostFailed { stage, host, failure } => {
+            // The end of the run has all of it, with what to do next.
+            let failure = failure.to_string();
+            let first = failure.lines().next().unwrap_or_default();
+            format!("{} {}: {first}", style.red("✗"), style.bold(&format!("{host} ({stage})")))
+        }
+        Event::Changed { host, change, .. } if detail == Detail::Changes => {
+            let summary = if change.summary.is_empty() { String::new() } else { format!(": {}", change.summary) };
+            format!("  {host:<12} {} {}{summary}", mark(change.action, style), change.resource)
+        }
+        Event::FellBack { host, failure, .. } if detail == Detail::Changes => format!("  {host:<12} {failure}"),
+        Event::Note { text } => text.clone(),
+        // The stage tells of them together; the log has each.
+        Event::StageStarted { .. }
+        | Event::Working { .. }
+        | Event::Sent { .. }
+        | Event::Waiting { .. }
+        | Event::HostDone { .. }
+        | Event::FellBack { .. }
+        | Event::Changed { .. }
+        | Event::RunFailed { .. }
+        | Event::RunFinished { .. } => return None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::protocol::{Action, Change};
 
     #[test]
-    fn times_are_short() {
-        assert_eq!(elapsed(Duration::from_millis(340)), "0.3s");
-        assert_eq!(elapsed(Duration::from_secs(187)), "3m07s");
+    fn changes_are_told_where_somebody_wants_to_see_them() {
+        let change = Change {
+            resource: "file /etc/hosts".into(),
+            action: Action::Update,
+            summary: "content".into(),
+            diff: None,
+        };
+        let event = Event::Changed { stage: "prepare".into(), host: "m1".into(), change };
+        assert_eq!(line(&event, Style::Plain, Detail::Stages), None);
+        assert_eq!(line(&event, Style::Plain, Detail::Changes).unwrap(), "  m1           ~ file /etc/hosts: content");
     }
 }

@@ -1,51 +1,58 @@
-//! The part of a terminal that moves: one line per running stage. Absent when standard error is no terminal.
+//! The part of a terminal that moves. Absent when standard error is no terminal.
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::layout::Size;
+
+/// What the terminal is taken for when it does not say.
+const USUAL: Size = Size { width: 80, height: 24 };
 
 pub(super) struct Live {
-    lines: MultiProgress,
-    stages: BTreeMap<String, ProgressBar>,
+    /// All lines are the message of one bar: they are drawn, and taken away, at once.
+    block: Option<ProgressBar>,
 }
 
 impl Live {
     pub(super) fn new() -> Option<Self> {
-        std::io::stderr().is_terminal().then(|| Self { lines: MultiProgress::new(), stages: BTreeMap::new() })
+        std::io::stderr().is_terminal().then_some(Self { block: None })
     }
 
-    /// Shows `text` on the line of `stage`; an empty text keeps what is there.
-    pub(super) fn show(&mut self, stage: &str, text: &str) {
-        let bar = self.stages.entry(stage.to_owned()).or_insert_with(|| {
-            let bar = self.lines.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:<14} {elapsed:>7}  {wide_msg}") {
-                bar.set_style(style);
+    /// The terminal's size now: windows are resized.
+    pub(super) fn size() -> Size {
+        let size = terminal_size::terminal_size_of(std::io::stderr());
+        size.map_or(USUAL, |(width, height)| Size { width: width.0.into(), height: height.0.into() })
+    }
+
+    /// Draws `lines` in the place of those before.
+    pub(super) fn draw(&mut self, lines: &[String]) {
+        if lines.is_empty() {
+            return self.clear();
+        }
+        let block = self.block.get_or_insert_with(|| {
+            let block = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{msg}") {
+                block.set_style(style);
             }
-            bar.set_prefix(stage.to_owned());
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
+            block
         });
-        if !text.is_empty() {
-            bar.set_message(text.to_owned());
-        }
-    }
-
-    pub(super) fn end(&mut self, stage: &str) {
-        if let Some(bar) = self.stages.remove(stage) {
-            bar.finish_and_clear();
-        }
+        block.set_message(lines.join("\n"));
+        block.tick();
     }
 
     /// Prints a lasting line above the moving ones.
     pub(super) fn line(&self, text: &str) {
-        self.lines.suspend(|| super::super::print_error(text));
+        match &self.block {
+            Some(block) => block.suspend(|| super::super::print_error(text)),
+            None => super::super::print_error(text),
+        }
     }
 
-    pub(super) fn clear(mut self) {
-        for (_, bar) in std::mem::take(&mut self.stages) {
-            bar.finish_and_clear();
+    /// Takes the moving lines away.
+    pub(super) fn clear(&mut self) {
+        if let Some(block) = self.block.take() {
+            block.finish_and_clear();
         }
     }
 }

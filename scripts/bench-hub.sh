@@ -1,0 +1,47 @@
+#!/bin/sh
+# What 200 hosts cost the machine that runs kubewright: validate, plan, and the view of its progress on terminals of two
+# sizes. The hosts are 200 addresses of one sshd, in namespaces of their own: each has a session and an agent, and all of
+# them see this machine. Nothing is changed but what agents put below /var/lib, which is memory here.
+set -eu
+cd "$(dirname "$0")/.."
+kubewright=$PWD/target/x86_64-unknown-linux-musl/release/kubewright
+image=${KUBEWRIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kubewright}/images/debian-12
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+ssh-keygen -q -t ed25519 -N '' -f "$work/host"
+ssh-keygen -q -t ed25519 -N '' -f "$work/user"
+cat >"$work/sshd_config" <<END
+HostKey $work/host
+AuthorizedKeysFile $work/user.pub
+StrictModes no
+PidFile none
+UsePAM no
+PermitRootLogin yes
+MaxStartups 500
+END
+cat >"$work/cluster.yaml" <<END
+apiVersion: kubewright.dev/v1alpha1
+kind: Cluster
+metadata: {name: hub}
+spec:
+  image: oci:$image
+  ssh: {user: root, identityFile: $work/user, hostKeys: ["$(cut -d' ' -f1,2 "$work/host.pub")"]}
+  hosts:
+    - {name: "m[1-3]", address: "127.1.0.[1-3]", roles: [control-plane, etcd], idc: bj1, rack: "r[1-3]"}
+END
+for rack in 1 2 3 4 5 6 7 8 9 10; do
+    last=$([ "$rack" = 10 ] && echo 17 || echo 20)
+    echo "    - {name: \"n$rack-[1-$last]\", address: \"127.1.$rack.[1-$last]\", roles: [worker], idc: bj$((rack % 2 + 1)), rack: r$rack}"
+done >>"$work/cluster.yaml"
+
+export work kubewright
+export KUBEWRIGHT_INVENTORY="$work/cluster.yaml" KUBEWRIGHT_STATE_DIR="$work/state"
+unshare --mount --net --pid --fork --kill-child --mount-proc sh -eu -c '
+    mount --make-rprivate /
+    for directory in /run /var/lib; do mount -t tmpfs tmpfs $directory; done
+    mkdir -p /run/sshd
+    ip link set lo up
+    /usr/sbin/sshd -D -e -f "$work/sshd_config" 2>"$work/sshd.log" &
+    python3 scripts/bench_hub.py "$kubewright"
+'
