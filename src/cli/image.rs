@@ -14,7 +14,6 @@ mod save;
 mod sign;
 mod verify;
 
-use super::output::Output;
 use super::{Exit, Failure, block_on};
 use crate::image::Progress;
 use crate::report;

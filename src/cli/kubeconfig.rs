@@ -9,7 +9,7 @@ use super::{Exit, Failure};
 use crate::report::{self, Format};
 use crate::run;
 
-/// Print the kubeconfig of a cluster's administrator, read from a master
+/// Print the kubeconfig of a cluster's administrator; it is read from a master
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

@@ -7,14 +7,17 @@ mod confirm;
 mod etcd;
 mod exit;
 mod explain;
+mod grammar;
+mod help;
 mod host;
+mod hosts;
 mod image;
 mod init;
 mod install;
 mod inventory;
 mod kubeconfig;
 mod lab;
-mod output;
+mod man;
 mod plan;
 mod preflight;
 mod prune;
@@ -27,7 +30,7 @@ mod validate;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches as _, Parser, Subcommand};
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -38,7 +41,7 @@ pub use inventory::InventoryArgs;
 
 /// Declarative Kubernetes lifecycle installer: one image, one inventory, one command.
 #[derive(Debug, Parser)]
-#[command(name = "kubewright", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "kubewright", version, propagate_version = true, max_term_width = 100, disable_help_subcommand = true)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -48,6 +51,7 @@ struct Arguments {
 enum Verb {
     Init(init::Args),
     Validate(validate::Args),
+    Hosts(hosts::Args),
     Schema(schema::Args),
     Preflight(preflight::Args),
     Plan(plan::Args),
@@ -61,7 +65,9 @@ enum Verb {
     Image(image::Args),
     Etcd(etcd::Args),
     Lab(lab::Args),
+    Help(help::Args),
     Completion(completion::Args),
+    Man(man::Args),
     Host(host::Args),
     #[command(hide = true)]
     Agent(agent::Args),
@@ -69,14 +75,24 @@ enum Verb {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    grammar::complete();
+    let command = grammar::grammar();
+    let command = match grammar::Defaults::load(&command) {
+        Ok(defaults) => defaults.apply(command),
+        Err(failure) => return exit::report(Err(failure)),
+    };
+    let parsed = command.try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => return exit::usage(&error),
     };
-    log_to_stderr();
+    if let Some(filter) = std::env::var_os("KUBEWRIGHT_LOG").filter(|filter| !filter.is_empty()) {
+        log_to_stderr(&filter.to_string_lossy());
+    }
     let result = match arguments.verb {
         Verb::Init(args) => args.run(),
         Verb::Validate(args) => args.run(),
+        Verb::Hosts(args) => args.run(),
         Verb::Schema(args) => args.run(),
         Verb::Preflight(args) => args.run(),
         Verb::Plan(args) => args.run(),
@@ -90,7 +106,9 @@ pub fn main() -> ExitCode {
         Verb::Image(args) => args.run(),
         Verb::Etcd(args) => args.run(),
         Verb::Lab(args) => args.run(),
+        Verb::Help(args) => args.run(),
         Verb::Completion(args) => args.run(),
+        Verb::Man(args) => args.run(),
         Verb::Host(args) => args.run(),
         Verb::Agent(args) => args.run(),
     };
@@ -98,21 +116,15 @@ pub fn main() -> ExitCode {
 }
 
 /// What libraries and doors say while they work, for whoever looks for a fault: `KUBEWRIGHT_LOG=debug`, or a level by
-/// module as `tracing` writes it.
-fn log_to_stderr() {
-    let Some(filter) = std::env::var_os("KUBEWRIGHT_LOG").filter(|filter| !filter.is_empty()) else { return };
+/// module as `tracing` writes it. The first call wins.
+fn log_to_stderr(filter: &str) {
     // Not `EnvFilter`: what it looks for in fields costs a compiler of regular expressions. A word that is no filter
     // means that somebody looks for a fault: everything is said.
     let all = || Targets::new().with_default(LevelFilter::DEBUG);
-    let filter: Targets = filter.to_string_lossy().parse().unwrap_or_else(|_| all());
+    let filter: Targets = filter.parse().unwrap_or_else(|_| all());
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter);
     // Fails only where a program that uses this library has set up its own.
     let _ = tracing_subscriber::registry().with(lines).try_init();
-}
-
-/// The grammar of the command line, for completion and help.
-fn grammar() -> clap::Command {
-    <Arguments as clap::CommandFactory>::command()
 }
 
 /// The same, until the operator interrupts it: what it has made for itself goes with it.

@@ -5,8 +5,9 @@ use crate::{inventory, report};
 
 /// Print the JSON Schema of the inventory
 ///
-/// Editors complete and check inventories with it. With the YAML language server, put this line at the top of the
-/// inventory: # yaml-language-server: $schema=kubewright.schema.json
+/// Editors complete and check inventories with it; what `kubewright init` prints begins with the line by which the YAML
+/// language server finds the published one. Without internet, write it to a file and name that: # yaml-language-server:
+/// $schema=inventory.json
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {}
 

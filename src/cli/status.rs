@@ -5,7 +5,7 @@ use super::{Exit, Failure};
 use crate::report::{self, Format, Style};
 use crate::run::{self, HostStatus, Status};
 
-/// Show etcd members, masters, nodes, versions, certificate expiry and drift
+/// Show members of etcd, masters, nodes, certificates and drift
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 all well, 1 something is not, 65 invalid inventory")]
 pub(super) struct Args {

@@ -1,10 +1,9 @@
 //! `kubewright validate`.
 
-use clap::ValueEnum;
-
 use super::inventory::failure;
 use super::{Exit, Failure, InventoryArgs};
 use crate::cluster::{Cluster, EndpointMode, Role, SnapshotPlace};
+use crate::report::Format;
 use crate::{inventory, report};
 
 /// Check an inventory and report every error
@@ -14,26 +13,20 @@ use crate::{inventory, report};
 pub(super) struct Args {
     #[command(flatten)]
     inventory: InventoryArgs,
-    /// How to print: a table or a report, or one JSON object per error
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    output: Output,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Output {
-    Text,
-    Json,
+    /// Output format: for people, or one JSON object per error
+    #[arg(short, long, value_enum, default_value_t, env = "KUBEWRIGHT_OUTPUT")]
+    output: Format,
 }
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match (inventory::load(&self.inventory.inventory), self.output) {
-            (Ok(cluster), Output::Text) => {
+            (Ok(cluster), Format::Human) => {
                 report::print(&summary(&cluster));
                 missing_files(&cluster).iter().for_each(|told| report::print_error(told));
             }
-            (Ok(_), Output::Json) => {}
-            (Err(inventory::Error::Invalid(report)), Output::Json) => {
+            (Ok(_), Format::Json) => {}
+            (Err(inventory::Error::Invalid(report)), Format::Json) => {
                 for finding in report.findings() {
                     report::print(&serde_json::to_string(finding)?);
                 }

@@ -5,6 +5,7 @@
 
 mod check;
 mod convert;
+mod examples;
 mod problems;
 mod range;
 mod relations;

@@ -24,6 +24,7 @@ fn generate() -> Value {
     let mut schema = generator.into_root_schema_for::<Document>().to_value();
     without_null(&mut schema);
     unwrapped(&mut schema);
+    super::examples::add_to(&mut schema);
     schema
 }
 

@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::super::output::Output;
 use super::super::{Exit, Failure, InventoryArgs};
 use super::source::{self, KnownArgs, SourceArgs, Wanted};
 use crate::pki::Archive;
-use crate::report;
+use crate::report::{self, Format};
 use crate::run::StateDirectory;
 
 /// Fetch a snapshot, decrypted and verified, into a file that etcd's own tools can read
@@ -34,8 +33,8 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     source: SourceArgs,
     /// How to show what was written
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t, env = "KUBEWRIGHT_OUTPUT")]
+    output: Format,
 }
 
 impl Args {
@@ -61,8 +60,8 @@ impl Args {
         beside.persist_noclobber(&self.to).map_err(|error| failed(error.error))?;
         let (name, size, revision) = (&obtained.name, report::mebibytes(whole.bytes), whole.contents.revision);
         match self.output {
-            Output::Table => report::print(&format!("{to}: {name}, {size}, revision {revision}, verified")),
-            Output::Json => {
+            Format::Human => report::print(&format!("{to}: {name}, {size}, revision {revision}, verified")),
+            Format::Json => {
                 let written = serde_json::json!({"file": self.to, "from": name, "snapshot": whole});
                 report::print(&serde_json::to_string_pretty(&written)?);
             }

@@ -2,12 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::super::output::Output;
 use super::super::{Exit, Failure, block_on};
 use super::keep::KeepArgs;
 use super::place;
 use super::source::KnownArgs;
-use crate::report;
+use crate::report::{self, Format};
 use crate::snapshot::{Kept, PassedOver, Target, TargetError};
 
 /// List the snapshots of a place, latest last
@@ -25,8 +24,8 @@ pub(in crate::cli) struct ListArgs {
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
     /// How to show them
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t, env = "KUBEWRIGHT_OUTPUT")]
+    output: Format,
 }
 
 /// Remove the snapshots of one cluster that the flags do not ask for
@@ -45,8 +44,8 @@ pub(in crate::cli) struct PruneArgs {
     #[command(flatten)]
     keep: KeepArgs,
     /// How to show what went
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t, env = "KUBEWRIGHT_OUTPUT")]
+    output: Format,
 }
 
 impl ListArgs {
@@ -55,13 +54,13 @@ impl ListArgs {
         let found = block_on(target.look(self.cluster.as_deref()))?;
         let found = found.map_err(|error| Failure::new(error.to_string()))?;
         match self.output {
-            Output::Table => {
+            Format::Human => {
                 let now = Timestamp::now();
                 let passed_over = found.passed_over.iter().map(row_passed_over);
                 let rows: Vec<_> = found.kept.iter().map(|one| row(one, now)).chain(passed_over).collect();
                 report::print(&report::table(&HEAD, &rows));
             }
-            Output::Json => {
+            Format::Json => {
                 let all = serde_json::json!({"snapshots": found.kept, "passedOver": found.passed_over});
                 report::print(&serde_json::to_string_pretty(&all)?);
             }
@@ -94,13 +93,13 @@ impl PruneArgs {
             return Err(Failure::new(format!("{} has no snapshots of {}", target.place(), self.cluster)));
         }
         match self.output {
-            Output::Table => {
+            Format::Human => {
                 for old in &pruned {
                     report::print(&format!("removed {}", old.location));
                 }
                 report::print_error(&format!("{stay} snapshots of {} stay", self.cluster));
             }
-            Output::Json => {
+            Format::Json => {
                 let all = serde_json::json!({"removed": pruned, "stay": stay});
                 report::print(&serde_json::to_string_pretty(&all)?);
             }

@@ -2,8 +2,11 @@
 
 use serde_json::json;
 
+use clap_complete::ArgValueCompleter;
+
 use super::super::session::SessionArgs;
 use super::super::{Exit, Failure};
+use crate::cli::grammar::hosts_of_inventory;
 use crate::cluster::HostName;
 use crate::report;
 use crate::run::{self, MemberStatus};
@@ -42,6 +45,7 @@ pub(in crate::cli) struct MoveLeaderArgs {
     #[command(flatten)]
     session: SessionArgs,
     /// The host
+    #[arg(add = ArgValueCompleter::new(hosts_of_inventory))]
     #[arg(value_name = "HOST")]
     host: String,
 }
@@ -56,6 +60,7 @@ pub(in crate::cli) struct ReplaceArgs {
     #[command(flatten)]
     session: SessionArgs,
     /// The host
+    #[arg(add = ArgValueCompleter::new(hosts_of_inventory))]
     #[arg(value_name = "HOST")]
     host: String,
 }

@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::output::Output;
 use super::super::{Exit, Failure, block_on_interruptibly};
 use super::source::{self, KnownArgs, SourceArgs, Wanted, fits, look};
 use crate::cluster::Snapshots;
 use crate::host::prove;
-use crate::report;
+use crate::report::{self, Format};
 use crate::snapshot::{self, Verified};
 
 /// Tell whether snapshots of etcd are whole, and what stands in them: reads every page, needs no etcd
@@ -34,8 +33,8 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "DIR", env = "KUBEWRIGHT_ETCD_PROGRAMS")]
     etcd: Option<PathBuf>,
     /// How to show what stands in them
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t, env = "KUBEWRIGHT_OUTPUT")]
+    output: Format,
 }
 
 impl Args {
@@ -50,14 +49,14 @@ impl Args {
             looked.extend(self.look_at(file, &known)?);
         }
         match self.output {
-            Output::Table => {
+            Format::Human => {
                 let rows: Vec<_> =
                     looked.iter().filter_map(|(file, whole)| Some(row(file, whole.as_ref().ok()?))).collect();
                 if !rows.is_empty() {
                     report::print(&report::table(&HEAD, &rows));
                 }
             }
-            Output::Json => {
+            Format::Json => {
                 let all: Vec<_> = looked.iter().map(|(file, whole)| as_json(file, whole)).collect();
                 report::print(&serde_json::to_string_pretty(&all)?);
             }
@@ -158,7 +157,7 @@ mod tests {
         assert_eq!((&json["whole"], &json["snapshot"]["contents"]["kubernetesKeys"]), (&true.into(), &9.into()));
         let run = |files: &[&Path]| {
             let files = files.iter().map(|file| file.display().to_string()).collect();
-            let (known, source, output) = (KnownArgs::default(), SourceArgs::default(), Output::Table);
+            let (known, source, output) = (KnownArgs::default(), SourceArgs::default(), Format::Human);
             Args { files, known, source, deep: false, etcd: None, output }
                 .run()
                 .map_err(|failure| format!("{failure:?}"))
@@ -183,7 +182,7 @@ mod tests {
             std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
         let (files, known) = (vec![good.display().to_string()], KnownArgs::default());
-        let (source, output) = (SourceArgs::default(), Output::Json);
+        let (source, output) = (SourceArgs::default(), Format::Json);
         let etcd = Some(directory.path().to_owned());
         let told = Args { files, known, source, deep: true, etcd, output }.run().unwrap_err().message;
         assert!(told.contains("needs a loader") && told.contains("no snapshot was looked at"), "{told}");
@@ -200,7 +199,7 @@ mod tests {
             std::fs::write(at(&name), serde_json::to_string(of).unwrap()).unwrap();
         }
         let (files, known) = (vec![directory.path().display().to_string()], KnownArgs::default());
-        let (source, output) = (SourceArgs::default(), Output::Table);
+        let (source, output) = (SourceArgs::default(), Format::Human);
         let told = Args { files, known, source, deep: false, etcd: None, output }.run().unwrap_err().message;
         assert_eq!(told, format!("{}: its manifest is there, and the file is not", at(&lost.file()).display()));
     }

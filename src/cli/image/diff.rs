@@ -1,10 +1,10 @@
 //! `kubewright image diff`.
 
 use super::super::{Exit, Failure};
-use super::{Output, RegistryArgs, megabytes, with_progress};
+use super::{RegistryArgs, megabytes, with_progress};
 use crate::cluster::ImageReference;
 use crate::image::{self, Changed, Component, Difference, OpenImage};
-use crate::report;
+use crate::report::{self, Format};
 
 /// Show what changes from one image to another, and what an upgrade sends
 #[derive(Debug, clap::Args)]
@@ -16,8 +16,8 @@ pub(in crate::cli) struct Args {
     #[arg(value_name = "AFTER")]
     after: String,
     /// How to show it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t, env = "KUBEWRIGHT_OUTPUT")]
+    output: Format,
     #[command(flatten)]
     registries: RegistryArgs,
 }
@@ -30,8 +30,8 @@ impl Args {
         let (before, after) = (open(self.before)?, open(self.after)?);
         let difference = image::compare(&before.manifest, &after.manifest);
         match self.output {
-            Output::Table => report::print(&as_text(&before, &after, &difference)),
-            Output::Json => report::print(&serde_json::to_string_pretty(&as_json(&before, &after, &difference))?),
+            Format::Human => report::print(&as_text(&before, &after, &difference)),
+            Format::Json => report::print(&serde_json::to_string_pretty(&as_json(&before, &after, &difference))?),
         }
         Ok(Exit::Done)
     }

@@ -1,10 +1,10 @@
 //! `kubewright image inspect`.
 
 use super::super::{Exit, Failure, block_on};
-use super::{Output, RegistryArgs, megabytes, with_progress};
+use super::{RegistryArgs, megabytes, with_progress};
 use crate::cluster::{ImageReference, Role};
 use crate::image::{self, Access, Architecture, ComponentKind, Location, OpenImage};
-use crate::report;
+use crate::report::{self, Format};
 
 /// Show what a cluster image contains
 #[derive(Debug, clap::Args)]
@@ -13,8 +13,8 @@ pub(in crate::cli) struct Args {
     #[arg(value_name = "IMAGE")]
     reference: String,
     /// How to show it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t, env = "KUBEWRIGHT_OUTPUT")]
+    output: Format,
     /// Also read every layer and compare its digest
     #[arg(long)]
     verify: bool,
@@ -39,8 +39,8 @@ impl Args {
             }
         }
         match self.output {
-            Output::Table => report::print(&as_table(&image)),
-            Output::Json => report::print(&serde_json::to_string_pretty(&as_json(&image))?),
+            Format::Human => report::print(&as_table(&image)),
+            Format::Json => report::print(&serde_json::to_string_pretty(&as_json(&image))?),
         }
         Ok(Exit::Done)
     }

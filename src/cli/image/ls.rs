@@ -3,24 +3,24 @@
 use jiff::Timestamp;
 
 use super::super::{Exit, Failure};
-use super::{Output, megabytes};
+use super::megabytes;
 use crate::image::{self, Access, Stored};
-use crate::report;
+use crate::report::{self, Format};
 
 /// List the images in the store of this machine
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// How to show them
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t, env = "KUBEWRIGHT_OUTPUT")]
+    output: Format,
 }
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let images = image::stored(&Access::default())?;
         match self.output {
-            Output::Table => report::print(&as_table(&images, Timestamp::now())),
-            Output::Json => {
+            Format::Human => report::print(&as_table(&images, Timestamp::now())),
+            Format::Json => {
                 report::print(&serde_json::to_string_pretty(&images.iter().map(as_json).collect::<Vec<_>>())?);
             }
         }

@@ -3,9 +3,9 @@
 use std::num::NonZeroUsize;
 
 use super::super::{Exit, Failure};
-use super::{Output, megabytes};
+use super::megabytes;
 use crate::image::{self, Access, Unused};
-use crate::report;
+use crate::report::{self, Format};
 
 /// Remove from the store of this machine what no image needs any more
 ///
@@ -20,8 +20,8 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     list: bool,
     /// How to show it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t, env = "KUBEWRIGHT_OUTPUT")]
+    output: Format,
 }
 
 impl Args {
@@ -32,8 +32,8 @@ impl Args {
             false => (image::prune(&access, keep)?, "freed"),
         };
         match self.output {
-            Output::Table => report::print(&as_text(&unused, done)),
-            Output::Json => report::print(&serde_json::to_string_pretty(&as_json(&unused))?),
+            Format::Human => report::print(&as_text(&unused, done)),
+            Format::Json => report::print(&serde_json::to_string_pretty(&as_json(&unused))?),
         }
         Ok(Exit::Done)
     }
