@@ -99,3 +99,16 @@ fn lost_output_is_a_failure_and_a_closed_pipe_is_none() {
     // The verb's own exit code stays.
     assert_eq!(run(&["validate", "-o", "json", "-i", "/dev/null"], closed().into()).status.code(), Some(65));
 }
+
+/// Editors take it from the repository.
+#[test]
+fn the_published_schema_is_current() {
+    let file = format!("{}/schema/inventory.json", env!("CARGO_MANIFEST_DIR"));
+    let output = kubewright(&["schema"]).output().unwrap();
+    let now = String::from_utf8(output.stdout).unwrap();
+    if std::env::var_os("KUBEWRIGHT_UPDATE_DOCS").is_some() {
+        std::fs::write(&file, &now).unwrap();
+    }
+    let published = std::fs::read_to_string(&file).unwrap();
+    assert!(published == now, "{file} is not what `kubewright schema` prints; KUBEWRIGHT_UPDATE_DOCS=1 writes it");
+}
