@@ -61,6 +61,12 @@ pub struct Facts {
     pub entropy: Option<u32>,
     /// The pod subnet in kubewright's CNI configuration, where there is one.
     pub pod_cidr: Option<String>,
+    /// The Services' network of the API server on the host, where there is one.
+    #[serde(default)]
+    pub service_cidr: Option<String>,
+    /// The cluster domain in the names of that API server's tokens.
+    #[serde(default)]
+    pub domain: Option<String>,
     /// Names of the files in /etc/cni/net.d, sorted: the container runtime takes the first that it can read.
     #[serde(default)]
     pub cni: Vec<String>,

@@ -41,6 +41,7 @@ fn bridge(host: &HostContext<'_>) -> Result<Vec<Resource>, Error> {
         ip => format!("{}/ip", host.programs("host-tools")?),
         iptables => host.iptables()?,
         network => network.to_string(),
+        family => if network.addr().is_ipv6() { "-6" } else { "-4" },
     };
     Ok(vec![
         directory(DIRECTORY, 0o755),

@@ -19,6 +19,7 @@ fn tried(report: &Value) -> Vec<(&str, Option<&str>, bool)> {
 
 /// A node without its cable is its row and its column, and nothing else is broken.
 pub(crate) fn a_cut_node_is_its_row_and_its_column(world: &World) {
+    routes_come_back(world);
     let whole = world.run_verb("check network", &[]).exits(0);
     assert!(whole.stdout.contains("ways work"), "{}", whole.stdout);
     world.lab(&["cut", "n2"], &[]).exits(0);
@@ -38,6 +39,17 @@ pub(crate) fn a_cut_node_is_its_row_and_its_column(world: &World) {
     eventually("n2 is back", Duration::from_secs(120), || {
         world.kubectl(&["get", "node", "n2", "-o", "jsonpath={.status.conditions[-1].status}"]) == "True"
     });
+}
+
+/// Whoever configures the interfaces of a host takes routes away that it does not know.
+fn routes_come_back(world: &World) {
+    let routes = || world.on("n2", "ip route show | grep -c ' via 10.99.0.[15]'").stdout.trim().to_owned();
+    let before = routes();
+    for loss in ["systemctl restart systemd-networkd", "ip route flush proto boot; ip route show"] {
+        let left = world.on("n2", &format!("{loss}; sleep 1; ip route show | grep -c ' via 10.99.0.[15]'")).stdout;
+        println!("{loss}: {} of {before} routes left", left.lines().last().unwrap_or_default());
+        eventually("routes to the other nodes are back", Duration::from_secs(20), || routes() == before);
+    }
 }
 
 /// An add-on is planned, applied, changed and removed; a label of ours goes with the inventory, others' stay.

@@ -16,7 +16,7 @@ Exit codes: 0 all ways work, 1 some do not, 65 invalid inventory, 75 a run is at
 
 Examples:
   kubewright check network -i inventory.yaml
-  kubewright check network -i inventory.yaml -o json | jq '.tried[] | select(.broken)'")]
+  kubewright check network -i inventory.yaml -o json | jq '.tried[]? | select(.broken)'")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     session: SessionArgs,

@@ -11,6 +11,7 @@ use crate::desired::ETCD_JOINED;
 
 const CNI: &str = "/etc/cni/net.d/10-kubewright.conflist";
 const CNI_DIRECTORY: &str = "/etc/cni/net.d";
+const API_SERVER: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 const COMPONENTS: &str = "/opt/kubewright";
 
 pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure> {
@@ -24,6 +25,11 @@ pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure
     facts.cni = machine.names(CNI_DIRECTORY)?;
     facts.cni.retain(|name| [".conf", ".conflist", ".json"].iter().any(|end| name.ends_with(end)));
     facts.cni.sort();
+    if let Some(manifest) = machine.text(API_SERVER)? {
+        facts.service_cidr = flag(&manifest, "service-cluster-ip-range");
+        let issuer = flag(&manifest, "service-account-issuer");
+        facts.domain = issuer.and_then(|issuer| Some(issuer.strip_prefix(ISSUER)?.to_owned()));
+    }
     facts.static_pods = machine.names("/etc/kubernetes/manifests")?;
     for name in machine.names(COMPONENTS)? {
         for version in machine.names(&format!("{COMPONENTS}/{name}"))? {
@@ -36,6 +42,17 @@ pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure
         }
     }
     Ok(())
+}
+
+/// Before the cluster domain in the API server's issuer.
+const ISSUER: &str = "https://kubernetes.default.svc.";
+
+/// The value of a flag in the manifest of a static pod.
+fn flag(manifest: &str, name: &str) -> Option<String> {
+    manifest.lines().find_map(|line| {
+        let word = line.trim().trim_start_matches("- ").trim_matches(['"', '\'']);
+        Some(word.strip_prefix("--")?.strip_prefix(name)?.strip_prefix('=')?.to_owned())
+    })
 }
 
 /// The first subnet that host-local hands addresses from, wherever it stands: `subnet`, or the first of `ranges`.
@@ -67,6 +84,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn flags_are_found_quoted_or_not() {
+        let manifest =
+            "  - command:\n    - kube-apiserver\n    - --service-cluster-ip-range=10.96.0.0/16\n    - \"--a=b\"\n";
+        assert_eq!(flag(manifest, "service-cluster-ip-range").as_deref(), Some("10.96.0.0/16"));
+        assert_eq!(flag(manifest, "a").as_deref(), Some("b"));
+        assert_eq!(flag(manifest, "service"), None);
+    }
 
     #[test]
     fn the_subnet_is_found_in_either_form() {

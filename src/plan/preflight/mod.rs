@@ -159,6 +159,7 @@ pub const CHECKS: &[Check] = &[
     row("mtu",          Warning, "the interfaces of the cluster's addresses have the same MTU",      network::mtu),
     row("routes",       Error,   "pod and service networks do not overlap with the host's routes",   network::routes),
     row("network-plugin", Error, "no other network of pods is on the host",                          network::plugin),
+    row("living-network", Error, "a living cluster keeps its Services' network and its domain",      network::living),
     row("reachable",    Error,   "hosts reach each other on the ports that will be used",            network::reachable),
     row("cluster-dns",  Warning, "the cluster image has the DNS that the inventory wants",           names::cluster_dns),
     row("dns",          Warning, "pods inherit name servers that they can ask",                      names::dns),

@@ -204,11 +204,12 @@ pub(super) fn plugin(subject: &Subject<'_>) -> Vec<Found> {
     let own = match subject.cluster.network.plugin {
         NetworkPlugin::Bridge => BRIDGE,
         NetworkPlugin::Calico(_) => CALICO,
-        NetworkPlugin::None => return Vec::new(),
+        // Somebody else's, Calico's among them.
+        NetworkPlugin::None => "",
     };
     subject.each(|host, facts| {
         let other = facts.cni.iter().find(|name| {
-            let of_ours = [BRIDGE, CALICO].contains(&name.as_str());
+            let of_ours = name.as_str() == BRIDGE || (name.as_str() == CALICO && !own.is_empty());
             name.as_str() != own && (of_ours || name.as_str() < own)
         });
         let other = other.filter(|_| host.roles.is_node())?;
@@ -220,6 +221,27 @@ pub(super) fn plugin(subject: &Subject<'_>) -> Vec<Found> {
         let hint = "a living cluster keeps its plugin: write that one; for another one, `kubewright reset` and install \
                     anew; remove a file that nothing uses any more";
         Some((message, hint.into()))
+    })
+}
+
+/// A living cluster keeps what its Services, certificates, tokens and pods have been given.
+pub(super) fn living(subject: &Subject<'_>) -> Vec<Found> {
+    let network = &subject.cluster.network;
+    let wanted = (network.service_cidr.to_string(), network.domain.to_string());
+    subject.each(|host, facts| {
+        if !host.roles.contains(Role::ControlPlane) {
+            return None;
+        }
+        let differs = |now: &Option<String>, wanted: &String| now.clone().filter(|now| now != wanted);
+        let (field, now, why) = match (differs(&facts.service_cidr, &wanted.0), differs(&facts.domain, &wanted.1)) {
+            (Some(now), _) => {
+                ("serviceCidr", now, "Services would keep addresses that no API server gives out any more")
+            }
+            (None, Some(now)) => ("domain", now, "names that pods were given, and tokens, would be of no use any more"),
+            (None, None) => return None,
+        };
+        let message = format!("the cluster lives with network.{field} {now}: {why}");
+        Some((message, format!("write {now}; for another one, `kubewright reset` and install anew")))
     })
 }
 

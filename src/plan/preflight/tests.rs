@@ -236,7 +236,7 @@ fn swap_that_the_inventory_allows_is_nothing_to_tell() {
 #[test]
 fn every_check_has_a_case_or_is_named_here() {
     let tested = include_str!("snapshots/kubewright__plan__preflight__tests__each_check_finds_what_it_looks_for.snap");
-    let elsewhere = ["sysctls", "proxy", "cluster-dns", "network-plugin"];
+    let elsewhere = ["sysctls", "proxy", "cluster-dns", "network-plugin", "living-network"];
     for check in CHECKS {
         assert!(tested.contains(&format!(" {} ", check.name)) || elsewhere.contains(&check.name), "{}", check.name);
     }
@@ -368,6 +368,37 @@ fn a_living_cluster_keeps_its_network() {
     });
     assert!(found(&mut scene, &["10-calico.conflist"]).is_empty());
     assert!(found(&mut scene, &["10-kubewright.conflist"])[0].contains("`network.plugin: bridge`"));
+}
+
+#[test]
+fn a_living_cluster_keeps_its_services_and_its_domain() {
+    let mut scene = Scene::new(32);
+    let (cidr, domain) = {
+        let network = &scene.fixture.cluster.network;
+        (network.service_cidr.to_string(), network.domain.to_string())
+    };
+    let mut found = |service: &str, name: &str| -> Vec<String> {
+        let facts = scene.facts("m1");
+        (facts.service_cidr, facts.domain) = (Some(service.to_owned()), Some(name.to_owned()));
+        let findings = scene.findings().into_iter().filter(|finding| finding.check == "living-network");
+        findings.map(|finding| finding.message).collect()
+    };
+    assert!(found(&cidr, &domain).is_empty());
+    assert!(found("10.97.0.0/16", &domain)[0].contains("network.serviceCidr 10.97.0.0/16"));
+    assert!(found(&cidr, "other.local")[0].contains("network.domain other.local"));
+}
+
+#[test]
+fn a_network_of_kubewright_is_not_left_to_nobody() {
+    let mut scene = Scene::new(32);
+    scene.fixture.change(|parts| parts.network.plugin = NetworkPlugin::None);
+    let mut found = |file: &str| -> Vec<String> {
+        scene.facts("n1").cni = vec![file.to_owned()];
+        let findings = scene.findings().into_iter().filter(|finding| finding.check == "network-plugin");
+        findings.map(|finding| finding.message).collect()
+    };
+    assert!(found("10-kubewright.conflist")[0].contains("`network.plugin: bridge`"));
+    assert!(found("10-calico.conflist").is_empty() && found("05-cilium.conflist").is_empty());
 }
 
 #[test]
