@@ -7,6 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 
 use super::session::SessionArgs;
 use super::{Exit, Failure};
+use crate::cluster::listed;
 use crate::plan::preflight::{CHECKS, Check, Finding, Severity};
 use crate::report::{self, Format, Style};
 use crate::run;
@@ -119,17 +120,30 @@ fn look(session: &SessionArgs, ignore: &IgnoreArgs) -> Result<Exit, Failure> {
     Ok(if bad { Exit::Code(1) } else { Exit::Done })
 }
 
+/// Findings by host; what hosts have in common is below all of them.
+fn by_hosts(findings: &[Finding]) -> Vec<(String, &Finding)> {
+    let mut groups: Vec<(Vec<&str>, &Finding)> = Vec::new();
+    for finding in findings {
+        let host = finding.host.as_ref().map_or("cluster", |host| host.as_str());
+        let same =
+            |known: &Finding| Finding { host: None, ..known.clone() } == Finding { host: None, ..finding.clone() };
+        match groups.iter_mut().find(|(_, known)| same(known)) {
+            Some((hosts, _)) => hosts.push(host),
+            None => groups.push((vec![host], finding)),
+        }
+    }
+    groups.sort_by(|(hosts, finding), (other, than)| (hosts, finding.severity).cmp(&(other, than.severity)));
+    groups.into_iter().map(|(hosts, finding)| (listed(hosts), finding)).collect()
+}
+
 /// Findings by host, and what they come to.
 fn human(findings: &[Finding], hosts: usize, style: Style) -> String {
     let mut text = String::new();
-    let mut told = None;
-    let mut sorted: Vec<&Finding> = findings.iter().collect();
-    sorted.sort_by_key(|finding| (finding.host.clone(), finding.severity));
-    for finding in sorted {
-        let host = finding.host.as_ref().map_or("cluster", |host| host.as_str());
-        if told != Some(host) {
-            text.push_str(&format!("{}\n", style.bold(host)));
-            told = Some(host);
+    let mut told = String::new();
+    for (hosts, finding) in by_hosts(findings) {
+        if told != hosts {
+            text.push_str(&format!("{}\n", style.bold(&hosts)));
+            told = hosts;
         }
         let mark = match finding.severity {
             Severity::Error => style.red("✗"),

@@ -30,7 +30,7 @@ pub use endpoint::{Endpoint, EndpointMode};
 pub use facts::{Disk, Facts, Interface, Mount, Route, SecurityModules, Selinux, SettingLine};
 pub use host::{Host, Role, Roles};
 pub use labels::{LabelKey, LabelValue, Labels, Taint, TaintEffect};
-pub use names::{ClusterName, HostName, NameError};
+pub use names::{ClusterName, HostName, NameError, listed};
 pub use nearest::nearest;
 pub use network::{
     AddressDetection, Autoscale, Bgp, CacheAt, Calico, Dns, DnsServer, Felix, FelixLog, FelixValue, Ipvs,

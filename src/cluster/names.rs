@@ -22,6 +22,19 @@ pub enum NameError {
     Edge,
 }
 
+/// Names that a line has room for.
+const LISTED: usize = 6;
+
+/// Names on one line: all of a few; of many the first, and how many more.
+pub fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    let shown = names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => shown,
+        others => format!("{shown} and {others} more"),
+    }
+}
+
 fn check_subdomain(text: &str, limit: usize) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);

@@ -1,15 +1,26 @@
 //! What a plan looks like: per host and object, what would change, with diffs of content.
 
+use std::collections::BTreeMap;
+
 use super::Style;
 use crate::host::protocol::{Action, Change};
 
 /// Renders the pending changes of hosts and of the API, in the order given. Hosts without changes are left out.
 pub fn render_plan(pending: &[(String, Vec<Change>)], style: Style) -> String {
     let mut out = String::new();
+    // Where a difference was shown first: forty workers differ in the same way.
+    let mut shown: BTreeMap<(&str, &str), &str> = BTreeMap::new();
     for (host, changes) in pending.iter().filter(|(_, changes)| !changes.is_empty()) {
         out.push_str(&format!("{}\n", style.bold(host)));
         for change in changes {
-            out.push_str(&format!("  {} {}{}\n", mark(change.action, style), change.resource, summary(change)));
+            let title = format!("  {} {}{}", mark(change.action, style), change.resource, summary(change));
+            let diff = change.diff.as_deref().unwrap_or_default();
+            if let Some(first) = shown.get(&(change.resource.as_str(), diff)).filter(|_| !diff.is_empty()) {
+                out.push_str(&format!("{title} {}\n", style.dim(&format!("(as on {first})"))));
+                continue;
+            }
+            shown.insert((&change.resource, diff), host);
+            out.push_str(&format!("{title}\n"));
             for line in change.diff.iter().flat_map(|diff| diff.lines()) {
                 out.push_str(&format!("      {}\n", diff_line(line, style)));
             }
@@ -69,6 +80,13 @@ mod tests {
                     change("unit etcd.service", Action::Restart, "", None),
                 ],
             ),
+            (
+                "m3".to_owned(),
+                vec![
+                    change("file /etc/hosts", Action::Update, "content", Some("@@ -1 +1 @@\n-a\n+b")),
+                    change("unit etcd.service", Action::Restart, "", None),
+                ],
+            ),
             ("m2".to_owned(), Vec::new()),
         ];
         insta::assert_snapshot!(render_plan(&pending, Style::Plain), @r"
@@ -78,7 +96,10 @@ mod tests {
               -a
               +b
           restart unit etcd.service
-        2 changes in 1 place.
+        m3
+          ~ file /etc/hosts: content (as on m1)
+          restart unit etcd.service
+        4 changes in 2 places.
         ");
         assert!(render_plan(&[], Style::Plain).starts_with("No changes."));
     }

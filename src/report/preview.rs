@@ -1,11 +1,8 @@
 //! What an upgrade is about to do, on one screen.
 
 use super::{Style, table};
-use crate::cluster::HostName;
+use crate::cluster::{HostName, listed};
 use crate::plan::{Preview, Turn};
-
-/// Hosts that a line names; of more it gives the number.
-const NAMED: usize = 6;
 
 /// Renders a preview for people.
 pub fn render_preview(cluster: &str, preview: &Preview, style: Style) -> String {
@@ -44,9 +41,7 @@ fn turn(turn: &Turn) -> Vec<String> {
 }
 
 fn names(hosts: &[HostName]) -> String {
-    let named = hosts.iter().take(NAMED).map(HostName::as_str).collect::<Vec<_>>().join(", ");
-    let others = hosts.len().saturating_sub(NAMED);
-    if others == 0 { named } else { format!("{named} and {others} more") }
+    listed(hosts.iter().map(HostName::as_str))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::cluster::HostName;
+use crate::cluster::{HostName, listed};
 use crate::host::protocol::{Failure, Holder};
 use crate::plan::preflight::Finding;
 use crate::remote::RemoteError;
@@ -80,15 +80,35 @@ impl From<HostFailure> for RunError {
 }
 
 fn lines(failures: &[HostFailure]) -> String {
-    failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    let said = failures.iter().map(|failed| {
+        let alone = HostFailure { host: None, failure: failed.failure.clone() };
+        (failed.host.as_ref(), alone.to_string())
+    });
+    let line = |(said, hosts): (String, String)| if hosts == CLUSTER { said } else { format!("{hosts}: {said}") };
+    by_what(said).into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn findings(findings: &[Finding]) -> String {
-    let line = |finding: &Finding| {
-        let host = finding.host.as_ref().map_or("cluster", HostName::as_str);
-        format!("{host}: {} [{}]\n    → {}", finding.message, finding.check, finding.hint)
-    };
-    findings.iter().map(line).collect::<Vec<_>>().join("\n")
+    let said = findings.iter().map(|finding| {
+        (finding.host.as_ref(), format!("{} [{}]\n    → {}", finding.message, finding.check, finding.hint))
+    });
+    by_what(said).into_iter().map(|(said, hosts)| format!("{hosts}: {said}")).collect::<Vec<_>>().join("\n")
+}
+
+/// What is no host's alone is the cluster's.
+const CLUSTER: &str = "cluster";
+
+/// What is said, in its order, with the hosts of which it is said: what many have in common is read once.
+pub(super) fn by_what<'h>(said: impl IntoIterator<Item = (Option<&'h HostName>, String)>) -> Vec<(String, String)> {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for (host, text) in said {
+        let host = host.map_or(CLUSTER, HostName::as_str);
+        match groups.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, hosts)) => hosts.push(host),
+            None => groups.push((text, vec![host])),
+        }
+    }
+    groups.into_iter().map(|(text, hosts)| (text, listed(hosts))).collect()
 }
 
 /// What the remote side says, as a failure of a step.

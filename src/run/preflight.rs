@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::failure::{HostFailure, RunError};
+use super::failure::{HostFailure, RunError, by_what};
 use super::fleet::Fleet;
 use super::subject::{Subject, connect};
 use super::survey::Survey;
@@ -48,26 +48,11 @@ pub(super) async fn run(
     verify(image, incoming(survey).into_values().flatten().collect()).await
 }
 
-/// Most hosts that a line names.
-const NAMED: usize = 5;
-
 /// Warnings in their order; what several hosts have in common is one line.
 fn told_once(warnings: &[Finding]) -> Vec<String> {
-    let mut lines: Vec<((&str, &str), Vec<&str>)> = Vec::new();
-    for Finding { check, host, message, .. } in warnings {
-        let host = host.as_ref().map_or("cluster", |host| host.as_str());
-        match lines.iter_mut().find(|(told, _)| *told == (*check, message.as_str())) {
-            Some((_, hosts)) => hosts.push(host),
-            None => lines.push(((check, message), vec![host])),
-        }
-    }
-    let line = |((check, message), hosts): ((&str, &str), Vec<&str>)| {
-        let others = hosts.len().saturating_sub(NAMED);
-        let more = if others == 0 { String::new() } else { format!(" and {others} more") };
-        let named: Vec<&str> = hosts.into_iter().take(NAMED).collect();
-        format!("warning: {}{more}: {message} [{check}]", named.join(", "))
-    };
-    lines.into_iter().map(line).collect()
+    let said =
+        warnings.iter().map(|finding| (finding.host.as_ref(), format!("{} [{}]", finding.message, finding.check)));
+    by_what(said).into_iter().map(|(said, hosts)| format!("warning: {hosts}: {said}")).collect()
 }
 
 fn findings(
@@ -143,7 +128,7 @@ mod tests {
         warnings.push(finding(None, "alike"));
         warnings.push(finding(Some("n1".into()), "other"));
         insta::assert_snapshot!(told_once(&warnings).join("\n"), @"
-        warning: n1, n2, n3, n4, n5 and 2 more: no keeper [time]
+        warning: n1, n2, n3, n4, n5, n6 and 1 more: no keeper [time]
         warning: cluster: alike [time]
         warning: n1: other [time]
         ");
