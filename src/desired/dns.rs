@@ -23,12 +23,10 @@ pub(super) fn objects(context: &Context<'_>) -> Result<Vec<Value>, Error> {
     };
     let version = context.component_version(COREDNS, "spec.network.dns")?;
     coredns::check(version, context.version())?;
-    let stub_domains: Vec<(String, String)> =
-        dns.stub_domains.iter().map(|(domain, list)| (domain.clone(), servers(list))).collect();
     let corefile = render(
         "coredns-config.j2",
         context! {
-            stub_domains,
+            stub_domains => stub_domains(dns),
             upstreams => upstreams(dns),
             domain => cluster.network.domain.as_str(),
             cache => dns.cache.as_secs(),
@@ -50,6 +48,11 @@ pub(super) fn objects(context: &Context<'_>) -> Result<Vec<Value>, Error> {
             budget => groups::disruption_budget_api(context.version()),
         },
     )
+}
+
+/// Domains with name servers of their own, as a Corefile has them. Whoever pods ask first has to know all of them.
+pub(super) fn stub_domains(dns: &Dns) -> Vec<(String, String)> {
+    dns.stub_domains.iter().map(|(domain, list)| (domain.clone(), servers(list))).collect()
 }
 
 /// Who is asked for names outside of the cluster, as CoreDNS writes it.

@@ -4,7 +4,7 @@
 use minijinja::context;
 
 use super::addons::AddonObjects;
-use super::dns::upstreams;
+use super::dns::{stub_domains, upstreams};
 use super::objects::manifest;
 use super::render::render;
 use super::{Context, Error, digest};
@@ -26,6 +26,7 @@ pub(super) fn addon(context: &Context<'_>) -> Result<Option<AddonObjects>, Error
             domain => network.domain.as_str(),
             cluster_dns => network.dns_service_address().map(|address| address.to_string()),
             reverse_zones => REVERSE_ZONES,
+            stub_domains => stub_domains(&network.dns),
             upstreams => upstreams(&network.dns),
             cache => network.dns.cache.as_secs(),
         },
@@ -57,6 +58,7 @@ mod tests {
         fixture.change(|parts| {
             parts.network.dns.cache_at = CacheAt::Nodes;
             parts.network.dns.upstreams = vec!["10.0.0.2:53".parse().unwrap()];
+            parts.network.dns.stub_domains.insert("corp.example".into(), vec!["10.9.0.1:53".parse().unwrap()]);
         });
         fixture
     }

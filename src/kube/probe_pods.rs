@@ -8,6 +8,7 @@ use ::kube::api::ListParams;
 use serde_json::{Value, json};
 
 use super::api::Api;
+use super::change::{Action, ObjectChange};
 use super::operation::Operation;
 use super::{KubeError, pods};
 
@@ -70,6 +71,20 @@ impl Api {
         let of_node = |pod: &Value| Some((node(pod)?.to_owned(), progress(pod)));
         // Those of an earlier check may still be ending.
         Ok(listed.iter().filter(|pod| !pods::is_ending(pod)).filter_map(of_node).collect())
+    }
+
+    /// What a check that was killed has left: its Service is open on every node.
+    pub async fn probe_pods_left(&self) -> Result<Vec<ObjectChange>, KubeError> {
+        let mut left = Vec::new();
+        for (path, kind) in [(DAEMON_SETS, "DaemonSet"), (SERVICES, "Service")] {
+            let summary = format!("{kind} {NAMESPACE}/{NAME}");
+            if self.find(path, &summary, NAME).await?.is_some() {
+                let (kind, namespace, name) = (kind.to_owned(), Some(NAMESPACE.to_owned()), NAME.to_owned());
+                let summary = format!("remove {summary}");
+                left.push(ObjectChange { kind, namespace, name, action: Action::Remove, summary, diff: None });
+            }
+        }
+        Ok(left)
     }
 
     /// Removes the pods and their Service; none are as good.
@@ -156,6 +171,21 @@ mod tests {
         let started = api.probe_pods_start("busybox:1").await.unwrap();
         assert_eq!(started, ProbeService { address: "10.96.7.7".parse().unwrap(), node_port: 31234 });
         api.probe_pods_remove().await.unwrap();
+        server.done();
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_check_has_left_is_named() {
+        let gets = [format!("GET {DAEMON_SETS}/{NAME}"), format!("GET {SERVICES}/{NAME}")];
+        let server = Scripted::new([
+            (gets[0].as_str(), 404, not_found(NAME)),
+            (gets[1].as_str(), 200, json!({"kind": "Service"})),
+        ]);
+        let left = server.api().probe_pods_left().await.unwrap();
+        assert_eq!(
+            left.iter().map(|change| change.summary.as_str()).collect::<Vec<_>>(),
+            ["remove Service kube-system/kubewright-check"]
+        );
         server.done();
     }
 

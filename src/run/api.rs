@@ -117,7 +117,22 @@ impl<'a> ApiAccess<'a> {
             })
             .await?;
         let (addons, left) = self.pending_addons(&survey.addons, pruning).await?;
-        Ok((changes.iter().map(change).chain(peering).chain(addons).collect(), left))
+        let checks = self.call("look for what a check has left", async |api| api.probe_pods_left().await).await?;
+        Ok((changes.iter().chain(&checks).map(change).chain(peering).chain(addons).collect(), left))
+    }
+
+    /// Removes what a check of the network has left that was killed; whoever calls has the lock, so none is at work.
+    pub(super) async fn remove_left_checks(&self, stage: &str, events: &Events) -> Result<usize, Vec<HostFailure>> {
+        let left = self
+            .call("remove what a check has left", async |api| {
+                let left = api.probe_pods_left().await?;
+                if !left.is_empty() {
+                    api.probe_pods_remove().await?;
+                }
+                Ok(left)
+            })
+            .await?;
+        Ok(tell(&left, stage, events))
     }
 
     /// Applies the cluster's objects; those that are right already are not written.

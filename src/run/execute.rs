@@ -144,7 +144,10 @@ impl Execution<'_> {
             Work::Keep(_) if self.survey.changes_hosts() => self.keep_objects().await,
             Work::Membership => self.membership(stage.name).await,
             Work::Access => self.api.apply_access(&self.survey.objects, stage.name, self.events).await,
-            Work::Objects => self.api.apply_objects(&self.survey.objects, stage.name, self.events).await,
+            Work::Objects => {
+                let removed = self.api.remove_left_checks(stage.name, self.events).await?;
+                Ok(removed + self.api.apply_objects(&self.survey.objects, stage.name, self.events).await?)
+            }
             Work::PutObjectsBack => self.put_objects_back(stage).await,
             Work::Nodes => self.api.apply_nodes(&self.survey.nodes, stage.name, self.events).await,
             Work::Roll(parts) => self.open_finished(stage, parts).await,

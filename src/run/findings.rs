@@ -1,7 +1,7 @@
 //! What the API says against an upgrade before it begins.
 
 use super::api::ApiAccess;
-use super::failure::HostFailure;
+use super::failure::{HostFailure, RunError};
 use super::nodes::options;
 use crate::cluster::{Cluster, Drain, KubeVersion, Role};
 use crate::kube::{self, Severity as Weight};
@@ -28,11 +28,29 @@ impl ApiAccess<'_> {
             Ok([objects, api.drain_findings(drained, &options).await?].concat())
         };
         found.extend(self.call("look for what stands in the way of the upgrade", look).await?);
-        let mut findings: Vec<Finding> = found.into_iter().map(finding).collect();
-        findings.sort_by(|a, b| (a.severity, &a.message).cmp(&(b.severity, &b.message)));
-        findings.dedup();
-        Ok(findings)
+        Ok(in_order(found))
     }
+
+    /// Refuses when one of the nodes that are `drained` cannot be emptied as `how` says: known after the first of them,
+    /// it would leave the cluster half-way.
+    pub(super) async fn refuse_stuck_drains(&self, drained: &[String], how: &Drain) -> Result<(), RunError> {
+        if drained.is_empty() {
+            return Ok(());
+        }
+        let options = options(how);
+        let look = async |api: &kube::Api| api.drain_findings(drained, &options).await;
+        let found = self.call("look whether nodes can be emptied", look).await.map_err(RunError::Failed)?;
+        let stuck: Vec<Finding> =
+            in_order(found).into_iter().filter(|finding| finding.severity == Severity::Error).collect();
+        if stuck.is_empty() { Ok(()) } else { Err(RunError::Preflight(stuck)) }
+    }
+}
+
+fn in_order(found: Vec<kube::Finding>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = found.into_iter().map(finding).collect();
+    findings.sort_by(|a, b| (a.severity, &a.message).cmp(&(b.severity, &b.message)));
+    findings.dedup();
+    findings
 }
 
 fn finding(found: kube::Finding) -> Finding {

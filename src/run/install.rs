@@ -6,9 +6,10 @@ use super::api::ApiAccess;
 use super::execute::StageResult;
 use super::execution::Execution;
 use super::failure::{HostFailure, RunError};
+use super::rolling::Rolling;
 use super::subject::{Subject, connect};
 use super::survey::Survey;
-use super::{checkpoint, lock, preflight};
+use super::{checkpoint, lock, preflight, roll};
 use crate::host::protocol::Change;
 use crate::kube::Pruning;
 use crate::pki::Renewal;
@@ -124,12 +125,15 @@ pub async fn install(
     refuse_upgrade(subject, &survey)?;
     tell_notes(&survey, events);
     preflight::run(subject, &fleet, &survey, ignored, events).await?;
+    let api = ApiAccess::new(subject.cluster, &fleet, &survey.keys);
+    let rolling = Rolling::of(&subject.cluster.upgrade);
+    let emptied = roll::emptied(&stages::install(), subject.cluster, &survey, &rolling);
+    api.refuse_stuck_drains(&emptied, &rolling.drain).await?;
     // The cache is written before any host has a key of ours: whatever happens next, the CAs are not lost.
     let cached = subject.state.keys().save(&survey.keys.cache);
     cached.map_err(|error| HostFailure::cluster("write the local key cache", error))?;
     checkpoint::pass("keys-cached");
 
-    let api = ApiAccess::new(subject.cluster, &fleet, &survey.keys);
     let replaced = api.pods_to_replace(&survey).await;
     let execution = Execution { replaced, pruning, ..Execution::of(subject, &fleet, &survey, &api, events) };
     finish(execution.run(&stages::install()).await, began, events)

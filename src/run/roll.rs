@@ -4,11 +4,12 @@
 use super::execution::Execution;
 use super::failure::HostFailure;
 use super::fleet::Member;
+use super::rolling::Rolling;
 use super::survey::Survey;
-use crate::cluster::{Host, HostName};
+use crate::cluster::{Cluster, Host, HostName};
 use crate::desired::state::{Part, ProxyConfiguration};
 use crate::host::protocol::{Change, Failure};
-use crate::plan::Stage;
+use crate::plan::{Stage, Work};
 
 /// Parts that disturb pods whatever changes of them.
 const DISTURBING: &[Part] = &[Part::Runtime, Part::Kubelet];
@@ -20,6 +21,17 @@ pub(super) fn disturbs(survey: &Survey, host: &HostName, parts: &[Part]) -> bool
         let is_mode = |change: &Change| change.resource.starts_with(ProxyConfiguration::RULES);
         DISTURBING.contains(&changes.part) || (changes.part == Part::Proxy && changes.changes.iter().any(is_mode))
     })
+}
+
+/// The nodes that are emptied on the way through `stages`.
+pub(super) fn emptied(stages: &[Stage], cluster: &Cluster, survey: &Survey, rolling: &Rolling) -> Vec<String> {
+    let mut emptied = Vec::new();
+    for stage in stages.iter().filter(|stage| matches!(stage.work, Work::Roll(_))) {
+        let hosts = cluster.hosts.iter().filter(|host| stage.hosts.selects(host) && rolling.includes(stage, host));
+        let changing = hosts.filter(|host| disturbs(survey, &host.name, stage.work.parts()));
+        emptied.extend(changing.map(|host| host.name.to_string()));
+    }
+    emptied
 }
 
 impl Execution<'_> {

@@ -12,13 +12,13 @@ use super::rolling::Rolling;
 use super::subject::{Subject, connect};
 use super::survey::Survey;
 use super::{checkpoint, lock, preflight, put_back, roll, set_to_run};
-use crate::cluster::{Cluster, HostName};
+use crate::cluster::HostName;
 use crate::desired::state::HostState;
 use crate::host::protocol::{Reply, ToAgent, Upgrade};
 use crate::pki::Renewal;
 use crate::plan::path::{self, Path};
 use crate::plan::preflight::Severity;
-use crate::plan::{self as stages, Preview, Stage, Work};
+use crate::plan::{self as stages, Preview, Stage};
 use crate::report::Events;
 
 /// What the operator wants of an upgrade.
@@ -86,7 +86,7 @@ pub async fn upgrade(subject: &Subject<'_>, request: &Request<'_>, events: &Even
     }
     let api = ApiAccess::new(cluster, &fleet, &survey.keys);
     let rolling = &request.rolling;
-    let drained = drained(cluster, &survey, rolling);
+    let drained = roll::emptied(&stages::upgrade(), cluster, &survey, rolling);
     let found = api.upgrade_findings(cluster, image.manifest.kubernetes, &drained, &rolling.drain).await;
     let (errors, warnings): (Vec<_>, Vec<_>) =
         found.map_err(RunError::Failed)?.into_iter().partition(|finding| finding.severity == Severity::Error);
@@ -117,17 +117,6 @@ pub async fn upgrade(subject: &Subject<'_>, request: &Request<'_>, events: &Even
     cached.map_err(|error| HostFailure::cluster("write the local key cache", error))?;
     checkpoint::pass("keys-cached");
     finish(execution.run(&list).await, began, events).map(Outcome::Done)
-}
-
-/// The nodes that are emptied on the way.
-fn drained(cluster: &Cluster, survey: &Survey, rolling: &Rolling) -> Vec<String> {
-    let mut drained = Vec::new();
-    for stage in stages::upgrade().iter().filter(|stage| matches!(stage.work, Work::Roll(_))) {
-        let hosts = cluster.hosts.iter().filter(|host| stage.hosts.selects(host) && rolling.includes(stage, host));
-        let changing = hosts.filter(|host| roll::disturbs(survey, &host.name, stage.work.parts()));
-        drained.extend(changing.map(|host| host.name.to_string()));
-    }
-    drained
 }
 
 /// Puts every host back on what was kept of it before the last upgrade.

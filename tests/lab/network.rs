@@ -1,6 +1,7 @@
 //! The network between pods, tried and changed; add-ons; labels of others beside ours.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -92,6 +93,21 @@ pub(crate) fn addons_and_labels_follow_the_inventory(world: &World) {
     world.run_verb("plan", &[]).exits(0);
 }
 
+/// A node that cannot be emptied is told before the first one is: the cluster must not stop half-way.
+fn a_pod_of_nobody_is_found_first(world: &World, inventory: &Path) {
+    let image = world.kubectl(&["get", "pods", "-A", "-o", "jsonpath={.items[0].spec.containers[0].image}"]);
+    let pod = format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: bare}}, spec: {{nodeName: n1, containers: [{{name: a, image: {image:?}, \
+         command: [sleep, \"1000\"]}}]}}}}"
+    );
+    let file = world.file("bare.yaml", &pod);
+    world.kubectl(&["apply", "-f", file.to_str().unwrap()]);
+    let refused = world.run_verb_on(inventory, "install", &[]).exits(1).stderr;
+    world.kubectl(&["delete", "pod", "bare", "--grace-period=0", "--force"]);
+    assert!(refused.contains("nothing was changed") && refused.contains("default/bare"), "{refused}");
+    assert!(kernel(world, "m1").contains("kube-ipvs0"), "m1 was changed");
+}
+
 /// To iptables and back while clients ask: each node is emptied, Services keep their word, and nothing of the other mode
 /// is left in a node's kernel.
 pub(crate) fn kube_proxy_changes_its_mode(world: &World) {
@@ -103,6 +119,7 @@ pub(crate) fn kube_proxy_changes_its_mode(world: &World) {
     let iptables = world.inventory_with("iptables.yaml", IPVS, other);
     let plan = world.run_verb_on(&iptables, "plan", &[]).exits(2).stdout;
     assert!(plan.contains("mode of kube-proxy: ipvs → iptables"), "{plan}");
+    a_pod_of_nobody_is_found_first(world, &iptables);
     let there = world.run_verb_on(&iptables, "install", &[]).exits(0);
     let report = prober.stop();
     println!("to iptables: {:.1} s; {}", there.took.as_secs_f64(), crate::upgrade::summary(&report));
