@@ -38,7 +38,7 @@ pub use network::{
     Replicas, Router, ServiceRoutes, Transport, TransportProtocol, Typha, Untracked,
 };
 pub use registry_reference::{RegistryReference, TAG_RULE, is_registry, is_tag};
-pub use rules::{Place, Violation};
+pub use rules::{Place, Violation, reserved_argument, reserved_label};
 pub use services::{Handling, Service, Services};
 pub use settings::{
     ControlPlane, Etcd, ImageReference, ImageTrust, Kernel, KernelProfile, KeyAlgorithm, Kubelet, Pki,

@@ -100,6 +100,11 @@ const FIELDS: [(&str, &str); 7] = [
     ("advertise-address", "the host's `address`"),
 ];
 
+/// Whether `flag` of `component` is kubewright's alone to set.
+pub fn reserved_argument(component: &str, flag: &str) -> bool {
+    REFUSED.iter().any(|(name, _, refused)| *name == component && refused.contains(&flag))
+}
+
 pub(super) fn no_argument_identifies_the_cluster(parts: &Parts) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (component, field, refused) in REFUSED {

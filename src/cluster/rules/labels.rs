@@ -16,12 +16,17 @@ const RESERVED: [(&str, &str); 7] = [
 
 const ZONE: &str = "topology.kubernetes.io/zone";
 
+/// Where the value of a label comes from that is not the user's to set; none for any other.
+pub fn reserved_label(key: &str) -> Option<&'static str> {
+    RESERVED.iter().find(|(reserved, _)| *reserved == key).map(|(_, from)| *from)
+}
+
 pub(super) fn no_label_is_reserved(parts: &Parts) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (index, host) in parts.hosts.iter().enumerate() {
         for (key, value) in &host.labels {
             let place = Place::host(index, "labels").with_key(key.as_str());
-            if let Some((_, from)) = RESERVED.iter().find(|(reserved, _)| *reserved == key.as_str()) {
+            if let Some(from) = reserved_label(key.as_str()) {
                 let message = format!("the label {key} is not yours to set");
                 violations.push(Violation::new(place, message, format!("remove it: {from}")));
             } else if key.as_str() == ZONE

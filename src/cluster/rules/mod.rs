@@ -11,6 +11,9 @@ mod labels;
 mod networks;
 mod settings;
 
+pub use arguments::reserved_argument;
+pub use labels::reserved_label;
+
 use super::Parts;
 
 /// A broken rule, at a place of the inventory.
