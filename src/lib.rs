@@ -11,6 +11,7 @@ pub mod image;
 pub mod inventory;
 pub mod kube;
 pub mod lab;
+pub mod migrate;
 pub mod pki;
 pub mod plan;
 pub mod remote;

@@ -13,6 +13,10 @@ const NEVER: &[(&str, &[&str])] = &[
         "inventory",
         &["versions", "image", "pki", "desired", "plan", "host", "remote", "kube", "run", "report", "lab", "cli"],
     ),
+    (
+        "migrate",
+        &["versions", "image", "pki", "desired", "plan", "host", "remote", "kube", "run", "report", "lab", "cli"],
+    ),
     ("cluster", &["remote", "host", "kube", "report"]),
     ("versions", &["remote", "host", "kube", "report"]),
     ("image", &["remote", "host", "kube", "report"]),

@@ -1,0 +1,105 @@
+//! Fields of k0sctl and of k0s, and what becomes of those that have none in our inventory.
+
+use crate::migrate::draft::NEEDLESS;
+use crate::migrate::rest::Fate::{Left, Told};
+use crate::migrate::rest::Table;
+
+const HOOKS: &str = "there are no hooks: prepare hosts before `install`, and check them after it";
+
+/// Below `spec`.
+pub(super) const SPEC: &Table = &[
+    ("hosts", Told),
+    ("user", Told),
+    ("k0s.version", Told),
+    ("k0s.config", Told),
+    ("k0s.versionChannel", Left(NEEDLESS)),
+    ("k0s.dynamicConfig", Left("the inventory is the only configuration: change it, and run `install`")),
+    ("options", Left("how a run goes: `upgrade` has maxUnavailable and drain")),
+];
+
+/// Below a host.
+pub(super) const HOST: &Table = &[
+    ("role", Told),
+    ("ssh.address", Told),
+    ("ssh.user", Told),
+    ("ssh.port", Told),
+    ("ssh.keyPath", Told),
+    ("ssh.bastion", Told),
+    ("ssh.hostKey", Left("write it as `ssh.hostKeys`, with the type of the key before it")),
+    ("openSSH.address", Told),
+    ("openSSH.user", Told),
+    ("openSSH.port", Told),
+    ("openSSH.keyPath", Told),
+    ("openSSH", Left("~/.ssh/config is read for how to log in")),
+    ("localhost", Told),
+    ("privateAddress", Told),
+    ("privateInterface", Told),
+    ("hostname", Told),
+    ("noTaints", Told),
+    ("reset", Told),
+    ("os", Told),
+    ("installFlags", Told),
+    ("hooks", Left(HOOKS)),
+    ("files", Left("files of yours are yours to bring")),
+    ("environment", Left("the hosts fetch nothing, and units have no environment of yours")),
+    ("dataDir", Left("kubewright has places of its own; `disks` puts them on disks of their own")),
+    ("kubeletRootDir", Left("kubewright has places of its own; `disks` puts them on disks of their own")),
+    ("uploadBinary", Left(NEEDLESS)),
+    ("useExistingK0s", Left(NEEDLESS)),
+    ("k0sBinaryPath", Left(NEEDLESS)),
+    ("k0sInstallPath", Left(NEEDLESS)),
+    ("k0sDownloadURL", Left(NEEDLESS)),
+];
+
+/// Below the `spec` of k0s's own configuration.
+pub(super) const CONFIG: &Table = &[
+    ("api.externalAddress", Told),
+    ("api.port", Told),
+    ("api.sans", Told),
+    ("api.extraArgs", Told),
+    ("api.address", Left(NEEDLESS)),
+    ("api.onlyBindToAddress", Told),
+    ("api.k0sApiPort", Left(NEEDLESS)),
+    ("api.tunneledNetworkingMode", Left("not with kubewright")),
+    ("api.ca", Left("`pki` has the lifetimes of certificates")),
+    ("controllerManager.extraArgs", Told),
+    ("scheduler.extraArgs", Told),
+    ("storage.type", Told),
+    ("storage.etcd.peerAddress", Left(NEEDLESS)),
+    ("storage.etcd.externalCluster", Left("kubewright runs etcd itself, on hosts with the role `etcd`")),
+    ("storage.etcd", Left("etcd is set up by kubewright; `etcd` has heartbeat, election, quota and snapshots")),
+    ("storage.kine", Left("kubewright runs etcd, and nothing in its place: the data have to be moved")),
+    ("network.provider", Told),
+    ("network.podCIDR", Told),
+    ("network.serviceCIDR", Told),
+    ("network.clusterDomain", Told),
+    ("network.kubeProxy", Told),
+    ("network.calico.mode", Told),
+    ("network.calico.overlay", Told),
+    ("network.calico.mtu", Told),
+    ("network.calico.vxlanPort", Left("see `network.calico.felix.extra`: vxlanPort")),
+    ("network.calico.vxlanVNI", Left("see `network.calico.felix.extra`: vxlanVNI")),
+    ("network.calico.wireguard", Left("see `network.calico.felix.extra`: wireguardEnabled; hosts need the module")),
+    (
+        "network.calico.ipAutodetectionMethod",
+        Left("see `network.calico.addressDetection`; by default it is the inventory's"),
+    ),
+    ("network.calico.envVars", Left("see `network.calico`, and its `felix.extra`")),
+    ("network.kuberouter", Left("belongs to a network plugin that kubewright does not bring")),
+    ("network.nodeLocalLoadBalancing", Told),
+    ("network.controlPlaneLoadBalancing.enabled", Told),
+    ("network.controlPlaneLoadBalancing.type", Told),
+    ("network.controlPlaneLoadBalancing.keepalived.vrrpInstances", Told),
+    ("network.controlPlaneLoadBalancing", Left("HAProxy is behind the virtual address, not IPVS")),
+    ("network.dualStack", Left("clusters of kubewright have one address family")),
+    ("network.coreDNS", Left("CoreDNS is set up by `network.dns`")),
+    ("images", Left(NEEDLESS)),
+    ("extensions.helm", Left("charts are components of the image, or manifests under `addons`")),
+    ("extensions.storage", Left("storage is an add-on: bring its manifests under `addons`")),
+    ("workerProfiles", Left("`kubelet` has maxPods; kubelets are set up by kubewright")),
+    ("featureGates", Left("write `feature-gates` under `controlPlane.extraArgs`; kubelets have no gates of yours")),
+    ("telemetry", Told),
+    ("installConfig", Left(NEEDLESS)),
+    ("konnectivity", Left("API servers reach nodes without a tunnel")),
+    ("podSecurityPolicy", Left("gone from Kubernetes since 1.25")),
+];

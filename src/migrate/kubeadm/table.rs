@@ -1,0 +1,95 @@
+//! Fields of kubeadm's and the kubelet's configuration, and what becomes of those that have none in our inventory.
+
+use crate::migrate::draft::NEEDLESS;
+use crate::migrate::rest::Fate::{Left, Told};
+use crate::migrate::rest::Table;
+
+const VOLUMES: &str = "static pods have no volumes of yours, and so no files of yours";
+const RESERVE: &str = "kubewright sets what is reserved and evicted on nodes itself";
+const KUBELET_FIELDS: &str = "kubelets are set up by kubewright; `kubelet` has maxPods";
+
+/// Below a ClusterConfiguration.
+pub(super) const CONFIGURATION: &Table = &[
+    ("apiVersion", Told),
+    ("kind", Told),
+    ("kubernetesVersion", Told),
+    ("clusterName", Told),
+    ("controlPlaneEndpoint", Told),
+    ("networking", Told),
+    ("apiServer.certSANs", Told),
+    ("apiServer.extraArgs", Told),
+    ("apiServer.timeoutForControlPlane", Told),
+    ("apiServer.extraVolumes", Left(VOLUMES)),
+    ("apiServer.extraEnvs", Left("static pods have no environment of yours")),
+    ("controllerManager.extraArgs", Told),
+    ("controllerManager.extraVolumes", Left(VOLUMES)),
+    ("controllerManager.extraEnvs", Left("static pods have no environment of yours")),
+    ("scheduler.extraArgs", Told),
+    ("scheduler.extraVolumes", Left(VOLUMES)),
+    ("scheduler.extraEnvs", Left("static pods have no environment of yours")),
+    ("etcd.local.dataDir", Told),
+    ("etcd.local.extraArgs", Told),
+    ("etcd.local", Left("etcd is set up by kubewright; `etcd` has heartbeat, election, quota and snapshots")),
+    ("etcd.external.endpoints", Told),
+    ("etcd.external", Left("kubewright has a CA of its own for etcd")),
+    ("certificatesDir", Told),
+    ("caCertificateValidityPeriod", Told),
+    ("certificateValidityPeriod", Told),
+    ("encryptionAlgorithm", Told),
+    ("imageRepository", Left(NEEDLESS)),
+    ("dns.type", Told),
+    ("dns", Left(NEEDLESS)),
+    ("proxy", Told),
+    ("useHyperKubeImage", Left(NEEDLESS)),
+    ("featureGates", Left("these gates are kubeadm's own")),
+];
+
+/// Below a KubeletConfiguration.
+pub(super) const KUBELET: &Table = &[
+    ("maxPods", Told),
+    ("failSwapOn", Told),
+    ("memorySwap", Told),
+    // kubeadm writes these into every one, or kubewright sets them itself.
+    ("apiVersion", Told),
+    ("kind", Told),
+    ("authentication", Told),
+    ("authorization", Told),
+    ("cgroupDriver", Told),
+    ("clusterDNS", Told),
+    ("clusterDomain", Told),
+    ("containerRuntimeEndpoint", Told),
+    ("crashLoopBackOff", Told),
+    ("healthzBindAddress", Told),
+    ("healthzPort", Told),
+    ("logging", Told),
+    ("resolvConf", Told),
+    ("rotateCertificates", Told),
+    ("staticPodPath", Told),
+    ("runtimeRequestTimeout", Told),
+    ("evictionHard", Left(RESERVE)),
+    ("evictionSoft", Left(RESERVE)),
+    ("evictionSoftGracePeriod", Left(RESERVE)),
+    ("systemReserved", Left(RESERVE)),
+    ("kubeReserved", Left(RESERVE)),
+    ("enforceNodeAllocatable", Left(RESERVE)),
+    ("reservedSystemCPUs", Left(RESERVE)),
+    ("featureGates", Left("kubelets have no gates of yours")),
+    ("serverTLSBootstrap", Left(KUBELET_FIELDS)),
+    ("cpuManagerPolicy", Left(KUBELET_FIELDS)),
+    ("memoryManagerPolicy", Left(KUBELET_FIELDS)),
+    ("topologyManagerPolicy", Left(KUBELET_FIELDS)),
+    ("podPidsLimit", Left(KUBELET_FIELDS)),
+    ("containerLogMaxSize", Left(KUBELET_FIELDS)),
+    ("containerLogMaxFiles", Left(KUBELET_FIELDS)),
+    ("imageGCHighThresholdPercent", Left(KUBELET_FIELDS)),
+    ("imageGCLowThresholdPercent", Left(KUBELET_FIELDS)),
+    ("allowedUnsafeSysctls", Left(KUBELET_FIELDS)),
+    ("shutdownGracePeriod", Left(KUBELET_FIELDS)),
+    ("shutdownGracePeriodCriticalPods", Left(KUBELET_FIELDS)),
+    ("serializeImagePulls", Left(KUBELET_FIELDS)),
+    ("maxParallelImagePulls", Left(KUBELET_FIELDS)),
+    ("registryPullQPS", Left(KUBELET_FIELDS)),
+    ("registryBurst", Left(KUBELET_FIELDS)),
+    ("tlsCipherSuites", Left(KUBELET_FIELDS)),
+    ("tlsMinVersion", Left(KUBELET_FIELDS)),
+];
