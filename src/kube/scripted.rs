@@ -34,6 +34,11 @@ impl Scripted {
 
     /// A connection to it.
     pub(super) fn api(&self) -> Api {
+        Api::from_client(self.client())
+    }
+
+    /// The same, for what needs no more.
+    pub(super) fn client(&self) -> ::kube::Client {
         let shared = self.clone();
         let service = tower::service_fn(move |request: http::Request<Body>| {
             let shared = shared.clone();
@@ -46,7 +51,7 @@ impl Scripted {
                 Ok::<_, Box<dyn std::error::Error + Send + Sync>>(answer)
             }
         });
-        Api::from_client(::kube::Client::new(service, "default"))
+        ::kube::Client::new(service, "default")
     }
 
     fn answer(&self, request: &str, body: &[u8]) -> (u16, String) {
