@@ -112,3 +112,19 @@ fn the_published_schema_is_current() {
     let published = std::fs::read_to_string(&file).unwrap();
     assert!(published == now, "{file} is not what `kubewright schema` prints; KUBEWRIGHT_UPDATE_DOCS=1 writes it");
 }
+
+#[test]
+fn another_tools_inventory_becomes_one_that_is_valid() {
+    for source in ["kubespray:src/migrate/testdata/kubespray/prod-bj1", "k0sctl:src/migrate/testdata/k0sctl/prod.yaml"]
+    {
+        let made = kubewright(&["init", "--name", "mine", "--from", source]).assert().success();
+        let output = made.get_output();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains("not carried over") && told.contains("CHANGE ME"), "{told}");
+        let text = output.stdout.clone();
+        kubewright(&["validate", "-i", "-"]).write_stdin(text).assert().success().stdout(contains("mine"));
+    }
+    let bad = "kubespray:src/migrate/testdata/bad/no-control-plane.ini";
+    kubewright(&["init", "--from", bad]).assert().code(65).stdout("").stderr(contains("control-plane"));
+    kubewright(&["init", "--from", "rke:x"]).assert().code(64).stdout("").stderr(contains("kubespray:DIR"));
+}
