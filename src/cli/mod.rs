@@ -7,6 +7,7 @@ mod confirm;
 mod etcd;
 mod exit;
 mod explain;
+mod file;
 mod grammar;
 mod help;
 mod host;
@@ -21,6 +22,7 @@ mod man;
 mod plan;
 mod preflight;
 mod prune;
+mod report;
 mod reset;
 mod schema;
 mod session;
@@ -58,6 +60,7 @@ enum Verb {
     Install(install::Args),
     Upgrade(upgrade::Args),
     Status(status::Args),
+    Report(report::Args),
     Check(check::Args),
     Kubeconfig(kubeconfig::Args),
     Reset(reset::Args),
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Verb::Install(args) => args.run(),
         Verb::Upgrade(args) => args.run(),
         Verb::Status(args) => args.run(),
+        Verb::Report(args) => args.run(),
         Verb::Check(args) => args.run(),
         Verb::Kubeconfig(args) => args.run(),
         Verb::Reset(args) => args.run(),

@@ -37,6 +37,9 @@ fn human(status: &Status, style: Style) -> String {
     if let Some(by) = &status.running {
         text.push_str(&format!("\na run is at work: {by}"));
     }
+    if let Some(why) = &status.api_unknown {
+        text.push_str(&format!("\nthe API does not answer: {why}"));
+    }
     if let Some(why) = &status.drift_unknown {
         text.push_str(&format!("\ndrift is unknown: {why}"));
     }

@@ -10,6 +10,9 @@ use super::{Event, print_error};
 /// Logs kept per cluster.
 const KEPT: usize = 50;
 
+/// The event at the end of every log, which is in no other output.
+const END: &str = "log-ended";
+
 /// An open log. Failing to write it never fails the run: a full disk on the bastion is no reason to stop half-way through
 /// a cluster. It is told once.
 #[derive(Debug)]
@@ -37,8 +40,17 @@ impl RunLog {
 
     /// Appends an event.
     pub fn record(&mut self, event: &Event) {
+        let Ok(serde_json::Value::Object(line)) = serde_json::to_value(event) else { return };
+        self.append(line);
+    }
+
+    /// Notes that nothing more comes: a log without this line is one of a run that was killed, or is at work.
+    pub fn end(mut self) {
+        self.append([("event".to_owned(), END.into())].into_iter().collect());
+    }
+
+    fn append(&mut self, mut line: serde_json::Map<String, serde_json::Value>) {
         let Some(file) = &mut self.file else { return };
-        let Ok(serde_json::Value::Object(mut line)) = serde_json::to_value(event) else { return };
         line.insert("time".into(), jiff::Timestamp::now().to_string().into());
         if let Err(error) = writeln!(file, "{}", serde_json::Value::Object(line)) {
             warn(&format!("the log of this run ends here: {}: {error}", self.path.display()));
@@ -77,7 +89,10 @@ mod tests {
         let mut log = RunLog::create(directory.path(), "plan");
         log.record(&Event::Note { text: "hello".into() });
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), KEPT);
-        assert!(std::fs::read_to_string(log.path().unwrap()).unwrap().contains("\"text\":\"hello\""));
+        let path = log.path().unwrap().to_owned();
+        log.end();
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(text.contains("\"text\":\"hello\"") && text.lines().last().unwrap().contains("log-ended"), "{text}");
     }
 
     #[test]

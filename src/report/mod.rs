@@ -3,14 +3,15 @@
 mod connectivity;
 mod event;
 mod log;
+pub mod page;
 mod plan;
 mod preview;
 mod print;
 mod progress;
-mod size;
 mod style;
 mod table;
 mod transfer;
+mod words;
 
 pub use connectivity::connectivity;
 pub use event::{Event, Events};
@@ -19,7 +20,7 @@ pub use plan::render_plan;
 pub use preview::render_preview;
 pub use print::{is_output_lost, print, print_error};
 pub use progress::{Detail, Format, render};
-pub use size::mebibytes;
 pub use style::Style;
 pub use table::table;
 pub use transfer::TransferLine;
+pub use words::{age, mebibytes};

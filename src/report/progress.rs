@@ -63,6 +63,7 @@ pub async fn render(format: Format, detail: Detail, mut events: UnboundedReceive
         }
     }
     human.finish();
+    log.end();
 }
 
 /// `0.3s`, `42.1s`, `3m07s`.

@@ -47,10 +47,7 @@ pub async fn plan(subject: &Subject<'_>, pruning: Pruning, events: &Events) -> R
     if let Some(OtherVersions { what, hint }) = OtherVersions::of(subject, &survey) {
         events.note(format!("{what}; install refuses to change that: {hint}"));
     }
-    let hosts = survey.changes.iter().map(|(host, parts)| {
-        (host.to_string(), parts.iter().flat_map(|part| part.changes.clone()).collect::<Vec<_>>())
-    });
-    let mut changes: Vec<_> = hosts.collect();
+    let mut changes = survey.host_changes();
     let api = ApiAccess::new(subject.cluster, &fleet, &survey.keys);
     let api_unknown = match api.pending(&survey, pruning).await {
         Ok((pending, left)) => {

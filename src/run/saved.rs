@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::fleet::{Fleet, Member, unexpected};
 use super::subject::Subject;
-use crate::cluster::{HostName, Role, SnapshotPlace};
+use crate::cluster::{Cluster, HostName, Role, SnapshotPlace};
 use crate::host::protocol::{Reply, Saves, ToAgent};
 use crate::snapshot::Target;
 
@@ -52,17 +52,23 @@ impl SavedStatus {
 
 /// Asks hosts for what they have saved, and object stores for what they have.
 pub async fn saved(subject: &Subject<'_>, now: Timestamp) -> SavedStatus {
-    let cluster = subject.cluster;
-    let snapshots = &cluster.etcd.snapshots;
-    let members = cluster.with_role(Role::Etcd);
+    let members = subject.cluster.with_role(Role::Etcd);
     let (fleet, unreachable) = Fleet::connect(members, subject.connector, subject.parallel).await;
+    let mut status = saved_on(subject.cluster, &fleet, now).await;
+    status.failures.splice(0..0, unreachable.iter().map(ToString::to_string));
+    status
+}
+
+/// The same over connections that are there already.
+pub(super) async fn saved_on(cluster: &Cluster, fleet: &Fleet, now: Timestamp) -> SavedStatus {
+    let snapshots = &cluster.etcd.snapshots;
     let what = "look for snapshots of etcd";
     let ask = async |member: &Member| match member.ask(what, ToAgent::Saves).await? {
         Reply::Saves { saves } => Ok(saves.map(|saves| *saves).unwrap_or_default()),
         other => Err(unexpected(what, &other)),
     };
-    let answers = fleet.each(|_| true, ask).await;
-    let mut failures: Vec<String> = unreachable.iter().chain(&answers.failed).map(ToString::to_string).collect();
+    let answers = fleet.each(|host| host.roles.contains(Role::Etcd), ask).await;
+    let mut failures: Vec<String> = answers.failed.iter().map(ToString::to_string).collect();
     for (host, saves) in &answers.ok {
         failures.extend(saves.failures.iter().map(|why| format!("{host}: {why}")));
     }

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use super::addons;
 use super::failure::{HostFailure, RunError};
-use super::fleet::{Fleet, Member, unexpected};
+use super::fleet::{Fleet, Member, Outcomes, unexpected};
 use super::state::StateDirectory;
 use super::subject::Subject;
 use crate::cluster::{Cluster, Facts, HostName};
 use crate::desired;
 use crate::desired::state::{HostState, Part};
-use crate::host::protocol::{Failure, PartChanges, Reply, ToAgent};
+use crate::host::protocol::{Change, Failure, PartChanges, Reply, ToAgent};
 use crate::image::ClusterImage;
 use crate::pki::{self, Renewal};
 
@@ -38,11 +38,25 @@ pub struct Survey {
     pub nodes: Vec<desired::NodeMarks>,
 }
 
+/// Facts of hosts, and their files of keys by path. Secret.
+pub(super) type Seen = BTreeMap<HostName, (Facts, BTreeMap<String, String>)>;
+
 impl Survey {
     /// Looks at every host of `fleet`.
     pub async fn take(subject: &Subject<'_>, fleet: &Fleet, renewal: Renewal) -> Result<Self, RunError> {
+        let seen = seen(subject.cluster, fleet).await.all().map_err(RunError::Failed)?;
+        Self::of(subject, fleet, seen, renewal).await
+    }
+
+    /// The same, of what the hosts have said already.
+    pub(super) async fn of(
+        subject: &Subject<'_>,
+        fleet: &Fleet,
+        seen: Seen,
+        renewal: Renewal,
+    ) -> Result<Self, RunError> {
         let (cluster, image) = (subject.cluster, &subject.image.manifest);
-        let (facts, keys) = facts_and_keys(subject, fleet, renewal).await?;
+        let (facts, keys) = facts_and_keys(subject, seen, renewal)?;
         let pod_cidrs =
             desired::pod_cidrs(cluster, &facts).map_err(|error| HostFailure::cluster("assign pod networks", error))?;
         let files = &files_for_hosts(cluster);
@@ -73,7 +87,13 @@ impl Survey {
 
     /// Keys alone, for who asks the API and changes no host: hosts that do not answer are no reason not to.
     pub async fn keys(subject: &Subject<'_>, fleet: &Fleet) -> Result<pki::Keys, RunError> {
-        facts_and_keys(subject, fleet, Renewal::Due).await.map(|(_, keys)| keys)
+        let seen = seen(subject.cluster, fleet).await.all().map_err(RunError::Failed)?;
+        Self::keys_of(subject, seen)
+    }
+
+    /// The same, of what the hosts have said already.
+    pub(super) fn keys_of(subject: &Subject<'_>, seen: Seen) -> Result<pki::Keys, RunError> {
+        facts_and_keys(subject, seen, Renewal::Due).map(|(_, keys)| keys)
     }
 
     /// The same hosts, compared with other states than those that follow from inventory and image.
@@ -130,6 +150,12 @@ impl Survey {
         changes.filter_map(|(host, resource)| Some(format!("{}-{host}", manifest(resource)?))).collect()
     }
 
+    /// What differs, by host and in order, whatever part it belongs to.
+    pub fn host_changes(&self) -> Vec<(String, Vec<Change>)> {
+        let all = |parts: &[PartChanges]| parts.iter().flat_map(|part| part.changes.clone()).collect();
+        self.changes.iter().map(|(host, parts)| (host.to_string(), all(parts))).collect()
+    }
+
     /// Whether any host has something to change.
     pub fn changes_hosts(&self) -> bool {
         self.changes.values().any(|changes| !changes.is_empty())
@@ -141,15 +167,18 @@ impl Survey {
     }
 }
 
-/// What the hosts of `fleet` are, and the keys that they have or are to get.
-async fn facts_and_keys(
+/// What the hosts of `fleet` say of themselves.
+pub(super) async fn seen(cluster: &Cluster, fleet: &Fleet) -> Outcomes<(Facts, BTreeMap<String, String>)> {
+    fleet.each(|_| true, async |member| look(cluster, member).await).await
+}
+
+/// What the hosts are, and the keys that they have or are to get.
+fn facts_and_keys(
     subject: &Subject<'_>,
-    fleet: &Fleet,
+    seen: Seen,
     renewal: Renewal,
 ) -> Result<(BTreeMap<HostName, Facts>, pki::Keys), RunError> {
     let Subject { cluster, state, .. } = *subject;
-    let seen =
-        fleet.each(|_| true, async |member| look(cluster, member).await).await.all().map_err(RunError::Failed)?;
     let (facts, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
         seen.into_iter().map(|(name, (facts, files))| ((name.clone(), facts), (name, files))).unzip();
     let keys = keys(cluster, &subject.image.manifest, &facts, files, state, renewal)?;

@@ -97,6 +97,11 @@ pub(crate) fn five_nodes_are_ready_and_labelled(world: &World) {
     let status = world.run_verb("status", &["-o", "json"]).exits(0).json();
     let leaders = status["hosts"].as_array().unwrap().iter().filter(|host| host["etcd"] == "leader").count();
     assert_eq!(leaders, 1, "{status}");
+    let page = world.run_verb("report", &[]).exits(0).stdout;
+    assert!(page.contains("distribute") && !page.contains("Not well"), "{page}");
+    for host in status["hosts"].as_array().unwrap() {
+        assert!(page.contains(&format!("id=\"host-{}\"", host["name"].as_str().unwrap())), "{page}");
+    }
 }
 
 pub(crate) fn a_second_install_changes_nothing(world: &World) {

@@ -127,30 +127,10 @@ fn row(kept: &Kept, now: Timestamp) -> Vec<String> {
         manifest.file(),
         origin.cluster.clone(),
         origin.taken.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-        age(now.as_second() - origin.taken.as_second()),
+        report::age(now.as_second() - origin.taken.as_second()),
         origin.member.clone(),
         report::mebibytes(manifest.bytes),
         manifest.revision.to_string(),
         if manifest.is_good() { "verified" } else { "members differ" }.to_owned(),
     ]
-}
-
-pub(super) fn age(seconds: i64) -> String {
-    match seconds {
-        ..0 => "in the future".to_owned(),
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        7200..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} d", seconds / 86_400),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages_are_read_at_a_glance() {
-        assert_eq!([-1, 5, 300, 7200, 400_000].map(age), ["in the future", "5 s", "5 min", "2 h", "4 d"]);
-    }
 }

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 
 use super::super::session::SessionArgs;
 use super::super::{Exit, Failure};
-use super::list::age;
 use crate::report::{self, Format, Style};
 use crate::run::{self, PlaceStatus};
 
@@ -56,7 +55,7 @@ fn row(place: &PlaceStatus) -> Vec<String> {
     vec![
         place.place.clone(),
         or_dash(place.taken.map(|taken| taken.strftime("%Y-%m-%d %H:%M:%SZ").to_string())),
-        or_dash(place.age.map(|seconds| age(i64::try_from(seconds).unwrap_or(i64::MAX)))),
+        or_dash(place.age.map(|seconds| report::age(i64::try_from(seconds).unwrap_or(i64::MAX)))),
         or_dash(place.member.clone()),
         or_dash(place.revision.map(|revision| revision.to_string())),
         or_dash(place.bytes.map(report::mebibytes)),
