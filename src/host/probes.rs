@@ -239,6 +239,14 @@ pub struct EtcdMember {
     pub errors: Vec<String>,
 }
 
+impl EtcdMember {
+    /// What is wrong with it beside that there is no space to write to: one that is full can be read, saved and
+    /// defragmented, and that is the way out.
+    pub fn errors_but_space(&self) -> impl Iterator<Item = &String> {
+        self.errors.iter().filter(|error| !error.contains("NOSPACE"))
+    }
+}
+
 /// A member, as another one knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListedMember {

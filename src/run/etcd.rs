@@ -50,6 +50,17 @@ pub(super) async fn unwell(fleet: &Fleet, size: usize) -> Vec<String> {
     failed.iter().map(HostFailure::to_string).chain(disagreements(&views, size)).collect()
 }
 
+/// The same, but for members that are full.
+pub(super) async fn unwell_but_full(fleet: &Fleet, size: usize) -> Vec<String> {
+    let Outcomes { ok, failed } = views(fleet, |_| true).await;
+    let without = |(host, view): (HostName, EtcdMember)| {
+        let errors = view.errors_but_space().cloned().collect();
+        (host.to_string(), EtcdMember { errors, ..view })
+    };
+    let views: Vec<(String, EtcdMember)> = ok.into_iter().map(without).collect();
+    failed.iter().map(HostFailure::to_string).chain(disagreements(&views, size)).collect()
+}
+
 /// The host of the member that leads.
 pub(super) async fn leader(run: &Execution<'_>) -> Option<HostName> {
     let views = views(run.fleet, |_| true).await.ok;
@@ -76,8 +87,9 @@ pub(super) async fn snapshot_host(run: &Execution<'_>) -> Option<HostName> {
 /// have seen as much as the others, the leader last.
 pub(super) fn savers(views: &BTreeMap<HostName, EtcdMember>) -> Vec<HostName> {
     let newest = views.values().map(|view| view.raft_index).max().unwrap_or_default();
-    let fit =
-        |view: &EtcdMember| view.leader.is_some() && view.errors.is_empty() && newest - view.raft_index <= FAR_BEHIND;
+    let fit = |view: &EtcdMember| {
+        view.leader.is_some() && view.errors_but_space().next().is_none() && newest - view.raft_index <= FAR_BEHIND
+    };
     let mut fit: Vec<_> = views.iter().filter(|(_, view)| fit(view)).collect();
     fit.sort_by_key(|(name, view)| (leads(view), *name));
     fit.into_iter().map(|(name, _)| name.clone()).collect()
@@ -193,9 +205,11 @@ mod tests {
             (HostName::parse("m1").unwrap(), member("a", 90_000, &[])),
             (HostName::parse("m2").unwrap(), member("b", 89_000, &[])),
             (HostName::parse("m3").unwrap(), member("c", 10, &[])),
-            (HostName::parse("m4").unwrap(), member("d", 90_000, &["NOSPACE"])),
+            (HostName::parse("m4").unwrap(), member("d", 90_000, &["alarm CORRUPT on member d"])),
+            // One that is full can be read, and is in need of it.
+            (HostName::parse("m5").unwrap(), member("e", 90_000, &["alarm NOSPACE on member e"])),
         ]);
-        assert_eq!(savers(&views).iter().map(HostName::as_str).collect::<Vec<_>>(), ["m2", "m1"]);
+        assert_eq!(savers(&views).iter().map(HostName::as_str).collect::<Vec<_>>(), ["m2", "m5", "m1"]);
     }
 
     #[test]

@@ -81,6 +81,16 @@ impl Members {
     }
 
     /// Until all of them are one cluster again.
+    /// Until all members are well, be they full or not: space is given back while there is none.
+    async fn wait_but_full(&self, subject: &Subject<'_>, what: &str, events: &Events) -> Result<(), RunError> {
+        let size = subject.cluster.with_role(Role::Etcd).count();
+        let hint = "on the host: journalctl -u etcd";
+        let wait =
+            Wait { stage: what, what: "all members to be well", limit: RECOVERY, hint, fleet: &self.fleet, events };
+        let well = wait.until(async || Ok(etcd::unwell_but_full(&self.fleet, size).await)).await;
+        well.map_err(RunError::Failed)
+    }
+
     async fn wait(&self, subject: &Subject<'_>, what: &str, events: &Events) -> Result<(), RunError> {
         let size = subject.cluster.with_role(Role::Etcd).count();
         let hint = "on the host: journalctl -u etcd";
@@ -112,10 +122,10 @@ pub async fn defragment(subject: &Subject<'_>, events: &Events) -> Result<Defrag
     hosts.sort_by_key(|(_, view)| etcd::leads(view));
     let mut all = Vec::new();
     for (host, view) in hosts {
-        members.wait(subject, "defragment", events).await?;
+        members.wait_but_full(subject, "defragment", events).await?;
         let began = Instant::now();
         members.act(host, MemberAct::Defragment).await?;
-        members.wait(subject, "defragment", events).await?;
+        members.wait_but_full(subject, "defragment", events).await?;
         let after = members.views().await?.get(host).map_or(0, |view| view.db_size);
         events.note(format!("{host}: defragmented in {:.1} s", began.elapsed().as_secs_f64()));
         all.push((host.clone(), view.db_size, after));

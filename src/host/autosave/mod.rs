@@ -110,8 +110,9 @@ async fn deliver(machine: &Machine, schedule: &Schedule) -> Result<Made, Failure
     if view.leader.is_none() {
         return Err(failed("its member knows of no leader: it is cut off, or there is no majority".to_owned()));
     }
-    if !view.errors.is_empty() {
-        return Err(failed(format!("its member is not well: {}", view.errors.join("; "))));
+    let errors: Vec<&str> = view.errors_but_space().map(String::as_str).collect();
+    if !errors.is_empty() {
+        return Err(failed(format!("its member is not well: {}", errors.join("; "))));
     }
     let targets = schedule.places.iter().map(Target::open).collect::<Result<Vec<_>, _>>();
     let targets = targets.map_err(|error| failed(error.to_string()))?;

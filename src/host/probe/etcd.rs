@@ -90,19 +90,29 @@ pub(in crate::host) async fn act(machine: &Machine, endpoint: &str, act: &Member
     let client = client(machine, endpoint)?;
     let id = |id: &String| u64::from_str_radix(id, 16).map(|id| id.to_string());
     let bad = |_| Failure::new(act.to_string(), "an id of a member is hexadecimal");
+    if let MemberAct::Disarm = act {
+        return disarm(&client, endpoint).await.map_err(|why| Failure::new(act.to_string(), why));
+    }
     let (path, question) = match act {
         MemberAct::Add { peer_url } => ("/v3/cluster/member/add", json!({"peerURLs": [peer_url], "isLearner": true})),
         MemberAct::Remove { id: one } => ("/v3/cluster/member/remove", json!({"ID": id(one).map_err(bad)?})),
         MemberAct::Promote { id: one } => ("/v3/cluster/member/promote", json!({"ID": id(one).map_err(bad)?})),
-        MemberAct::Defragment => ("/v3/maintenance/defragment", json!({})),
-        // Of whichever member, of whichever kind that can be disarmed.
-        MemberAct::Disarm => {
-            ("/v3/maintenance/alarm", json!({"action": "DEACTIVATE", "memberID": "0", "alarm": "NOSPACE"}))
-        }
+        MemberAct::Defragment | MemberAct::Disarm => ("/v3/maintenance/defragment", json!({})),
     };
     let url = format!("{}{path}", endpoint.trim_end_matches('/'));
     let acted = send::<Value>(client.post(&url).json(&question).timeout(ACT), &url).await;
     acted.map(drop).map_err(|why| Failure::new(act.to_string(), why))
+}
+
+/// Takes back every alarm of the kind that can be: etcd wants each with the member that has raised it.
+async fn disarm(client: &Client, endpoint: &str) -> Result<(), String> {
+    let path = "/v3/maintenance/alarm";
+    let raised: Alarms = ask(client, endpoint, path, json!({"action": "GET"})).await?;
+    for alarm in raised.alarms.iter().filter(|alarm| alarm.alarm == "NOSPACE") {
+        let question = json!({"action": "DEACTIVATE", "memberID": alarm.member.to_string(), "alarm": "NOSPACE"});
+        ask::<Value>(client, endpoint, path, question).await?;
+    }
+    Ok(())
 }
 
 #[derive(Debug, Deserialize)]
