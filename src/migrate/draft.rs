@@ -65,7 +65,7 @@ impl fmt::Display for Problem {
 
 /// Why something is left out that loses nothing.
 pub(in crate::migrate) const NEEDLESS: &str =
-    "need no counterpart: kubewright has places, downloads and defaults of its own";
+    "without loss, because kubewright has places, downloads and defaults of its own";
 
 /// Why something is left out that no table knows.
 pub(in crate::migrate) const UNKNOWN: &str = "no counterpart is known";

@@ -55,7 +55,7 @@ pub(in crate::migrate) fn summary(draft: &Draft) -> String {
         let names: Vec<&str> = keys.iter().take(3).map(|(key, _)| key.as_str()).collect();
         let more = if keys.len() > 3 { format!(" and {} more", keys.len() - 3) } else { String::new() };
         match why.as_str() {
-            NEEDLESS => out.push_str(&format!("  {} other{} {NEEDLESS}\n", keys.len(), plural(keys.len()))),
+            NEEDLESS => out.push_str(&format!("  {} more, {NEEDLESS}\n", keys.len())),
             why => out.push_str(&format!("  {}{more}: {why}\n", clean(&names.join(", ")))),
         }
     }
@@ -101,7 +101,7 @@ fn not_carried(draft: &Draft) -> String {
         let text = match why.as_str() {
             NEEDLESS => {
                 let names: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
-                format!("{} other{} {NEEDLESS}: {}", keys.len(), plural(keys.len()), names.join(", "))
+                format!("{} more, {NEEDLESS}: {}", keys.len(), names.join(", "))
             }
             why => format!("{}: {why}", places(keys, draft.base.as_deref())),
         };
@@ -136,6 +136,7 @@ fn places(keys: &[(String, At)], base: Option<&str>) -> String {
         }
     }
     let files = files.iter().map(|(file, names, lines)| match lines.as_slice() {
+        [] if names.iter().all(|name| name == file) => (*file).to_owned(),
         [] => format!("{} ({file})", names.join(", ")),
         lines => format!("{} ({file}:{})", names.join(", "), lines.join(",")),
     });

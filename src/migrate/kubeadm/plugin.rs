@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::objects::{Objects, place};
 use crate::migrate::document::Node;
-use crate::migrate::draft::Draft;
+use crate::migrate::draft::{At, Draft};
 use crate::migrate::plugin::instead_of;
 
 /// DaemonSets, by how their names begin, and whose they are.
@@ -71,26 +71,28 @@ fn calico(objects: &Objects, set: &Node, configuration: Option<&Node>, draft: &m
     if let Some(encapsulation) = encapsulation {
         draft.set("network.calico.encapsulation", encapsulation, Some(&at));
     }
-    if let [only] = pools.as_slice() {
-        let cidr = of_pool("cidr").unwrap_or_default();
-        let subnet =
-            configuration.and_then(|node| node.at_path("networking.podSubnet")).filter(|node| !node.is_empty());
-        if subnet.is_none() {
-            draft.set("network.podCidr", cidr, Some(&at));
-        }
-        let usual = of_pool("blockSize").is_none_or(|size| size == "26") && of_pool("natOutgoing") == Some("true");
-        if usual && (subnet.is_none() || subnet.and_then(Node::text) == Some(cidr)) {
-            return;
-        }
-        draft.set("network.calico.pools", json!([pool(only)]), Some(&at));
-    } else if !pools.is_empty() {
-        draft.set("network.calico.pools", pools.iter().map(|found| pool(found)).collect::<Vec<_>>(), Some(&at));
-    }
+    own_pools(&pools, &at, configuration, draft);
     for kind in ["BGPPeer", "BGPConfiguration"] {
         for object in objects.of_kind(kind) {
             let why = "peers are named by rack: see `network.calico.bgp`";
             draft.leave(kind, &place(object), why);
         }
+    }
+}
+
+/// Pools are only named where they differ from what Calico makes of the pod network by itself.
+fn own_pools(pools: &[&Node], at: &At, configuration: Option<&Node>, draft: &mut Draft) {
+    let Some(first) = pools.first() else { return };
+    let of_pool = |key: &str| first.get("spec")?.get(key)?.text();
+    let cidr = of_pool("cidr").unwrap_or_default();
+    let subnet = configuration.and_then(|node| node.at_path("networking.podSubnet")).and_then(Node::text);
+    let subnet = subnet.and_then(|networks| networks.split(',').next()).map(str::trim).filter(|text| !text.is_empty());
+    if subnet.is_none() && pools.len() == 1 {
+        draft.set("network.podCidr", cidr, Some(at));
+    }
+    let usual = of_pool("blockSize").is_none_or(|size| size == "26") && of_pool("natOutgoing") == Some("true");
+    if pools.len() > 1 || !usual || subnet.is_some_and(|subnet| subnet != cidr) {
+        draft.set("network.calico.pools", pools.iter().map(|found| pool(found)).collect::<Vec<_>>(), Some(at));
     }
 }
 

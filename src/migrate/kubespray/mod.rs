@@ -21,6 +21,8 @@ const TOOL: Tool = Tool { name: "kubespray", reset: "ansible-playbook reset.yml"
 pub(super) fn draft(from: &str, files: &[File]) -> Draft {
     let mut draft = Draft::new(TOOL, from);
     let Some((first, variables)) = files.split_first() else { return draft };
+    let directory = std::path::Path::new(&first.name).parent().map(|path| path.display().to_string());
+    draft.base = directory.filter(|directory| !directory.is_empty());
     let (mut inventory, problems) =
         if is_yaml(first) { yaml::read(&first.name, &first.text) } else { ini::read(&first.name, &first.text) };
     draft.problems.extend(problems);
@@ -34,8 +36,6 @@ pub(super) fn draft(from: &str, files: &[File]) -> Draft {
         }
     }
     draft.name = name(&first.name);
-    let directory = std::path::Path::new(&first.name).parent().map(|path| path.display().to_string());
-    draft.base = directory.filter(|directory| !directory.is_empty());
     let mut reader = Reader::new(&mut draft, inventory.of_cluster());
     variables::carry(&mut reader);
     endpoint::carry(&mut reader);
@@ -66,8 +66,9 @@ fn is_yaml(file: &File) -> bool {
 /// Adds a file of `group_vars/` or `host_vars/` to its group or host.
 fn add(inventory: &mut Inventory, file: &File, draft: &mut Draft) -> Result<(), Problem> {
     let at = At::file(&file.name);
+    let name = at.below(draft.base.as_deref()).0.to_owned();
     if file.text.trim_start().starts_with("$ANSIBLE_VAULT") {
-        draft.leave("all of the file", &at, "it is encrypted: decrypt it for this, or set by hand what is in it");
+        draft.leave(name, &at, "the file is encrypted: decrypt it for this, or set by hand what is in it");
         return Ok(());
     }
     let documents = document::read(&file.name, &file.text)?;
@@ -85,7 +86,7 @@ fn add(inventory: &mut Inventory, file: &File, draft: &mut Draft) -> Result<(), 
     };
     match known {
         Some(files) => files.extend(variables),
-        None => draft.leave("all of the file", &at, "no host or group of the inventory has that name"),
+        None => draft.leave(name, &at, "no host or group of the inventory has that name"),
     }
     Ok(())
 }
