@@ -96,6 +96,8 @@ impl Place {
 fn files(directory: &Path, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         match entry.file_type() {
+            // What kubectl keeps for itself, wherever it runs.
+            Ok(_) if entry.file_name() == ".kube" => {}
             Ok(kind) if kind.is_dir() => files(&entry.path(), found),
             _ => found.push(entry.path().display().to_string()),
         }
