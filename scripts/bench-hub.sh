@@ -28,20 +28,23 @@ spec:
   image: oci:$image
   ssh: {user: root, identityFile: $work/user, hostKeys: ["$(cut -d' ' -f1,2 "$work/host.pub")"]}
   hosts:
-    - {name: "m[1-3]", address: "127.1.0.[1-3]", roles: [control-plane, etcd], idc: bj1, rack: "r[1-3]"}
+    - {name: "m[1-3]", address: "10.200.0.[1-3]", roles: [control-plane, etcd], idc: bj1, rack: "r[1-3]"}
 END
 for rack in 1 2 3 4 5 6 7 8 9 10; do
     last=$([ "$rack" = 10 ] && echo 17 || echo 20)
-    echo "    - {name: \"n$rack-[1-$last]\", address: \"127.1.$rack.[1-$last]\", roles: [worker], idc: bj$((rack % 2 + 1)), rack: r$rack}"
+    echo "    - {name: \"n$rack-[1-$last]\", address: \"10.200.$rack.[1-$last]\", roles: [worker], idc: bj$((rack % 2 + 1)), rack: r$rack}"
 done >>"$work/cluster.yaml"
 
 export work kubewright
 export KUBEWRIGHT_INVENTORY="$work/cluster.yaml" KUBEWRIGHT_STATE_DIR="$work/state"
 unshare --mount --net --pid --fork --kill-child --mount-proc sh -eu -c '
     mount --make-rprivate /
+    # What is mounted below a directory that is hidden could not be looked at.
+    umount -R /run/netns 2>/dev/null || :
     for directory in /run /var/lib; do mount -t tmpfs tmpfs $directory; done
     mkdir -p /run/sshd
     ip link set lo up
+    "$kubewright" hosts -o json | sed -n "s/.*\"address\": \"\(.*\)\".*/addr add \1\/16 dev lo/p" | ip -batch -
     /usr/sbin/sshd -D -e -f "$work/sshd_config" 2>"$work/sshd.log" &
     python3 scripts/bench_hub.py "$kubewright"
 '
