@@ -5,10 +5,13 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Event, print_error};
+mod kept;
+mod run;
 
-/// Logs kept per cluster.
-const KEPT: usize = 50;
+pub(super) use kept::KeptLog;
+pub use run::{End, Run, Stage};
+
+use super::{Event, print_error};
 
 /// The event at the end of every log, which is in no other output.
 const END: &str = "log-ended";
@@ -22,7 +25,8 @@ pub struct RunLog {
 }
 
 impl RunLog {
-    /// Opens `DIRECTORY/<time>-<verb>-<pid>.log` and drops the oldest logs beyond the last fifty.
+    /// Opens `DIRECTORY/<time>-<verb>-<pid>.log` and drops the oldest logs beyond the last fifty of those that change
+    /// something, and of those that only look.
     pub fn create(directory: &Path, verb: &str) -> Self {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
@@ -64,15 +68,8 @@ fn warn(text: &str) {
 }
 
 fn prune(directory: &Path) {
-    let Ok(entries) = std::fs::read_dir(directory) else { return };
-    let mut logs: Vec<PathBuf> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "log"))
-        .collect();
-    logs.sort();
-    for old in logs.iter().rev().skip(KEPT) {
-        let _ = std::fs::remove_file(old);
+    for old in KeptLog::all(directory).into_iter().flat_map(kept::beyond) {
+        let _ = std::fs::remove_file(old.path);
     }
 }
 
@@ -86,9 +83,9 @@ mod tests {
         for n in 0..60 {
             std::fs::write(directory.path().join(format!("19700101T0000{n:02}Z-install-1.log")), "").unwrap();
         }
-        let mut log = RunLog::create(directory.path(), "plan");
+        let mut log = RunLog::create(directory.path(), "upgrade");
         log.record(&Event::Note { text: "hello".into() });
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), KEPT);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), kept::KEPT);
         let path = log.path().unwrap().to_owned();
         log.end();
         let text = std::fs::read_to_string(path).unwrap();

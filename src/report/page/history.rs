@@ -1,19 +1,14 @@
 //! The last runs: their logs read, and each stage as a bar where it stands in its run.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
+use super::super::log::{End, KeptLog, Run};
 use super::judge::State;
-use super::runs::{End, Run};
 
 /// Runs that are shown.
 const SHOWN: usize = 10;
-/// Verbs that change nothing. A cron job that looks every minute must not hide what was done.
-const LOOKING: &[&str] =
-    &["check-network", "etcd-members", "etcd-snapshot-status", "kubeconfig", "plan", "preflight", "report", "status"];
 
 /// What the logs of a cluster tell.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -72,32 +67,23 @@ impl History {
     /// Reads the logs in `directory`. The run of the process `at_work`, where there is one, goes on.
     pub fn read(directory: &Path, at_work: Option<u32>) -> Self {
         let mut history = Self::default();
-        let entries = match std::fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return history,
-            Err(error) => {
-                history.skipped.push(format!("{}: {error}", directory.display()));
-                return history;
-            }
-        };
-        let is_log = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "log");
-        let mut logs: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_log).collect();
-        logs.sort();
-        for log in logs.iter().rev() {
-            let name = log.file_name().unwrap_or_default().to_string_lossy();
-            let (verb, process) = verb_and_process(&name);
-            if LOOKING.contains(&verb) {
+        let logs = KeptLog::all(directory).unwrap_or_else(|why| {
+            history.skipped.push(why);
+            Vec::new()
+        });
+        for log in logs {
+            if log.only_looked() {
                 history.looked += 1;
                 continue;
             }
-            match read(log) {
+            match log.read() {
                 Ok(mut run) => {
-                    if run.end == End::CutOff && at_work.is_some() && process == at_work {
+                    if run.end == End::CutOff && at_work.is_some() && log.process == at_work {
                         run.end = End::AtWork;
                     }
                     history.runs.push(run);
                 }
-                Err(why) => history.skipped.push(format!("{name}: {why}")),
+                Err(why) => history.skipped.push(format!("{}: {why}", log.name())),
             }
             if history.runs.len() == SHOWN {
                 break;
@@ -105,22 +91,6 @@ impl History {
         }
         history
     }
-}
-
-fn read(log: &Path) -> Result<Run, String> {
-    if !log.is_file() {
-        return Err("it is no regular file".to_owned());
-    }
-    let file = File::open(log).map_err(|error| error.to_string())?;
-    // A line that cannot be read ends the log, as a run that was killed does.
-    let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
-    Run::read(lines.map(|line| String::from_utf8_lossy(&line).into_owned()))
-}
-
-/// `etcd-defrag` and 42 of `20261129T043843Z-etcd-defrag-42.log`.
-fn verb_and_process(name: &str) -> (&str, Option<u32>) {
-    let rest = name.strip_suffix(".log").unwrap_or(name).split_once('-').map_or("", |(_, rest)| rest);
-    rest.rsplit_once('-').map_or((rest, None), |(verb, process)| (verb, process.parse().ok()))
 }
 
 /// A run as it is shown.
@@ -179,10 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_logs_tell_the_verb_and_the_process() {
-        assert_eq!(verb_and_process("20261129T043843Z-etcd-defrag-42.log"), ("etcd-defrag", Some(42)));
-        assert_eq!(verb_and_process("20261129T043843Z-install-7.log"), ("install", Some(7)));
-        assert_eq!(verb_and_process("rubbish.log"), ("", None));
+    fn durations_are_short() {
         assert_eq!(
             [0.04, 59.4, 59.9, 187.0, 3780.0].map(duration),
             ["0.0 s", "59.4 s", "1 min 00 s", "3 min 07 s", "1 h 03 min"]

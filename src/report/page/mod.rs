@@ -9,7 +9,6 @@ mod health;
 mod history;
 mod judge;
 mod render;
-mod runs;
 #[cfg(test)]
 mod tests;
 mod topology;
@@ -19,9 +18,9 @@ mod versions;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use super::log::{End, Run, Stage};
 pub use history::History;
 pub use judge::State;
-pub use runs::{End, Run, Stage};
 
 use super::words;
 use crate::cluster::{Cluster, Role};

@@ -1,4 +1,4 @@
-//! What the log of a run tells: one JSON event per line, as [`super::super::RunLog`] writes them. Pure: lines in, a
+//! What the log of a run tells: one JSON event per line, as [`super::RunLog`] writes them. Pure: lines in, a
 //! [`Run`] out. A log that ends in the middle is that of a run that was killed.
 
 use jiff::Timestamp;
@@ -156,7 +156,8 @@ fn seconds(from: Timestamp, to: Timestamp) -> f64 {
 mod tests {
     use std::time::Duration;
 
-    use super::super::super::{Event, RunLog};
+    use super::super::super::Event;
+    use super::super::RunLog;
     use super::*;
 
     const WHOLE: &str = r#"
