@@ -1,6 +1,7 @@
 //! Progress of a run: a live view on a terminal, plain lines elsewhere, JSON lines on request.
 
 mod board;
+mod estimate;
 mod human;
 mod layout;
 mod live;

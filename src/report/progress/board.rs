@@ -81,6 +81,15 @@ impl Board {
     /// Takes note of an event at `now`, counted from the run's begin.
     pub(super) fn see(&mut self, event: &Event, now: Duration) {
         match event {
+            Event::Asking { what, done, of } => match self.stage(what) {
+                Some(_) if done == of => self.stages.retain(|row| row.name != *what),
+                Some(row) => row.done = *done,
+                None if done == of => {}
+                None => {
+                    let (name, done, hosts) = (what.clone(), *done, *of);
+                    self.stages.push(StageRow { name, began: now, hosts, done, waits: None });
+                }
+            },
             Event::StageStarted { stage, hosts } => {
                 let (name, hosts_of) = (stage.clone(), hosts.len());
                 self.stages.push(StageRow { name, began: now, hosts: hosts_of, done: 0, waits: None });
@@ -170,6 +179,19 @@ mod tests {
             rate.add(Duration::from_millis(tenth * 100), 1000);
         }
         assert_eq!(rate.per_second(Duration::from_secs(14)), Some(0));
+    }
+
+    #[test]
+    fn hosts_that_are_asked_are_counted_until_all_have_answered() {
+        let mut board = Board::default();
+        let asking = |done| Event::Asking { what: "connect".into(), done, of: 2 };
+        board.see(&asking(0), Duration::ZERO);
+        board.see(&asking(1), Duration::ZERO);
+        assert!(matches!(board.stages.as_slice(), [StageRow { hosts: 2, done: 1, .. }]), "{board:?}");
+        board.see(&asking(2), Duration::ZERO);
+        assert!(board.stages.is_empty());
+        board.see(&Event::Asking { what: "connect".into(), done: 0, of: 0 }, Duration::ZERO);
+        assert!(board.stages.is_empty(), "nobody is asked");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Events as lines for people. What lasts is printed as a line; what is going on right now is left to [`Live`].
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::super::plan::mark;
 use super::super::{Event, Style, print_error};
 use super::board::Board;
+use super::estimate::Estimate;
 use super::layout::{self, Size};
 use super::live::Live;
 use super::{Detail, elapsed};
@@ -14,6 +16,7 @@ pub(super) struct Human {
     detail: Detail,
     live: Option<Live>,
     board: Board,
+    estimate: Estimate,
     began: Instant,
     /// When something was printed last.
     told: Instant,
@@ -25,11 +28,21 @@ const SILENCE: Duration = Duration::from_secs(60);
 impl Human {
     pub(super) fn new(style: Style, detail: Detail) -> Self {
         let live = if detail == Detail::Quiet { None } else { Live::new() };
-        Self { style, detail, live, board: Board::default(), began: Instant::now(), told: Instant::now() }
+        let (board, estimate) = (Board::default(), Estimate::default());
+        Self { style, detail, live, board, estimate, began: Instant::now(), told: Instant::now() }
     }
 
     pub(super) fn show(&mut self, event: &Event) {
-        self.board.see(event, self.began.elapsed());
+        let now = self.began.elapsed();
+        self.board.see(event, now);
+        match event {
+            Event::RunStarted { verb, hosts, log: Some(log), .. } if self.detail != Detail::Quiet => {
+                // Those of earlier runs lie beside it.
+                let directory = Path::new(log).parent().unwrap_or(Path::new("."));
+                self.estimate = Estimate::from_logs(directory, verb, *hosts);
+            }
+            event => self.estimate.see(event, now),
+        }
         if let Some(line) = line(event, self.style, self.detail) {
             self.line(&line);
         }
@@ -38,12 +51,13 @@ impl Human {
     /// Draws what goes on; where nothing can be drawn, says from time to time that something does.
     pub(super) fn tick(&mut self) {
         let now = self.began.elapsed();
+        let left = self.estimate.left(now);
         if let Some(live) = &mut self.live {
-            live.draw(&layout::lines(&self.board, now, None, Live::size()));
+            live.draw(&layout::lines(&self.board, now, left, Live::size()));
         } else if self.told.elapsed() >= SILENCE && !self.board.stages.is_empty() {
             // Wide enough for any reason to wait.
             let size = Size { width: 400, height: self.board.stages.len() + 2 };
-            for line in layout::lines(&self.board, now, None, size).iter().take(self.board.stages.len()) {
+            for line in layout::lines(&self.board, now, left, size).iter().take(self.board.stages.len()) {
                 self.line(&format!("… {line}"));
             }
         }
@@ -98,7 +112,8 @@ fn line(event: &Event, style: Style, detail: Detail) -> Option<String> {
         Event::FellBack { host, failure, .. } if detail == Detail::Changes => format!("  {host:<12} {failure}"),
         Event::Note { text } => text.clone(),
         // The stage tells of them together; the log has each.
-        Event::StageStarted { .. }
+        Event::Asking { .. }
+        | Event::StageStarted { .. }
         | Event::Working { .. }
         | Event::Sent { .. }
         | Event::Waiting { .. }

@@ -25,7 +25,7 @@ pub(super) fn lines(board: &Board, now: Duration, left: Option<Duration>, size: 
     let room = (size.height / 2).max(size.height.min(20)).saturating_sub(2).max(1);
     let mut lines: Vec<String> = board.stages.iter().map(|row| stage(row, now)).collect();
     if let (Some(left), Some(first)) = (left, lines.first_mut()) {
-        first.push_str(&format!("  ({} left, as the last time)", elapsed(left)));
+        first.push_str(&format!("  (about {} left, as an earlier run took)", whole_seconds(left)));
     }
     lines.truncate(room);
     let room = room - lines.len();
@@ -86,6 +86,12 @@ fn doing(doing: &Doing, now: Duration) -> String {
             format!("{bar} {} of {}{rate}", HumanBytes(*bytes), HumanBytes(*total))
         }
     }
+}
+
+/// `42s`, `2m05s`: tenths of something that is about so much would only flicker.
+fn whole_seconds(left: Duration) -> String {
+    let seconds = left.as_secs();
+    if seconds < 60 { format!("{seconds}s") } else { elapsed(Duration::from_secs(seconds)) }
 }
 
 /// Cut to the width, with a sign that it was; nothing that a terminal would take for a command.
