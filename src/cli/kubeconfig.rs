@@ -26,8 +26,9 @@ impl Args {
         let to = self.to.as_deref().map(|to| file::free_for(to, "kubeconfig", is_one)).transpose()?;
         let session = self.session.load()?;
         let server = self.server;
-        let work =
-            async |subject: &run::Subject<'_>, _: &report::Events| run::kubeconfig(subject, server.as_deref()).await;
+        let work = async |subject: &run::Subject<'_>, events: &report::Events| {
+            run::kubeconfig(subject, server.as_deref(), events).await
+        };
         let text = session.run("kubeconfig", work)?;
         match &to {
             Some(path) => {

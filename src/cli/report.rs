@@ -48,7 +48,7 @@ impl Args {
         };
         let session = self.session.load()?;
         let now = Timestamp::now();
-        let overview = session.run("report", async |subject, _| Ok(run::overview(subject, now).await))?;
+        let overview = session.run("report", async |subject, events| Ok(run::overview(subject, now, events).await))?;
         let at_work = overview.status.running.as_ref().map(|by| by.pid);
         let history = History::read(&session.state.runs(), at_work);
         let page = Page::new(&session.cluster, &overview, &history, now);

@@ -16,7 +16,7 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let session = self.session.load()?;
-        let status = session.run("status", async |subject, _| Ok(run::status(subject).await))?;
+        let status = session.run("status", async |subject, events| Ok(run::status(subject, events).await))?;
         match session.output {
             Format::Json => report::print(&serde_json::to_string(&status)?),
             Format::Human => report::print(&human(&status, Style::stdout())),

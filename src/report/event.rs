@@ -21,6 +21,15 @@ pub enum Event {
         /// The run's log file, where it could be made.
         log: Option<String>,
     },
+    /// Hosts are asked something, none of them changed.
+    Asking {
+        /// What, in few words.
+        what: String,
+        /// How many have answered.
+        done: usize,
+        /// How many are asked.
+        of: usize,
+    },
     /// A stage begins.
     StageStarted {
         /// Its name.

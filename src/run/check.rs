@@ -12,7 +12,8 @@ use crate::report::Events;
 
 /// Tries the network between pods. Hosts that do not answer are no reason not to: theirs are the ways that are broken.
 pub async fn check_network(subject: &Subject<'_>, events: &Events) -> Result<Connectivity, RunError> {
-    let (fleet, unreachable) = Fleet::connect(&subject.cluster.hosts, subject.connector, subject.parallel).await;
+    let (fleet, unreachable) =
+        Fleet::connect(&subject.cluster.hosts, subject.connector, subject.parallel, events).await;
     for failure in &unreachable {
         events.note(failure.to_string());
     }

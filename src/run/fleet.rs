@@ -11,12 +11,14 @@ use super::failure::{HostFailure, remote};
 use crate::cluster::{Host, HostName};
 use crate::host::protocol::{Event, Failure, Probe, Probed, Reply, ToAgent};
 use crate::remote::{Agent, AgentBinary, Connection, Connector, RemoteError};
+use crate::report::{self, Events};
 
 /// The hosts that answered.
 pub struct Fleet {
     members: BTreeMap<HostName, Member>,
     parallel: Arc<Semaphore>,
     width: usize,
+    events: Events,
 }
 
 /// A host with its session.
@@ -51,12 +53,14 @@ impl Fleet {
         hosts: impl IntoIterator<Item = &'a Host>,
         connector: &Connector,
         parallel: usize,
+        events: &Events,
     ) -> (Self, Vec<HostFailure>) {
         match AgentBinary::current() {
-            Ok(binary) => Self::connect_with(hosts, connector, parallel, binary).await,
+            Ok(binary) => Self::connect_with(hosts, connector, parallel, events, binary).await,
             Err(error) => {
                 let failure = HostFailure::cluster("read this program", error);
-                let none = Self { members: BTreeMap::new(), parallel: Arc::new(Semaphore::new(1)), width: 1 };
+                let (members, parallel) = (BTreeMap::new(), Arc::new(Semaphore::new(1)));
+                let none = Self { members, parallel, width: 1, events: events.clone() };
                 (none, vec![failure])
             }
         }
@@ -67,18 +71,20 @@ impl Fleet {
         hosts: impl IntoIterator<Item = &'a Host>,
         connector: &Connector,
         parallel: usize,
+        events: &Events,
         binary: AgentBinary,
     ) -> (Self, Vec<HostFailure>) {
         let width = parallel.max(1);
         let parallel = Arc::new(Semaphore::new(width));
-        let outcomes = fan_out(&parallel, hosts.into_iter().map(|host| (&host.name, host)), async |host: &Host| {
+        let hosts: Vec<_> = hosts.into_iter().map(|host| (&host.name, host)).collect();
+        let connect = async |host: &Host| {
             let connection = connector.connect(host).await.map_err(|error| remote("connect", error))?;
             let connection = Arc::new(connection);
             let agent = connection.agent(&binary).await.map_err(|error| remote("start the agent", error))?;
             Ok(Member { host: host.clone(), connection, agent: Mutex::new(agent), binary: binary.clone() })
-        })
-        .await;
-        (Self { members: outcomes.ok, parallel, width }, outcomes.failed)
+        };
+        let outcomes = fan_out(&parallel, hosts, connect, counted("connect", events)).await;
+        (Self { members: outcomes.ok, parallel, width, events: events.clone() }, outcomes.failed)
     }
 
     /// Runs `work` on every host that `select` picks, at most as many at a time as the run allows, and collects all
@@ -88,8 +94,16 @@ impl Fleet {
         select: impl Fn(&Host) -> bool,
         work: impl AsyncFn(&Member) -> Result<T, Failure>,
     ) -> Outcomes<T> {
-        let members = self.members.iter().filter(|(_, member)| select(&member.host));
-        fan_out(&self.parallel, members, work).await
+        fan_out(&self.parallel, self.selected(select), work, |_, _| {}).await
+    }
+
+    /// Asks every host something that takes its time; how many have answered is told as `what`.
+    pub(super) async fn look<T>(&self, what: &str, work: impl AsyncFn(&Member) -> Result<T, Failure>) -> Outcomes<T> {
+        fan_out(&self.parallel, self.selected(|_| true), work, counted(what, &self.events)).await
+    }
+
+    fn selected(&self, select: impl Fn(&Host) -> bool) -> Vec<(&HostName, &Member)> {
+        self.members.iter().filter(|(_, member)| select(&member.host)).collect()
     }
 
     /// How many hosts are worked on at a time.
@@ -116,11 +130,14 @@ impl Fleet {
 
 async fn fan_out<'a, S: ?Sized + 'a, T>(
     parallel: &Semaphore,
-    subjects: impl Iterator<Item = (&'a HostName, &'a S)>,
+    subjects: Vec<(&'a HostName, &'a S)>,
     work: impl AsyncFn(&S) -> Result<T, Failure>,
+    told: impl Fn(usize, usize),
 ) -> Outcomes<T> {
-    let work = &work;
+    let (work, of) = (&work, subjects.len());
+    told(0, of);
     let mut running: FuturesUnordered<_> = subjects
+        .into_iter()
         .map(|(name, subject)| async move {
             // The semaphore is never closed, so an error cannot happen; without a permit the host just goes ahead.
             let _permit = parallel.acquire().await.ok();
@@ -129,6 +146,7 @@ async fn fan_out<'a, S: ?Sized + 'a, T>(
         .collect();
     let mut outcomes = Outcomes { ok: BTreeMap::new(), failed: Vec::new() };
     while let Some((name, result)) = running.next().await {
+        told(of - running.len(), of);
         match result {
             Ok(answer) => {
                 outcomes.ok.insert(name.clone(), answer);
@@ -138,6 +156,11 @@ async fn fan_out<'a, S: ?Sized + 'a, T>(
     }
     outcomes.failed.sort_by(|a, b| a.host.cmp(&b.host));
     outcomes
+}
+
+/// Tells how many of those that are asked `what` have answered.
+fn counted(what: &str, events: &Events) -> impl Fn(usize, usize) {
+    move |done, of| events.send(report::Event::Asking { what: what.to_owned(), done, of })
 }
 
 impl Member {

@@ -7,14 +7,15 @@ use super::fleet::{Fleet, unexpected};
 use super::subject::Subject;
 use crate::cluster::{Endpoint, EndpointMode, Role};
 use crate::host::protocol::{Reply, ToAgent};
+use crate::report::Events;
 
 const ADMIN: &str = "/etc/kubernetes/admin.conf";
 
 /// Reads it from whichever master answers. `server` replaces the server in it; without one, a `local` endpoint, which
 /// exists on the hosts only, is replaced by the first master's own address.
-pub async fn kubeconfig(subject: &Subject<'_>, server: Option<&str>) -> Result<String, RunError> {
+pub async fn kubeconfig(subject: &Subject<'_>, server: Option<&str>, events: &Events) -> Result<String, RunError> {
     let masters = subject.cluster.with_role(Role::ControlPlane);
-    let (fleet, mut failures) = Fleet::connect(masters, subject.connector, subject.parallel).await;
+    let (fleet, mut failures) = Fleet::connect(masters, subject.connector, subject.parallel, events).await;
     let outcomes = fleet
         .each(
             |_| true,

@@ -37,9 +37,9 @@ pub struct MemberStatus {
 }
 
 /// Looks at every member. Changes nothing.
-pub async fn members(subject: &Subject<'_>) -> Vec<MemberStatus> {
+pub async fn members(subject: &Subject<'_>, events: &Events) -> Vec<MemberStatus> {
     let hosts = subject.cluster.with_role(Role::Etcd);
-    let (fleet, unreachable) = Fleet::connect(hosts, subject.connector, subject.parallel).await;
+    let (fleet, unreachable) = Fleet::connect(hosts, subject.connector, subject.parallel, events).await;
     let views = etcd::views(&fleet, |_| true).await;
     let status = |host: &crate::cluster::Host| MemberStatus {
         host: host.name.clone(),
@@ -80,7 +80,6 @@ impl Members {
         done(member, &what, ToAgent::Member { endpoint, act }).await
     }
 
-    /// Until all of them are one cluster again.
     /// Until all members are well, be they full or not: space is given back while there is none.
     async fn wait_but_full(&self, subject: &Subject<'_>, what: &str, events: &Events) -> Result<(), RunError> {
         let size = subject.cluster.with_role(Role::Etcd).count();
@@ -91,6 +90,7 @@ impl Members {
         well.map_err(RunError::Failed)
     }
 
+    /// Until all of them are one cluster again.
     async fn wait(&self, subject: &Subject<'_>, what: &str, events: &Events) -> Result<(), RunError> {
         let size = subject.cluster.with_role(Role::Etcd).count();
         let hint = "on the host: journalctl -u etcd";

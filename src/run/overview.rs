@@ -18,6 +18,7 @@ use crate::host::protocol::{CertificateDates, Change, EtcdMember, Failure, Probe
 use crate::kube::{NodeView, Pruning};
 use crate::pki::Renewal;
 use crate::plan::path::{self, Path};
+use crate::report::Events;
 
 /// All that can be seen of a cluster without changing it.
 #[derive(Debug, Clone)]
@@ -45,14 +46,16 @@ pub struct Overview {
 }
 
 /// Looks at every host, in few words.
-pub async fn status(subject: &Subject<'_>) -> Status {
-    let (fleet, unreachable) = Fleet::connect(&subject.cluster.hosts, subject.connector, subject.parallel).await;
+pub async fn status(subject: &Subject<'_>, events: &Events) -> Status {
+    let (fleet, unreachable) =
+        Fleet::connect(&subject.cluster.hosts, subject.connector, subject.parallel, events).await;
     look(subject, &fleet, &unreachable).await.status
 }
 
 /// Looks at every host, and at the snapshots of etcd.
-pub async fn overview(subject: &Subject<'_>, now: Timestamp) -> Overview {
-    let (fleet, unreachable) = Fleet::connect(&subject.cluster.hosts, subject.connector, subject.parallel).await;
+pub async fn overview(subject: &Subject<'_>, now: Timestamp, events: &Events) -> Overview {
+    let (fleet, unreachable) =
+        Fleet::connect(&subject.cluster.hosts, subject.connector, subject.parallel, events).await;
     let mut overview = look(subject, &fleet, &unreachable).await;
     if !subject.cluster.etcd.snapshots.places.is_empty() {
         overview.saved = Some(saved_on(subject.cluster, &fleet, now).await);
@@ -68,7 +71,7 @@ struct Glance {
 }
 
 async fn look(subject: &Subject<'_>, fleet: &Fleet, unreachable: &[HostFailure]) -> Overview {
-    let (glances, seen) = (fleet.each(|_| true, glance).await, survey::seen(subject.cluster, fleet).await);
+    let (glances, seen) = (fleet.look("look", glance).await, survey::seen(subject.cluster, fleet).await);
     let (mut members, mut certificates) = (BTreeMap::new(), BTreeMap::new());
     let mut hosts: Vec<HostStatus> = Vec::new();
     let mut ok = glances.ok;

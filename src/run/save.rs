@@ -37,7 +37,7 @@ pub async fn save(subject: &Subject<'_>, order: &Order<'_>, events: &Events) -> 
         return Err(RunError::Failed(unusable.into_iter().map(failed).collect()));
     }
     let members = subject.cluster.with_role(Role::Etcd);
-    let (fleet, unreachable) = Fleet::connect(members, subject.connector, subject.parallel).await;
+    let (fleet, unreachable) = Fleet::connect(members, subject.connector, subject.parallel, events).await;
     let views = etcd::views(&fleet, |_| true).await;
     let savers = etcd::savers(&views.ok);
     if savers.is_empty() {

@@ -11,6 +11,7 @@ use super::fleet::{Fleet, Member, unexpected};
 use super::subject::Subject;
 use crate::cluster::{Cluster, HostName, Role, SnapshotPlace};
 use crate::host::protocol::{Reply, Saves, ToAgent};
+use crate::report::Events;
 use crate::snapshot::Target;
 
 /// The snapshots of a cluster.
@@ -51,9 +52,9 @@ impl SavedStatus {
 }
 
 /// Asks hosts for what they have saved, and object stores for what they have.
-pub async fn saved(subject: &Subject<'_>, now: Timestamp) -> SavedStatus {
+pub async fn saved(subject: &Subject<'_>, now: Timestamp, events: &Events) -> SavedStatus {
     let members = subject.cluster.with_role(Role::Etcd);
-    let (fleet, unreachable) = Fleet::connect(members, subject.connector, subject.parallel).await;
+    let (fleet, unreachable) = Fleet::connect(members, subject.connector, subject.parallel, events).await;
     let mut status = saved_on(subject.cluster, &fleet, now).await;
     status.failures.splice(0..0, unreachable.iter().map(ToString::to_string));
     status

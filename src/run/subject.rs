@@ -25,7 +25,7 @@ pub struct Subject<'a> {
 
 /// Connects to every host, or names all that could not be reached and what the others said.
 pub(super) async fn connect(subject: &Subject<'_>, events: &Events) -> Result<Fleet, RunError> {
-    let (fleet, failed) = Fleet::connect(&subject.cluster.hosts, subject.connector, subject.parallel).await;
+    let (fleet, failed) = Fleet::connect(&subject.cluster.hosts, subject.connector, subject.parallel, events).await;
     checkpoint::pass("connected");
     if failed.is_empty() {
         return Ok(fleet);

@@ -169,7 +169,7 @@ impl Survey {
 
 /// What the hosts of `fleet` say of themselves.
 pub(super) async fn seen(cluster: &Cluster, fleet: &Fleet) -> Outcomes<(Facts, BTreeMap<String, String>)> {
-    fleet.each(|_| true, async |member| look(cluster, member).await).await
+    fleet.look("read facts", async |member| look(cluster, member).await).await
 }
 
 /// What the hosts are, and the keys that they have or are to get.
@@ -198,7 +198,7 @@ async fn compare(
             other => Err(unexpected(what, &other)),
         }
     };
-    fleet.each(|_| true, ask).await.all().map_err(RunError::Failed)
+    fleet.look("compare", ask).await.all().map_err(RunError::Failed)
 }
 
 async fn look(cluster: &Cluster, member: &Member) -> Result<(Facts, BTreeMap<String, String>), Failure> {

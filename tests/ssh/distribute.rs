@@ -58,7 +58,8 @@ impl World {
         let known: String = self.servers.iter().map(Server::known_hosts_line).collect();
         fs::write(&options.known_hosts[0], known).unwrap();
         let binary = AgentBinary::read(Path::new(env!("CARGO_BIN_EXE_kubewright"))).unwrap();
-        let (fleet, failed) = Fleet::connect_with(&self.hosts, &Connector::new(options), 16, binary).await;
+        let (fleet, failed) =
+            Fleet::connect_with(&self.hosts, &Connector::new(options), 16, &Events::channel().0, binary).await;
         assert!(failed.is_empty(), "{failed:?}");
         fleet
     }

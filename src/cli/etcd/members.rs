@@ -68,7 +68,7 @@ pub(in crate::cli) struct ReplaceArgs {
 impl MembersArgs {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let session = self.session.load()?;
-        let members = session.run("etcd-members", async |subject, _| Ok(run::members(subject).await))?;
+        let members = session.run("etcd-members", async |subject, events| Ok(run::members(subject, events).await))?;
         let table = report::table(&HEAD, &members.iter().map(row).collect::<Vec<_>>());
         session.tell(&table, &serde_json::to_value(&members)?);
         let well = |member: &MemberStatus| member.view.as_ref().is_some_and(|view| view.errors.is_empty());
@@ -98,7 +98,7 @@ impl AlarmArgs {
             session.tell("no alarm any more", &json!([]));
             return Ok(Exit::Done);
         }
-        let members = session.run("etcd-alarm", async |subject, _| Ok(run::members(subject).await))?;
+        let members = session.run("etcd-alarm", async |subject, events| Ok(run::members(subject, events).await))?;
         let reported = |member: &MemberStatus| {
             let errors = member.view.iter().flat_map(|view| view.errors.clone());
             errors.chain(member.failure.clone()).map(|why| (member.host.to_string(), why)).collect::<Vec<_>>()

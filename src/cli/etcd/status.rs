@@ -28,7 +28,8 @@ impl Args {
             ));
         }
         let now = Timestamp::now();
-        let status = session.run("etcd-snapshot-status", async |subject, _| Ok(run::saved(subject, now).await))?;
+        let status =
+            session.run("etcd-snapshot-status", async |subject, events| Ok(run::saved(subject, now, events).await))?;
         match session.output {
             Format::Json => report::print(&serde_json::to_string(&status)?),
             Format::Human => {
