@@ -23,12 +23,15 @@ const SETTLING: Duration = Duration::from_secs(90);
 /// How long a member may take to get what the others have: gigabytes over a slow line.
 const CATCHING_UP: Duration = Duration::from_secs(1800);
 
+const LOST: &str = "a majority is lost: start the others again, or restore a snapshot with `kubewright etcd restore`";
+
 impl Execution<'_> {
     /// Does what is missing; the number of steps that were taken.
     pub(super) async fn membership(&self, stage: &str) -> Result<usize, Vec<HostFailure>> {
         if !self.etcd_was_formed() {
             return Ok(0);
         }
+        self.led(stage).await?;
         for taken in 0..STEPS {
             let (wanted, known, speaker) = self.members().await?;
             let step = membership::next(&wanted, &known);
@@ -45,6 +48,23 @@ impl Execution<'_> {
         self.survey.facts.values().any(|facts| facts.etcd_joined)
     }
 
+    /// Until a member knows a leader: those whose certificates had ended, and were just renewed, need a moment to find each
+    /// other again.
+    async fn led(&self, stage: &str) -> Result<(), Vec<HostFailure>> {
+        let what = "a member of etcd that knows a leader";
+        let wait = Wait { stage, what, limit: SETTLING, hint: LOST, fleet: self.fleet, events: self.events };
+        wait.until(async || {
+            let views = etcd::views(self.fleet, |_| true).await;
+            if views.ok.values().any(|view| view.leader.is_some()) {
+                return Ok(Vec::new());
+            }
+            let failed = views.failed.iter().map(ToString::to_string);
+            let alone = views.ok.keys().map(|host| format!("{host}: etcd has no leader"));
+            Ok(failed.chain(alone).collect())
+        })
+        .await
+    }
+
     /// What the inventory wants, what members know of each other, and who of them can be spoken to.
     async fn members(&self) -> Result<(Vec<Wanted>, Vec<Known>, HostName), Vec<HostFailure>> {
         let views = etcd::views(self.fleet, |_| true).await;
@@ -57,9 +77,7 @@ impl Execution<'_> {
             .max_by_key(|(_, view)| view.raft_index);
         let Some((speaker, view)) = speaker else {
             let none = HostFailure::cluster("change the members of etcd", "no member answers and knows a leader");
-            let hint =
-                "a majority is lost: start the others again, or restore a snapshot with `kubewright etcd restore`";
-            return Err([views.failed, vec![none.hint(hint)]].concat());
+            return Err([views.failed, vec![none.hint(LOST)]].concat());
         };
         // As it is now: what a survey has found may have changed with the last step.
         let with_data = self.with_data().await?;
