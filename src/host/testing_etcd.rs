@@ -32,6 +32,11 @@ pub(crate) struct RealEtcd {
 impl RealEtcd {
     /// Starts `members` of them on `host`, and waits for their leader.
     pub(crate) async fn start(host: &Scripted, members: usize) -> Option<Self> {
+        Self::start_with(host, members, &[]).await
+    }
+
+    /// The same, with more flags.
+    pub(crate) async fn start_with(host: &Scripted, members: usize, flags: &[&str]) -> Option<Self> {
         if !Path::new(SERVER).exists() || !Path::new(CLIENT).exists() {
             return None;
         }
@@ -56,6 +61,7 @@ impl RealEtcd {
                 .args(["--initial-cluster", &cluster.join(","), "--election-timeout", "3000"])
                 .args(["--client-cert-auth", "--trusted-ca-file", &file("ca.crt")])
                 .args(["--cert-file", &file("server.crt"), "--key-file", &file("server.key")])
+                .args(flags)
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .kill_on_drop(true)

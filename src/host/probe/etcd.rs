@@ -131,9 +131,15 @@ fn member(status: Status, members: Members, alarms: Result<Alarms, String>) -> E
     let hexadecimal = |id: u64| format!("{id:x}");
     let mut errors = status.errors;
     match alarms {
-        Ok(alarms) => errors.extend(
-            alarms.alarms.into_iter().map(|alarm| format!("alarm {} on member {:x}", alarm.alarm, alarm.member)),
-        ),
+        Ok(Alarms { alarms }) => {
+            // The status has them too, in other words and with decimal ids.
+            let is_told = |error: &String| {
+                let words = |alarm: &Alarm| format!("memberID:{} alarm:{}", alarm.member, alarm.alarm);
+                alarms.iter().any(|alarm| error.trim() == words(alarm))
+            };
+            errors.retain(|error| !is_told(error));
+            errors.extend(alarms.iter().map(|alarm| format!("alarm {} on member {:x}", alarm.alarm, alarm.member)));
+        }
         Err(why) => errors.push(format!("alarms could not be listed: {why}")),
     }
     let listed = |member: Member| ListedMember {

@@ -36,6 +36,11 @@ fn what_a_sick_member_says_is_kept() {
     let sick = member(status, read("{}"), Ok(alarms));
     assert_eq!((sick.leader, sick.raft_index), (None, 0));
     assert_eq!(sick.errors, ["etcdserver: no leader", "alarm NOSPACE on member 1f"]);
+    // An alarm is told once, as the member's own status words it or not.
+    let status: Status =
+        read(r#"{"header":{"member_id":"1"},"version":"3.4.23","errors":["memberID:31 alarm:NOSPACE "]}"#);
+    let alarms: Alarms = read(r#"{"alarms":[{"memberID":"31","alarm":"NOSPACE"}]}"#);
+    assert_eq!(member(status, read("{}"), Ok(alarms)).errors, ["alarm NOSPACE on member 1f"]);
     let status: Status = read(r#"{"header":{"member_id":"1"},"version":"3.5.16"}"#);
     assert!(member(status, read("{}"), Err("timeout".into())).errors[0].contains("timeout"));
 }
@@ -67,6 +72,48 @@ async fn real_members_let_one_in_and_take_it_out_again() {
     assert_eq!(etcd.member(0).await.members.len(), 3);
     let bad = act(MemberAct::Remove { id: "no id".into() }).await.unwrap_err().to_string();
     assert!(bad.contains("hexadecimal"), "{bad}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn real_members_that_are_full_are_emptied_and_write_again() {
+    use super::super::super::etcdctl::etcdctl;
+    use super::super::super::testing::Scripted;
+    use super::super::super::testing_etcd::RealEtcd;
+
+    let host = Scripted::new();
+    let Some(etcd) = RealEtcd::start_with(&host, 3, &["--quota-backend-bytes=6000000"]).await else { return };
+    let machine = &etcd.machine;
+    let client = |arguments: &[&str]| {
+        let command = etcdctl(machine, "try", &etcd.endpoints[0]).unwrap();
+        machine.system.run(&command.args(arguments.iter().map(|one| (*one).to_owned())))
+    };
+    let value = "x".repeat(100_000);
+    let put = || client(&["put", "/registry/big", &value]);
+    let full = (0..200).find_map(|_| put().err());
+    assert!(full.is_some_and(|error| error.to_string().contains("space")), "200 times 100 kB fit into 6 MB");
+    // Each member raises its own, a moment after the other.
+    let since = std::time::Instant::now();
+    let view = loop {
+        let view = etcd.member(1).await;
+        if !view.errors.is_empty() || since.elapsed() > Duration::from_secs(30) {
+            break view;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert!(view.errors.iter().all(|error| error.starts_with("alarm NOSPACE on member ")), "{:?}", view.errors);
+    assert!(!view.errors.is_empty() && view.errors_but_space().next().is_none(), "{:?}", view.errors);
+
+    let revision = etcd.member(0).await.revision.to_string();
+    client(&["compact", &revision]).unwrap();
+    for endpoint in &etcd.endpoints {
+        act(machine, endpoint, &MemberAct::Defragment).await.unwrap();
+    }
+    let after = etcd.member(0).await;
+    assert!(after.db_size < view.db_size / 2, "{} of {}", after.db_size, view.db_size);
+    assert!(put().is_err(), "nothing is written before the alarms are taken back");
+    act(machine, &etcd.endpoints[2], &MemberAct::Disarm).await.unwrap();
+    put().unwrap();
+    assert_eq!(etcd.member(1).await.errors, [""; 0]);
 }
 
 #[tokio::test]
