@@ -104,6 +104,11 @@ pub enum Try {
         /// Least length of its body, in bytes.
         bytes: usize,
     },
+    /// Open a connection.
+    Connect {
+        /// Where to.
+        to: SocketAddr,
+    },
     /// Resolve a name to an address.
     Resolve {
         /// The name server.

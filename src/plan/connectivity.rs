@@ -86,6 +86,8 @@ pub enum Way {
     NodePort,
     /// From a pod to the address of a Service.
     Service,
+    /// From a pod to the API, by the address of its Service.
+    Api,
     /// From a pod to the cluster's DNS.
     Dns,
 }
@@ -97,6 +99,7 @@ impl std::fmt::Display for Way {
             Self::NodeToPod => "node to pod",
             Self::NodePort => "NodePort",
             Self::Service => "Service",
+            Self::Api => "API",
             Self::Dns => "DNS",
         })
     }

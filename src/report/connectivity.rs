@@ -30,7 +30,7 @@ pub fn connectivity(seen: &Connectivity, style: Style) -> String {
         let row = place_of.get(tried.from.as_str()).cloned().unwrap_or_default();
         cells.entry((row, column)).or_default().add(tried);
     }
-    let elsewhere = [Way::Service, Way::Dns].map(|way| way.to_string());
+    let elsewhere = [Way::Service, Way::Api, Way::Dns].map(|way| way.to_string());
     let any = |column: &String| cells.keys().any(|(_, there)| there == column);
     let columns: Vec<String> = places.iter().cloned().chain(elsewhere.into_iter().filter(any)).collect();
     let header: Vec<&str> = std::iter::once("FROM \\ TO").chain(columns.iter().map(String::as_str)).collect();
@@ -87,37 +87,66 @@ fn rack(node: &TriedNode) -> String {
     if parts.is_empty() { "no rack".to_owned() } else { parts.join("/") }
 }
 
+/// How a node is cut off.
+#[derive(Debug, Clone, Copy)]
+struct CutOff<'a> {
+    node: &'a str,
+    unreached: bool,
+    unreaching: bool,
+}
+
+/// Nodes that nobody reaches, or that reach nobody. One that still gets to Services is not at fault for a node that is cut
+/// off as well: of two nodes each would be the only one that the other does not reach.
+fn cut_off(seen: &Connectivity) -> Vec<CutOff<'_>> {
+    let is_out = |ways: Vec<&Tried>| !ways.is_empty() && ways.iter().all(|tried| tried.broken.is_some());
+    let between = || seen.tried.iter().filter(|tried| tried.to.is_some());
+    let of_node = |node: &'_ TriedNode| {
+        let unreached = is_out(between().filter(|tried| tried.to.as_ref() == Some(&node.name)).collect());
+        let unreaching = is_out(between().filter(|tried| tried.from == node.name).collect());
+        (unreached, unreaching)
+    };
+    let found = seen.nodes.iter().map(|node| {
+        let (unreached, unreaching) = of_node(node);
+        CutOff { node: &node.name, unreached, unreaching }
+    });
+    let found: Vec<CutOff<'_>> = found.filter(|one| one.unreached || one.unreaching).collect();
+    let is_found = |name: &str| found.iter().any(|one| one.node == name);
+    let is_at_fault = |one: &&CutOff<'_>| {
+        let mut elsewhere = seen.tried.iter().filter(|tried| tried.to.is_none() && tried.from == one.node).peekable();
+        let gets_about = elsewhere.peek().is_some() && elsewhere.all(|tried| tried.broken.is_none());
+        let mut others = between().filter_map(|tried| match (tried.from.as_str(), tried.to.as_deref()) {
+            (from, Some(to)) if from == one.node => Some(to),
+            (from, Some(to)) if to == one.node => Some(from),
+            _ => None,
+        });
+        !(gets_about && others.all(is_found))
+    };
+    found.iter().filter(is_at_fault).copied().collect()
+}
+
 /// One line for each place that is out of reach or out of the world as a whole, one for each other way.
 fn broken(seen: &Connectivity) -> Vec<String> {
+    let cut_off = cut_off(seen);
     let mut lines = Vec::new();
-    let between = |tried: &&Tried| tried.to.is_some();
-    let mut told: Vec<&str> = Vec::new();
-    for node in &seen.nodes {
-        let to_it: Vec<&Tried> = seen.tried.iter().filter(|tried| tried.to.as_ref() == Some(&node.name)).collect();
-        let from_it: Vec<&Tried> = seen.tried.iter().filter(between).filter(|tried| tried.from == node.name).collect();
-        let is_out = |ways: &[&Tried]| !ways.is_empty() && ways.iter().all(|tried| tried.broken.is_some());
-        let (unreached, unreaching) = (is_out(&to_it), is_out(&from_it));
-        if !unreached && !unreaching {
-            continue;
-        }
-        told.push(&node.name);
+    for CutOff { node, unreached, unreaching } in &cut_off {
         let what = match (unreached, unreaching) {
             (true, true) => "reaches nobody and is reached by nobody",
             (true, false) => "is reached by nobody",
             _ => "reaches nobody",
         };
+        let between = |tried: &&Tried| tried.to.as_deref().is_some_and(|to| tried.from == *node || to == *node);
         let mut reasons: Vec<&str> = Vec::new();
-        for why in from_it.iter().chain(&to_it).filter_map(|tried| tried.broken.as_deref()) {
+        for why in seen.tried.iter().filter(between).filter_map(|tried| tried.broken.as_deref()) {
             if !reasons.contains(&why) {
                 reasons.push(why);
             }
         }
         reasons.truncate(3);
-        lines.push(format!("{} {what}: {}", node.name, reasons.join("; ")));
+        lines.push(format!("{node} {what}: {}", reasons.join("; ")));
     }
     for tried in &seen.tried {
         let Some(why) = &tried.broken else { continue };
-        let is_told = |name: &str| told.contains(&name);
+        let is_told = |name: &str| cut_off.iter().any(|one| one.node == name);
         if is_told(&tried.from) || tried.to.as_deref().is_some_and(is_told) {
             continue;
         }
@@ -164,6 +193,22 @@ mod tests {
         ✗ n2 reaches nobody and is reached by nobody: no answer
         prod: 7 of 16 ways do not work
         ");
+    }
+
+    #[test]
+    fn of_two_nodes_the_one_that_is_cut_off_is_named() {
+        let nodes = || vec![node("m1", "r1"), node("n1", "r1")];
+        let cut = |from: &str, to: &str| (from == "n1" || to == "n1").then(|| "no answer".to_owned());
+        let told = |seen: &Connectivity| broken(seen);
+        assert_eq!(told(&seen(nodes(), cut)), ["n1 reaches nobody and is reached by nobody: no answer"]);
+        // Both get to Services: it is what lies between them.
+        let link = |from: &str, to: &str| (!from.is_empty() && !to.is_empty()).then(|| "no answer".to_owned());
+        let between = ["m1 → n1, pod to pod: no answer", "n1 → m1, pod to pod: no answer"];
+        assert_eq!(told(&seen(nodes(), link)), between);
+        // Of more nodes, one that all others miss is named though it gets to Services of its own.
+        let three = vec![node("m1", "r1"), node("m2", "r1"), node("n1", "r1")];
+        let missed = |from: &str, to: &str| (!to.is_empty() && (from == "n1" || to == "n1")).then(|| "lost".to_owned());
+        assert_eq!(told(&seen(three, missed)), ["n1 reaches nobody and is reached by nobody: lost"]);
     }
 
     #[test]

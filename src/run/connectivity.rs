@@ -10,7 +10,7 @@ use super::api::ApiAccess;
 use super::execution::Execution;
 use super::failure::HostFailure;
 use super::fleet::{Fleet, Member};
-use crate::cluster::{Cluster, Host, HostName, NetworkPlugin};
+use crate::cluster::{Cluster, Host, HostName, Network, NetworkPlugin};
 use crate::host::protocol::{Failure, Probe, Probed, Try};
 use crate::image::ClusterImage;
 use crate::kube::{PROBE_BODY, PROBE_PORT, ProbePod, ProbeService};
@@ -26,6 +26,8 @@ const START: Duration = Duration::from_secs(300);
 const SPREAD: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_secs(1);
 const DNS: u16 = 53;
+/// Port of the API's Service.
+const HTTPS: u16 = 443;
 
 /// What a check of the network works with.
 pub(super) struct Check<'a> {
@@ -85,7 +87,7 @@ impl Check<'_> {
         let answers = (0..nodes.len()).filter(answering).collect();
         let until = Instant::now() + SPREAD;
         let places =
-            Places { nodes: &nodes, pods: &pods, service, dns, domain: &self.cluster.network.domain, answers, until };
+            Places { nodes: &nodes, pods: &pods, service, dns, network: &self.cluster.network, answers, until };
         let asked = |host: &Host| nodes.iter().position(|node| node.name == host.name);
         let outcomes = self
             .fleet
@@ -162,7 +164,7 @@ struct Places<'a> {
     pods: &'a BTreeMap<String, ProbePod>,
     service: ProbeService,
     dns: Option<IpAddr>,
-    domain: &'a str,
+    network: &'a Network,
     /// Nodes that we are connected to.
     answers: BTreeSet<usize>,
     /// When what does not work by then is broken: kube-proxies hear of a new Service one after the other.
@@ -192,8 +194,11 @@ impl Places<'_> {
             of_node.push((Some(*to), Way::NodePort, get(address, port, "/", 1)));
         }
         of_pod.push((None, Way::Service, get(self.service.address, 80, "/", 1)));
+        if let Some(api) = self.network.api_service_address() {
+            of_pod.push((None, Way::Api, Try::Connect { to: SocketAddr::new(api, HTTPS) }));
+        }
         if let Some(dns) = self.dns {
-            let name = format!("kubernetes.default.svc.{}", self.domain);
+            let name = format!("kubernetes.default.svc.{}", self.network.domain);
             of_pod.push((None, Way::Dns, Try::Resolve { server: SocketAddr::new(dns, DNS), name }));
         }
         match self.pod(from) {
@@ -275,7 +280,7 @@ pub(super) fn failures(seen: &Connectivity) -> Vec<HostFailure> {
         let more = broken.len().saturating_sub(NAMED);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         let named: Vec<_> = broken.into_iter().take(NAMED).collect();
-        let what = "reach pods, Services and DNS from it";
+        let what = "reach pods, Services, the API and DNS from it";
         let failure =
             Failure { what: what.into(), why: format!("{}{more}", named.join("; ")), hint: Some(HINT.into()) };
         let host = HostName::parse(host).ok();

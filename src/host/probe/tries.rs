@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use nix::sched::{CloneFlags, setns};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE};
-use tokio::net::UdpSocket;
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -56,6 +56,7 @@ fn in_network(network: Option<File>, tries: &[Try]) -> Result<BTreeMap<usize, St
     let one = async |(index, one): (usize, &Try)| {
         let why = match one {
             Try::Get { url, bytes } => get(url, *bytes).await,
+            Try::Connect { to } => connect(*to).await,
             Try::Resolve { server, name } => resolve(*server, name).await,
         };
         Some((index, why.err()?))
@@ -84,6 +85,13 @@ async fn get(url: &str, bytes: usize) -> Result<(), String> {
                 ));
             }
         }
+    }
+}
+
+async fn connect(to: SocketAddr) -> Result<(), String> {
+    match timeout(PATIENCE, TcpStream::connect(to)).await {
+        Ok(connected) => connected.map(drop).map_err(|error| error.to_string()),
+        Err(_) => Err("no answer".to_owned()),
     }
 }
 
@@ -185,6 +193,15 @@ mod tests {
         assert_eq!(failed[&2], "only 1000 of 3000 bytes came");
         assert!(failed[&3].contains("refused"), "{failed:?}");
         assert_eq!(failed[&4], "it answers with 404 Not Found");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_connection_is_opened_or_it_is_told_why_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = listener.local_addr().unwrap();
+        assert!(why(vec![Try::Connect { to }]).await.is_empty());
+        drop(listener);
+        assert!(why(vec![Try::Connect { to }]).await[&0].contains("refused"));
     }
 
     /// Answers each question with an address or, where it is about `absent`, with a name error.
