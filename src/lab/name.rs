@@ -41,6 +41,10 @@ impl FromStr for LabName {
         if text.ends_with('-') {
             return refuse("ends with '-'");
         }
+        // What lies beside the directory of a lab where a cluster is called `lab`.
+        if ["pki", "runs"].contains(&text) {
+            return refuse("is that of a directory in which keys or logs are kept");
+        }
         Ok(Self(text.to_owned()))
     }
 }
@@ -74,7 +78,7 @@ mod tests {
         for good in ["lab", "a", "ci-17", "e2e"] {
             assert!(good.parse::<LabName>().is_ok(), "{good}");
         }
-        for bad in ["", "-a", "a-", "1a", "A", "a_b", "a/b", "..", "a b", &"a".repeat(21)] {
+        for bad in ["", "-a", "a-", "1a", "A", "a_b", "a/b", "..", "a b", "pki", "runs", &"a".repeat(21)] {
             assert!(bad.parse::<LabName>().is_err(), "{bad}");
         }
     }
