@@ -6,6 +6,7 @@ mod human;
 mod layout;
 mod live;
 
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -39,8 +40,24 @@ pub enum Detail {
 /// Pause between two frames of what moves.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// Shows events until the last sender is gone, and writes every one to the log.
-pub async fn render(format: Format, detail: Detail, mut events: UnboundedReceiver<Event>, mut log: RunLog) {
+/// Shows events until the last sender is gone, and writes every one to the log: on a thread of its own, since what is drawn
+/// must not wait for what is computed. Whoever joins it waits for the last event.
+///
+/// # Errors
+///
+/// The system has no room for another thread.
+pub fn render(
+    format: Format,
+    detail: Detail,
+    events: UnboundedReceiver<Event>,
+    log: RunLog,
+) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let show = move || runtime.block_on(show(format, detail, events, log));
+    std::thread::Builder::new().name("progress".to_owned()).spawn(show)
+}
+
+async fn show(format: Format, detail: Detail, mut events: UnboundedReceiver<Event>, mut log: RunLog) {
     let mut human = Human::new(Style::stderr(), detail);
     let mut frames = tokio::time::interval(FRAME);
     frames.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

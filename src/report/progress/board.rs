@@ -11,6 +11,8 @@ const WINDOW: Duration = Duration::from_secs(3);
 /// All that goes on.
 #[derive(Debug, Default)]
 pub(super) struct Board {
+    /// The verb, once it has begun.
+    pub(super) verb: Option<String>,
     /// Stages that run, the first one first.
     pub(super) stages: Vec<StageRow>,
     /// Hosts of these stages, in the order in which they were first named, so that none moves about.
@@ -137,11 +139,8 @@ impl Board {
                     row.waits = None;
                 }
             }
-            Event::RunStarted { .. }
-            | Event::Changed { .. }
-            | Event::RunFailed { .. }
-            | Event::Note { .. }
-            | Event::RunFinished { .. } => {}
+            Event::RunStarted { verb, .. } => self.verb = Some(verb.clone()),
+            Event::Changed { .. } | Event::RunFailed { .. } | Event::Note { .. } | Event::RunFinished { .. } => {}
         }
     }
 

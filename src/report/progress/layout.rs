@@ -24,6 +24,10 @@ pub(super) struct Size {
 pub(super) fn lines(board: &Board, now: Duration, left: Option<Duration>, size: Size) -> Vec<String> {
     let room = (size.height / 2).max(size.height.min(20)).saturating_sub(2).max(1);
     let mut lines: Vec<String> = board.stages.iter().map(|row| stage(row, now)).collect();
+    // Between two stages, this machine works out what comes next.
+    if let (true, Some(verb)) = (lines.is_empty(), &board.verb) {
+        lines.push(format!("{verb:<NAME$} {:>7}", elapsed(now)));
+    }
     if let (Some(left), Some(first)) = (left, lines.first_mut()) {
         first.push_str(&format!("  (about {} left, as an earlier run took)", whole_seconds(left)));
     }
@@ -136,6 +140,18 @@ mod tests {
 
     fn drawn(board: &Board, size: Size) -> String {
         lines(board, Duration::from_secs(4), Some(Duration::from_secs(125)), size).join("\n")
+    }
+
+    #[test]
+    fn a_run_never_looks_as_if_it_had_ended() {
+        let mut board = Board::default();
+        assert!(lines(&board, Duration::ZERO, None, SMALL).is_empty());
+        let (verb, cluster) = ("plan".to_owned(), "prod".to_owned());
+        board.see(&Event::RunStarted { verb, cluster, hosts: 2, log: None }, Duration::ZERO);
+        assert_eq!(drawn(&board, SMALL), "plan              4.0s  (about 2m05s left, as an earlier run took)");
+        let asking = |done| Event::Asking { what: "connect".into(), done, of: 2 };
+        board.see(&asking(1), Duration::ZERO);
+        assert!(drawn(&board, SMALL).starts_with("connect           4.0s  1/2 hosts"));
     }
 
     #[test]
