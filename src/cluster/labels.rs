@@ -32,8 +32,11 @@ impl LabelKey {
     pub fn parse(text: &str) -> Result<Self, String> {
         let name = match text.split_once('/') {
             Some((prefix, name)) => {
-                let dns = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.');
-                if prefix.is_empty() || prefix.len() > 253 || !prefix.chars().all(dns) {
+                let label = |label: &str| {
+                    let dns = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-');
+                    !label.is_empty() && label.chars().all(dns) && !label.starts_with('-') && !label.ends_with('-')
+                };
+                if prefix.len() > 253 || !prefix.split('.').all(label) {
                     return Err(format!("the prefix {prefix:?} of key {text:?} is not a DNS name"));
                 }
                 name
@@ -128,7 +131,7 @@ mod tests {
         for good in ["rack", "topology.kubernetes.io/zone", "a_b.c-D"] {
             assert!(LabelKey::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "/a", "a/", "Bad_Prefix/a", "a b", "-a", "a-"] {
+        for bad in ["", "/a", "a/", "Bad_Prefix/a", "a b", "-a", "a-", "a..b/c", ".a/b", "a-/b", "a./b", "a/b/c"] {
             assert!(LabelKey::parse(bad).is_err(), "{bad}");
         }
         assert!(LabelValue::parse("").is_ok());

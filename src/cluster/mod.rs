@@ -35,10 +35,10 @@ pub use nearest::nearest;
 pub use network::{
     AddressDetection, Autoscale, Bgp, CacheAt, Calico, Dns, DnsServer, Felix, FelixLog, FelixValue, Ipvs,
     IpvsScheduler, IpvsTimeouts, Mesh, Network, NetworkPlugin, Overlay, Pool, Proxy, ProxyMode, REFLECTOR, Reflectors,
-    Replicas, Router, ServiceRoutes, Transport, TransportProtocol, Typha, Untracked,
+    Replicas, Router, ServiceRoutes, Transport, TransportProtocol, Typha, Untracked, check_selector,
 };
 pub use registry_reference::{RegistryReference, TAG_RULE, is_registry, is_tag};
-pub use rules::{Place, Violation, reserved_argument, reserved_label};
+pub use rules::{Place, Violation, is_of_controllers, kept_prefix, reserved_argument, reserved_label};
 pub use services::{Handling, Service, Services};
 pub use settings::{
     ControlPlane, Etcd, ImageReference, ImageTrust, Kernel, KernelProfile, KeyAlgorithm, Kubelet, Pki,

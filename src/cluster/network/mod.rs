@@ -4,6 +4,7 @@ mod bgp;
 mod calico;
 mod dns;
 mod proxy;
+mod selector;
 mod untracked;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,6 +14,7 @@ pub use calico::{AddressDetection, Calico, Felix, FelixLog, FelixValue, Overlay,
 pub use dns::{Autoscale, CacheAt, Dns, DnsServer, Replicas};
 use ipnet::{IpNet, Ipv4Net};
 pub use proxy::{Ipvs, IpvsScheduler, IpvsTimeouts, Proxy, ProxyMode};
+pub use selector::check_selector;
 pub use untracked::{TransportProtocol, Untracked};
 
 /// The networks of a cluster.
@@ -54,7 +56,7 @@ impl Default for Network {
 impl Network {
     /// The address of the `kubernetes` service: the first of the service network.
     pub fn api_service_address(&self) -> Option<IpAddr> {
-        self.service_cidr.hosts().next()
+        self.service_address(1)
     }
 
     /// Calico, where it is the plugin.
@@ -67,7 +69,20 @@ impl Network {
 
     /// The address of the cluster DNS: the tenth of the service network, as kubeadm has it.
     pub fn dns_service_address(&self) -> Option<IpAddr> {
-        self.service_cidr.hosts().nth(9)
+        self.service_address(10)
+    }
+
+    /// The address with this number, as Kubernetes counts in both families: that of the network itself has number 0.
+    fn service_address(&self, number: u8) -> Option<IpAddr> {
+        let address = match self.service_cidr.network() {
+            IpAddr::V4(network) => {
+                u32::from(network).checked_add(number.into()).map(|bits| IpAddr::from(bits.to_be_bytes()))
+            }
+            IpAddr::V6(network) => {
+                u128::from(network).checked_add(number.into()).map(|bits| IpAddr::from(bits.to_be_bytes()))
+            }
+        };
+        address.filter(|address| self.service_cidr.contains(address))
     }
 
     /// Whom pods ask for names, in this order. The second one answers while a node's own cache is replaced.

@@ -1,5 +1,7 @@
 //! Rules about data disks.
 
+use std::collections::BTreeMap;
+
 use super::{Place, Violation};
 use crate::cluster::{DeviceRule, DiskUse, Host, Parts};
 
@@ -19,14 +21,11 @@ pub(super) fn every_disk_is_for_something_else(parts: &Parts) -> Vec<Violation> 
 
 pub(super) fn no_device_is_named_twice(parts: &Parts) -> Vec<Violation> {
     each(parts, |host| {
-        let path = |rule: &DeviceRule| match rule {
-            DeviceRule::Path(path) => Some(path.clone()),
-            DeviceRule::Size(_) => None,
-        };
-        let twice = host.disks.iter().enumerate().find_map(|(index, disk)| {
-            let device = path(&disk.device)?;
-            let before = host.disks.iter().take(index).find(|before| path(&before.device).as_ref() == Some(&device))?;
-            Some((before.purpose, disk.purpose, device)).filter(|(before, this, _)| before != this)
+        let mut first: BTreeMap<&str, DiskUse> = BTreeMap::new();
+        let twice = host.disks.iter().find_map(|disk| {
+            let DeviceRule::Path(device) = &disk.device else { return None };
+            let before = *first.entry(device.as_str()).or_insert(disk.purpose);
+            (before != disk.purpose).then_some((before, disk.purpose, device))
         });
         twice.map(|(before, this, device)| {
             let message = format!("{} has {device} for {before} and for {this}", host.name);

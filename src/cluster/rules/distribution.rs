@@ -1,7 +1,6 @@
 //! Rules about the way of blobs.
 
-use super::endpoint::{NODE_PORTS, TAKEN};
-use super::{Place, Violation};
+use super::{Place, Violation, ports};
 use crate::cluster::{DistributionMode, Endpoint, EndpointMode, Parts};
 
 /// Below this, giving a blob on takes longer than any other way.
@@ -12,12 +11,10 @@ pub(super) fn the_port_is_free(parts: &Parts) -> Vec<Violation> {
     let on_hosts = !matches!(parts.endpoint.mode, EndpointMode::External { .. });
     let message = if port == 0 {
         "0 is no port".to_owned()
-    } else if NODE_PORTS.contains(&port) {
-        format!("the port {port} is one of the node ports {}-{}", NODE_PORTS.start(), NODE_PORTS.end())
     } else if port == Endpoint::APISERVER_PORT || (on_hosts && port == parts.endpoint.port) {
         format!("the port {port} is that of the API")
-    } else if let Some((_, who)) = TAKEN.iter().find(|(taken, _)| *taken == port) {
-        format!("the port {port} is taken on the hosts by {who}")
+    } else if let Some(message) = ports::taken(parts, port) {
+        message
     } else {
         return Vec::new();
     };

@@ -1,24 +1,10 @@
 //! Rules about the endpoint of the API.
 
-use super::{Place, Violation};
+use super::{Place, Violation, ports};
 use crate::cluster::{EndpointMode, Parts};
 
 /// Ports of node-port services.
 pub(super) const NODE_PORTS: std::ops::RangeInclusive<u16> = 30_000..=32_767;
-
-/// Ports that something on the hosts listens on.
-pub(super) const TAKEN: [(u16, &str); 10] = [
-    (22, "sshd"),
-    (2379, "etcd, for clients"),
-    (2380, "etcd, for its members"),
-    (2381, "etcd, for metrics"),
-    (10248, "the kubelet, for its health"),
-    (10249, "kube-proxy, for metrics"),
-    (10250, "the kubelet"),
-    (10256, "kube-proxy, for its health"),
-    (10257, "kube-controller-manager"),
-    (10259, "kube-scheduler"),
-];
 
 pub(super) fn the_vip_is_free(parts: &Parts) -> Vec<Violation> {
     let (address, field) = match &parts.endpoint.mode {
@@ -60,16 +46,7 @@ pub(super) fn the_port_is_free(parts: &Parts) -> Vec<Violation> {
     if matches!(parts.endpoint.mode, EndpointMode::External { .. }) {
         return Vec::new();
     }
-    let port = parts.endpoint.port;
-    let place = Place::spec("endpoint.port");
     let hint = "6443 is a good port: the API servers do not mind to share it";
-    if NODE_PORTS.contains(&port) {
-        let message = format!("the port {port} is one of the node ports {}-{}", NODE_PORTS.start(), NODE_PORTS.end());
-        return vec![Violation::new(place, message, hint)];
-    }
-    let taken = TAKEN.iter().find(|(taken, _)| *taken == port);
-    taken
-        .map(|(_, who)| Violation::new(place, format!("the port {port} is taken on the hosts by {who}"), hint))
-        .into_iter()
-        .collect()
+    let message = ports::taken(parts, parts.endpoint.port);
+    message.map(|message| Violation::new(Place::spec("endpoint.port"), message, hint)).into_iter().collect()
 }

@@ -102,14 +102,3 @@ pub(super) fn etcd_can_have_a_majority(parts: &Parts) -> Vec<Violation> {
     }
     Vec::new()
 }
-
-pub(super) fn taints_are_on_nodes(parts: &Parts) -> Vec<Violation> {
-    let hosts = parts.hosts.iter().enumerate();
-    let lost = hosts.filter(|(_, host)| !host.taints.is_empty() && !host.roles.is_node());
-    lost.map(|(index, host)| {
-        let message = format!("{} has taints, but is no node: its only role is etcd", host.name);
-        Violation::new(Place::host(index, "taints"), message, "remove the taints, or add the role `worker`")
-            .with(Place::host(index, "roles"))
-    })
-    .collect()
-}

@@ -4,17 +4,19 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::endpoint::NODE_PORTS;
 use super::{Place, Violation};
-use crate::cluster::{CacheAt, EndpointMode, NetworkPlugin, Parts, Untracked};
+use crate::cluster::{CacheAt, EndpointMode, NetworkPlugin, Parts};
 
 /// The API server takes at most this many bits of addresses for services.
 const SERVICE_BITS: u8 = 20;
 
+/// The cluster's DNS has the tenth address, and the network itself one more.
+const LEAST_SERVICE_BITS: u8 = 4;
+
 /// The controller manager can tell at most this many bits of nodes apart.
 const NODE_BITS: u8 = 16;
 
-fn overlap(one: &IpNet, other: &IpNet) -> bool {
+pub(super) fn overlap(one: &IpNet, other: &IpNet) -> bool {
     one.contains(&other.network()) || other.contains(&one.network())
 }
 
@@ -22,12 +24,12 @@ fn host_bits(network: &IpNet) -> u8 {
     network.max_prefix_len() - network.prefix_len()
 }
 
-fn family(is_v4: bool) -> &'static str {
+pub(super) fn family(is_v4: bool) -> &'static str {
     if is_v4 { "IPv4" } else { "IPv6" }
 }
 
 /// The address of the endpoint, where the inventory names one.
-fn endpoint_address(parts: &Parts) -> Option<(IpAddr, Place)> {
+pub(super) fn endpoint_address(parts: &Parts) -> Option<(IpAddr, Place)> {
     match &parts.endpoint.mode {
         EndpointMode::Local => None,
         EndpointMode::Vip { vip, .. } => Some((*vip, Place::spec("endpoint.vip"))),
@@ -94,8 +96,8 @@ pub(super) fn services_fit(parts: &Parts) -> Vec<Violation> {
         let message = format!("the service network {network} is larger than Kubernetes allows");
         return vec![Violation::new(place, message, format!("use a prefix length of at least {prefix}"))];
     }
-    if host_bits(network) < 5 {
-        let prefix = network.max_prefix_len() - 5;
+    if host_bits(network) < LEAST_SERVICE_BITS {
+        let prefix = network.max_prefix_len() - LEAST_SERVICE_BITS;
         let message = format!("the service network {network} is too small: the cluster DNS has its tenth address");
         return vec![Violation::new(place, message, format!("use a prefix length of at most {prefix}"))];
     }
@@ -151,29 +153,4 @@ pub(super) fn a_cache_on_each_node_has_an_address(parts: &Parts) -> Vec<Violatio
     }
     let message = "a cache for the DNS on each node speaks IPv4 only";
     vec![Violation::new(Place::spec("network.dns.nodeLocal"), message, "remove it: pods ask the service")]
-}
-
-/// An address that is translated needs the entry that says how.
-pub(super) fn nothing_that_is_translated_is_untracked(parts: &Parts) -> Vec<Violation> {
-    let network = &parts.network;
-    let mut violations = Vec::new();
-    for Untracked { network: untracked, port, protocol } in &network.untracked {
-        let mut violation = |message: String, hint: &str| {
-            violations.push(Violation::new(Place::spec("network.untracked"), message, hint));
-        };
-        if untracked.addr().is_ipv4() != network.pod_cidr.addr().is_ipv4() {
-            violation(format!("{untracked} is of another address family than the pods"), "write one of theirs");
-        }
-        for (translated, what) in [(network.pod_cidr, "pods"), (network.service_cidr, "Services")] {
-            if overlap(untracked, &translated) {
-                let message = format!("{untracked} has addresses of {what} ({translated}), which are translated");
-                violation(message, "name the addresses of the load balancer alone");
-            }
-        }
-        if NODE_PORTS.contains(port) {
-            let message = format!("{protocol} port {port} may be a Service's NodePort, which is translated");
-            violation(message, "let the load balancer listen on a port outside of 30000 to 32767");
-        }
-    }
-    violations
 }

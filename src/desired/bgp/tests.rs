@@ -51,7 +51,10 @@ fn without_a_word_it_is_a_mesh() {
 fn the_nodes_of_a_rack_peer_with_its_routers() {
     let mut fixture = fixture(|bgp| {
         bgp.racks = [
-            ("r1".to_owned(), vec![router("10.1.1.1", true), Router { port: Some(1790), ..router("10.1.1.2", false) }]),
+            (
+                "r1".to_owned(),
+                vec![router("10.1.1.251", true), Router { port: Some(1790), ..router("10.1.1.252", false) }],
+            ),
             ("r2".to_owned(), vec![router("10.1.2.1", false)]),
         ]
         .into();
@@ -63,21 +66,21 @@ fn the_nodes_of_a_rack_peer_with_its_routers() {
     let peering = of(&fixture);
     assert!(!peering.meshed);
     insta::assert_snapshot!(specs(&peering).join("\n"), @r#"
-    rack-r1-10.1.1.1: {"asNumber":65100,"filters":["kubewright-routers"],"nodeSelector":"topology.kubewright.dev/rack == 'r1'","numAllowedLocalASNumbers":1,"password":{"secretKeyRef":{"key":"rack-r1-10.1.1.1","name":"kubewright-bgp"}},"peerIP":"10.1.1.1"}
-    rack-r1-10.1.1.2-1790: {"asNumber":65100,"filters":["kubewright-routers"],"nodeSelector":"topology.kubewright.dev/rack == 'r1'","numAllowedLocalASNumbers":1,"peerIP":"10.1.1.2:1790"}
+    rack-r1-10.1.1.251: {"asNumber":65100,"filters":["kubewright-routers"],"nodeSelector":"topology.kubewright.dev/rack == 'r1'","numAllowedLocalASNumbers":1,"password":{"secretKeyRef":{"key":"rack-r1-10.1.1.251","name":"kubewright-bgp"}},"peerIP":"10.1.1.251"}
+    rack-r1-10.1.1.252-1790: {"asNumber":65100,"filters":["kubewright-routers"],"nodeSelector":"topology.kubewright.dev/rack == 'r1'","numAllowedLocalASNumbers":1,"peerIP":"10.1.1.252:1790"}
     rack-r2-10.1.2.1: {"asNumber":65100,"filters":["kubewright-routers"],"nodeSelector":"topology.kubewright.dev/rack == 'r2'","numAllowedLocalASNumbers":1,"peerIP":"10.1.2.1"}
     "#);
     let sessions = &peering.peers[0].sessions;
     assert_eq!(sessions.keys().map(HostName::as_str).collect::<Vec<_>>(), ["m1", "n1"]);
     assert_eq!(sessions.values().map(BTreeSet::len).collect::<Vec<_>>(), [2, 2]);
     let secret = peering.first.last().unwrap();
-    assert_eq!(secret["data"]["rack-r1-10.1.1.1"], "aHVudGVyMg==");
+    assert_eq!(secret["data"]["rack-r1-10.1.1.251"], "aHVudGVyMg==");
     assert_eq!(peering.configuration["spec"]["serviceClusterIPs"], json!([{"cidr": "10.96.0.0/16"}]));
 }
 
 #[test]
 fn routers_hear_of_a_nodes_own_routes_and_nodes_of_each_other() {
-    let routers = || ["r1", "r2"].map(|rack| (rack.to_owned(), vec![router("10.1.1.1", false)])).into();
+    let routers = || ["r1", "r2"].map(|rack| (rack.to_owned(), vec![router("10.1.1.251", false)])).into();
     let spec = |calico: &str, change: fn(&mut Bgp)| {
         let mut fixture = fixture(|bgp| {
             bgp.racks = routers();
@@ -130,7 +133,7 @@ fn reflectors_serve_their_data_centre_and_know_each_other() {
 fn objects_of_bgp() {
     let mut fixture = fixture(|bgp| {
         bgp.racks =
-            [("r1".to_owned(), vec![router("10.1.1.1", true)]), ("r2".to_owned(), vec![router("10.1.2.1", false)])]
+            [("r1".to_owned(), vec![router("10.1.1.251", true)]), ("r2".to_owned(), vec![router("10.1.2.1", false)])]
                 .into();
         bgp.reflectors = Reflectors::PerIdc(1);
         bgp.services.cluster = true;

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use crate::cluster::{AddressDetection, Calico, Felix, FelixValue, Overlay, Pool, Transport, Typha};
+use crate::cluster::{AddressDetection, Calico, Felix, FelixValue, Overlay, Pool, Transport, Typha, check_selector};
 use crate::inventory::problems::Fault;
 use crate::inventory::spec::{SpecAddressDetection, SpecCalico, SpecCalicoMode, SpecEncapsulation, SpecPool};
 use crate::inventory::tree::Path;
@@ -78,10 +78,11 @@ fn pools(specs: &[SpecPool], path: &Path, pod_cidr: IpNet, context: &mut Context
         let cidr = spec.cidr.as_ref().and_then(|cidr| context.take(&path.key("cidr"), words::network(cidr)));
         let (Some(name), Some(cidr)) = (name, cidr) else { continue };
         let default = Pool::new(&name, cidr);
+        let place = path.key("nodeSelector");
         pools.push(Pool {
             block_size: spec.block_size.unwrap_or(default.block_size),
             nat_outgoing: spec.nat_outgoing.unwrap_or(default.nat_outgoing),
-            node_selector: spec.node_selector.clone().unwrap_or(default.node_selector),
+            node_selector: context.parse(&place, spec.node_selector.as_ref(), default.node_selector, selector),
             ..Pool::new(&name, cidr)
         });
     }
@@ -92,10 +93,38 @@ fn pools(specs: &[SpecPool], path: &Path, pod_cidr: IpNet, context: &mut Context
     pools
 }
 
+fn selector(text: &str) -> Result<String, Fault> {
+    let hint = "write it in Calico's language, such as topology.kubewright.dev/idc == 'bj1' && has(function)";
+    check_selector(text).map_err(|why| Fault::new(format!("Calico cannot read this: {why}"), hint))?;
+    Ok(text.to_owned())
+}
+
+/// A regular expression for the names of interfaces; Calico gets several in one text, with commas between them.
+fn interface_pattern(text: &str) -> Result<String, Fault> {
+    let hint = "write a regular expression for names of interfaces, such as bond0 or eth.*; several make a list";
+    let why = match regex_syntax::parse(text) {
+        _ if text.is_empty() => "there is nothing".to_owned(),
+        _ if text.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control()) => {
+            "no name has blanks or commas".to_owned()
+        }
+        Ok(_) => return Ok(text.to_owned()),
+        Err(regex_syntax::Error::Parse(error)) => error.kind().to_string(),
+        Err(regex_syntax::Error::Translate(error)) => error.kind().to_string(),
+        Err(error) => error.to_string(),
+    };
+    Err(Fault::new(format!("{text:?} matches no interface: {why}"), hint))
+}
+
 fn detection(spec: Option<&SpecAddressDetection>, path: &Path, context: &mut Context<'_>) -> AddressDetection {
     let Some(spec) = spec else { return AddressDetection::Inventory };
     match (&spec.interfaces, &spec.networks) {
-        (Some(interfaces), None) if !interfaces.is_empty() => AddressDetection::Interfaces(interfaces.clone()),
+        (Some(interfaces), None) if !interfaces.is_empty() => {
+            let path = path.key("interfaces");
+            let patterns = interfaces.iter().enumerate();
+            let patterns =
+                patterns.filter_map(|(index, text)| context.take(&path.index(index), interface_pattern(text)));
+            AddressDetection::Interfaces(patterns.collect())
+        }
         (None, Some(networks)) if !networks.is_empty() => {
             AddressDetection::Networks(words::networks(networks, &path.key("networks"), context))
         }
@@ -104,6 +133,21 @@ fn detection(spec: Option<&SpecAddressDetection>, path: &Path, context: &mut Con
                 Fault::new("either `interfaces` or `networks` is wanted", "name one of them, and what is in it");
             context.fault(path, fault);
             AddressDetection::Inventory
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_of_interfaces_can_be_read() {
+        for good in ["bond0", "eth.*", "en[ps][0-9]+", "(eth|bond)0"] {
+            assert!(interface_pattern(good).is_ok(), "{good}");
+        }
+        for bad in ["", "eth[", "*", "eth0,eth1", "eth{1,2}", "(eth", "eth 0", "a\n", "(?=x)"] {
+            assert!(interface_pattern(bad).is_err(), "{bad:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Hosts: ranges expanded, labels merged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::{DataDisk, Host, HostName, Kernel, LabelKey, LabelValue, Labels, Roles, Services, Taint};
 use crate::inventory::problems::Fault;
@@ -196,12 +196,13 @@ fn labels(texts: &BTreeMap<String, String>, path: &Path, context: &mut Context<'
 
 fn taints(specs: &[SpecTaint], path: &Path, context: &mut Context<'_>) -> Vec<Taint> {
     let mut taints: Vec<Taint> = Vec::new();
+    let mut seen = BTreeSet::new();
     for (index, spec) in specs.iter().enumerate() {
         let path = path.index(index);
         let key = spec.key.as_deref().and_then(|key| context.take(&path.key("key"), label_key(key)));
         let value = context.parse(&path.key("value"), spec.value.as_ref(), LabelValue::default(), label_value);
         let (Some(key), Some(effect)) = (key, spec.effect) else { continue };
-        if taints.iter().any(|taint| taint.key == key && taint.effect == effect) {
+        if !seen.insert((key.clone(), effect)) {
             let fault = Fault::new(format!("a second taint {key} with the same effect"), "keep one of the two");
             context.fault(&path.key("key"), fault);
         }

@@ -27,7 +27,7 @@ pub(super) fn convert(spec: Option<&SpecNetwork>, context: &mut Context<'_>) -> 
             IpNet::V6(_) => 64,
         }),
         service_cidr,
-        domain: context.parse(&path.key("domain"), spec.domain.as_ref(), default.domain, words::dns_name),
+        domain: context.parse(&path.key("domain"), spec.domain.as_ref(), default.domain, words::domain),
         dns: dns::convert(spec.dns.as_ref(), &path.key("dns"), context),
         proxy: proxy::convert(spec.proxy.as_ref(), &path.key("proxy"), context),
         untracked: untracked(spec.untracked.as_deref().unwrap_or_default(), &path.key("untracked"), context),

@@ -10,6 +10,9 @@ use crate::inventory::units;
 
 use super::{Context, words};
 
+/// IPVS counts in ticks, of which there may be a thousand in a second, in 31 bits.
+const MOST: Duration = Duration::from_secs(i32::MAX as u64 / 1000);
+
 /// Converts the section `network.proxy`.
 pub(super) fn convert(spec: Option<&SpecProxy>, path: &Path, context: &mut Context<'_>) -> Proxy {
     let defaults = SpecProxy::default();
@@ -61,5 +64,24 @@ fn seconds(text: &str) -> Result<Duration, Fault> {
     if duration.is_zero() || duration.subsec_nanos() > 0 {
         return Err(Fault::new(format!("{text:?} is not a number of whole seconds"), "write such as 15m or 90s"));
     }
+    if duration > MOST {
+        let hint = format!("write at most {}s; 15m is usual", MOST.as_secs());
+        return Err(Fault::new(format!("{text:?} is more than the kernel counts"), hint));
+    }
     Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_can_count_timeouts() {
+        for good in ["1s", "15m", "24d", "2147483s"] {
+            assert!(seconds(good).is_ok(), "{good}");
+        }
+        for bad in ["0s", "500ms", "2147484s", "25d", "99999999999h"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
 }

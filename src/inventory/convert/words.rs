@@ -1,6 +1,6 @@
 //! Words that have a form of their own: addresses, networks, DNS names, logins, host keys.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,16 +16,38 @@ pub(super) fn address(text: &str) -> Result<IpAddr, Fault> {
     let Ok(address) = text.parse::<IpAddr>() else {
         let hint = match text.split_once('/') {
             Some((before, _)) if before.parse::<IpAddr>().is_ok() => format!("leave out the prefix length: {before}"),
-            _ => "write an IPv4 or IPv6 address, such as 10.1.0.11".into(),
+            _ => match without_zeros(text) {
+                Some(plain) => format!("leave out leading zeros, with which some read it as octal: {plain}"),
+                None => "write an IPv4 or IPv6 address, such as 10.1.0.11".into(),
+            },
         };
         return Err(Fault::new(format!("{text:?} is not an IP address"), hint));
     };
-    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
-    if address.is_unspecified() || address.is_loopback() || address.is_multicast() || broadcast {
+    reachable(address)
+}
+
+/// The address, unless none that is reached has it.
+pub(super) fn reachable(address: IpAddr) -> Result<IpAddr, Fault> {
+    // 0.0.0.0/8 stands for no host, and 240.0.0.0/4 with the broadcast address is reserved.
+    let nobodys = matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 0 || v4.octets()[0] >= 240);
+    if address.is_unspecified() || address.is_loopback() || address.is_multicast() || nobodys {
         let hint = "write the address by which the other hosts reach it";
         return Err(Fault::new(format!("{address} is not an address that others can reach"), hint));
     }
-    Ok(address)
+    match address {
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => Err(Fault::new(format!("{address} is an IPv4 address in disguise"), format!("write {v4}"))),
+            None => Ok(address),
+        },
+        IpAddr::V4(_) => Ok(address),
+    }
+}
+
+/// The IPv4 address that was meant by one with leading zeros.
+fn without_zeros(text: &str) -> Option<Ipv4Addr> {
+    let parts: Option<Vec<u8>> = text.split('.').map(|part| part.parse().ok()).collect();
+    let parts: [u8; 4] = parts?.try_into().ok()?;
+    Some(parts.into())
 }
 
 /// A network in CIDR form, without host bits.
@@ -37,6 +59,10 @@ pub(super) fn network(text: &str) -> Result<IpNet, Fault> {
         };
         return Err(Fault::new(format!("{text:?} is not a network"), hint));
     };
+    if network.addr().is_ipv4() && network.to_string() != text {
+        let hint = format!("leave them out, some read them as octal: {network}");
+        return Err(Fault::new(format!("{text:?} has leading zeros"), hint));
+    }
     if network.addr() != network.network() {
         let hint = format!("the network is {}", network.trunc());
         return Err(Fault::new(format!("{text:?} has bits set behind its prefix"), hint));
@@ -52,17 +78,41 @@ pub(super) fn networks(texts: &[String], path: &Path, context: &mut Context<'_>)
 
 /// A DNS name in lower case, without trailing dot.
 pub(super) fn dns_name(text: &str) -> Result<String, Fault> {
+    if is_dns_name(text) {
+        return Ok(text.to_owned());
+    }
+    let plain = text.trim_end_matches('.').to_lowercase();
+    let hint = if text.len() > LONGEST_NAME {
+        format!("DNS allows {LONGEST_NAME} characters, and this has {}", text.len())
+    } else if is_dns_name(&plain) {
+        format!("write it in lower case and without a dot at its end: {plain}")
+    } else {
+        "use lower-case letters, digits and '-', in parts separated by dots".to_owned()
+    };
+    Err(Fault::new(format!("{text:?} is not a DNS name"), hint))
+}
+
+const LONGEST_NAME: usize = 253;
+
+fn is_dns_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-'))
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    if text.len() <= 253 && text.split('.').all(label) {
-        return Ok(text.to_owned());
+    text.len() <= LONGEST_NAME && text.split('.').all(label)
+}
+
+/// A DNS name that nobody takes for an address: its last part is not a number.
+pub(super) fn domain(text: &str) -> Result<String, Fault> {
+    let name = dns_name(text)?;
+    let last = name.rsplit('.').next().unwrap_or_default();
+    if last.chars().all(|c| c.is_ascii_digit()) {
+        let hint = "write a name, such as example.com";
+        return Err(Fault::new(format!("{text:?} ends in a number, as addresses do and names do not"), hint));
     }
-    let hint = "use lower-case letters, digits and '-', in parts separated by dots";
-    Err(Fault::new(format!("{text:?} is not a DNS name"), hint))
+    Ok(name)
 }
 
 /// A DNS name that is not an IP address.
@@ -72,7 +122,7 @@ pub(super) fn host_name_only(text: &str) -> Result<String, Fault> {
             "write a name; the address belongs in `vip` or `address`, so that it can change without new certificates";
         return Err(Fault::new(format!("{text:?} is an address, not a name"), hint));
     }
-    dns_name(text)
+    domain(text)
 }
 
 /// A subject alternative name: an address, or a DNS name that may begin with `*.`.
@@ -80,7 +130,7 @@ pub(super) fn subject_name(text: &str) -> Result<String, Fault> {
     if text.parse::<IpAddr>().is_ok() {
         return Ok(text.to_owned());
     }
-    dns_name(text.strip_prefix("*.").unwrap_or(text)).map(|_| text.to_owned())
+    domain(text.strip_prefix("*.").unwrap_or(text)).map(|_| text.to_owned())
 }
 
 /// A login name.
@@ -176,10 +226,15 @@ mod tests {
             "::1",
             "224.0.0.1",
             "255.255.255.255",
+            "0.1.2.3",
+            "240.0.0.1",
+            "::ffff:10.1.0.1",
             "m1",
         ] {
             assert!(address(bad).is_err(), "{bad}");
         }
+        assert!(address("10.1.0.08").unwrap_err().hint.ends_with(": 10.1.0.8"));
+        assert_eq!(address("::ffff:10.1.0.1").unwrap_err().hint, "write 10.1.0.1");
         assert_eq!(address("10.1.0.11/24").unwrap_err().hint, "leave out the prefix length: 10.1.0.11");
     }
 
@@ -190,6 +245,9 @@ mod tests {
         assert_eq!(network("10.244.1.0/16").unwrap_err().hint, "the network is 10.244.0.0/16");
         assert_eq!(network("10.244.0.0").unwrap_err().hint, "add the prefix length: 10.244.0.0/16");
         assert!(network("10.244.0.0/99").is_err());
+        for zeros in ["010.244.0.0/16", "10.244.00.0/16", "10.0.0.0/08"] {
+            assert!(network(zeros).is_err(), "{zeros}");
+        }
     }
 
     #[test]
@@ -243,6 +301,12 @@ mod tests {
         for bad in ["", "API", "a..b", "-a", "a-", "a_b", "a.", "*.a"] {
             assert!(dns_name(bad).is_err(), "{bad}");
         }
+        for bad in ["1.2.3.4", "10.1.0.300", "k8s.1", "7"] {
+            assert!(domain(bad).is_err() && host_name_only(bad).is_err(), "{bad}");
+        }
+        assert!(domain("168.192.in-addr.arpa").is_ok());
+        assert!(dns_name("Corp.Example.").unwrap_err().hint.ends_with(": corp.example"));
+        assert!(dns_name(&"a.".repeat(200)).unwrap_err().hint.contains("has 400"));
         assert!(host_name_only("10.1.0.1").is_err());
         assert!(subject_name("10.1.0.1").is_ok());
         assert!(subject_name("*.example").is_ok());

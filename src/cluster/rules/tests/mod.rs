@@ -1,13 +1,15 @@
 //! Every rule, broken once. [`valid`] breaks none.
 
+mod calico;
+mod network;
+
 use std::time::Duration;
 
 use super::*;
 use crate::cluster::{
-    Bgp, Calico, Cluster, ClusterName, ControlPlane, DataDisk, DeviceRule, DiskLayout, DiskUse, DistributionMode,
-    Endpoint, EndpointMode, Etcd, Host, HostName, ImageReference, ImageTrust, Jump, Kernel, KeyAlgorithm, Kubelet,
-    LabelKey, LabelValue, Labels, Mesh, Network, NetworkPlugin, Pki, Pool, QualityOfService, Reflectors, Role, Router,
-    Services, SshTarget, Taint, TaintEffect, ThinPool, Transport,
+    Cluster, ClusterName, ControlPlane, DataDisk, DeviceRule, DiskLayout, DiskUse, DistributionMode, Endpoint,
+    EndpointMode, Etcd, Host, HostName, ImageReference, ImageTrust, Jump, Kernel, KeyAlgorithm, Kubelet, LabelKey,
+    LabelValue, Labels, Network, Pki, QualityOfService, Role, Services, SshTarget, Taint, TaintEffect, ThinPool,
 };
 
 fn host(name: &str, address: &str, roles: &[Role]) -> Host {
@@ -97,6 +99,14 @@ fn breaks_only(field: &str, why: &str, change: impl FnOnce(&mut Parts)) {
     let violations = broken(change);
     assert_eq!(violations.len(), 1, "{violations:?}");
     assert!(violations[0].0 == field && violations[0].1.contains(why), "{field}: {why}: {violations:?}");
+}
+
+/// Nothing is wrong with it.
+#[track_caller]
+fn passes(change: impl FnOnce(&mut Parts)) {
+    let mut parts = valid();
+    change(&mut parts);
+    assert_eq!(Cluster::new(parts).map(|_| ()), Ok(()));
 }
 
 fn vip(address: &str) -> EndpointMode {
@@ -197,11 +207,61 @@ fn labels_and_taints_are_where_they_work() {
     for key in ["kubernetes.io/hostname", "topology.kubewright.dev/rack", "node-role.kubernetes.io/control-plane"] {
         breaks_only("0.labels", "not yours", |parts| label(parts, key, "x"));
     }
+    for key in ["kubernetes.io/rack", "k8s.io/x", "kubewright.dev/route-reflector", "topology.kubewright.dev/row"] {
+        breaks_only("0.labels", "not yours", |parts| label(parts, key, "x"));
+    }
+    for key in ["beta.kubernetes.io/os", "node-role.kubernetes.io/worker"] {
+        breaks_only("0.labels", "not yours", |parts| label(parts, key, "x"));
+    }
+    for key in [
+        "kubernetes.io/role",
+        "topology.kubernetes.io/region",
+        "node-restriction.kubernetes.io/tenant",
+        "node-role.kubernetes.io/ingress",
+        "feature.node.kubernetes.io/cpu",
+        "example.com/rack",
+    ] {
+        let mut parts = valid();
+        label(&mut parts, key, "x");
+        assert!(Cluster::new(parts).is_ok(), "{key}");
+    }
     let zone = |parts: &mut Parts| {
         parts.hosts[0].idc = Some("bj1".into());
         label(parts, "topology.kubernetes.io/zone", "bj2");
     };
     breaks_only("0.labels", "says bj2, `idc` says bj1", zone);
+}
+
+#[test]
+fn the_clusters_own_pods_find_a_node() {
+    let taint = |key: &str, effect| Taint { key: LabelKey::parse(key).unwrap(), value: LabelValue::default(), effect };
+    let on_all =
+        |taint: Taint| move |parts: &mut Parts| parts.hosts.iter_mut().for_each(|h| h.taints.push(taint.clone()));
+    let why = "every node has a taint such as dedicated";
+    for effect in [TaintEffect::NoExecute, TaintEffect::NoSchedule] {
+        breaks_only("0.taints", why, on_all(taint("dedicated", effect)));
+    }
+    breaks_only(
+        "0.taints",
+        "every node",
+        on_all(taint("node-role.kubernetes.io/control-plane", TaintEffect::NoExecute)),
+    );
+    for harmless in [
+        taint("dedicated", TaintEffect::PreferNoSchedule),
+        taint("CriticalAddonsOnly", TaintEffect::NoExecute),
+        taint("node-role.kubernetes.io/control-plane", TaintEffect::NoSchedule),
+    ] {
+        let mut parts = valid();
+        on_all(harmless.clone())(&mut parts);
+        assert!(Cluster::new(parts).is_ok(), "{harmless:?}");
+    }
+    let mut parts = valid();
+    on_all(taint("dedicated", TaintEffect::NoExecute))(&mut parts);
+    parts.hosts[3].taints.clear();
+    assert!(Cluster::new(parts).is_ok(), "one is left");
+    breaks_only("3.taints", "node.kubernetes.io/unschedulable is not yours", |parts| {
+        parts.hosts[3].taints.push(taint("node.kubernetes.io/unschedulable", TaintEffect::NoSchedule));
+    });
 }
 
 #[test]
@@ -224,7 +284,10 @@ fn networks_do_not_overlap() {
 fn networks_have_room() {
     let services = |cidr: &'static str| move |parts: &mut Parts| parts.network.service_cidr = cidr.parse().unwrap();
     breaks_only("network.serviceCidr", "larger than Kubernetes allows", services("172.0.0.0/11"));
-    breaks_only("network.serviceCidr", "too small", services("10.96.0.0/28"));
+    breaks_only("network.serviceCidr", "too small", services("10.96.0.0/29"));
+    let mut parts = valid();
+    services("10.96.0.0/28")(&mut parts);
+    assert!(Cluster::new(parts).is_ok(), "kubeadm takes it, too");
     for prefix in [8, 16, 31, 32, 200] {
         breaks_only("network.nodePrefix", "does not lie in", |parts| parts.network.node_prefix = prefix);
     }
@@ -258,22 +321,6 @@ fn a_cache_on_each_node_speaks_ipv4_and_its_name_is_taken() {
         cached(parts);
         parts.network.service_cidr = "fd00:96::/108".parse().unwrap();
     });
-}
-
-#[test]
-fn what_is_translated_is_tracked() {
-    use crate::cluster::{TransportProtocol, Untracked};
-    let untracked = |network: &str, port: u16| {
-        let network = network.parse().unwrap();
-        move |parts: &mut Parts| {
-            parts.network.untracked = vec![Untracked { network, port, protocol: TransportProtocol::Tcp }]
-        }
-    };
-    let field = "network.untracked";
-    breaks_only(field, "another address family", untracked("2001:db8::/64", 443));
-    breaks(field, "has addresses of pods", untracked("0.0.0.0/0", 443));
-    breaks(field, "has addresses of Services", untracked("10.96.0.10/32", 53));
-    breaks_only(field, "may be a Service's NodePort", untracked("203.0.113.0/24", 30_080));
 }
 
 #[test]
@@ -356,54 +403,4 @@ fn arguments_do_not_identify_the_cluster() {
         assert_eq!(with(component, flag), 1, "{component} {flag}");
     }
     assert_eq!(with("kube-apiserver", "event-ttl"), 0);
-}
-
-/// What the rules say of the cluster with Calico, in words.
-fn of_calico(change: impl FnOnce(&mut Calico, &mut Vec<Host>)) -> Vec<String> {
-    let mut parts = valid();
-    let mut calico = Calico::new(parts.network.pod_cidr);
-    for (index, host) in parts.hosts.iter_mut().enumerate() {
-        host.rack = Some(format!("r{}", index % 2 + 1));
-    }
-    change(&mut calico, &mut parts.hosts);
-    parts.network.plugin = NetworkPlugin::Calico(Box::new(calico));
-    check(&parts).into_iter().map(|violation| violation.message).collect()
-}
-
-fn with_bgp(calico: &mut Calico, bgp: Bgp) {
-    calico.transport = Transport::Bgp { bgp, ipip: None };
-}
-
-#[test]
-fn pools_are_within_the_pod_network_and_apart() {
-    assert_eq!(of_calico(|_, _| {}), Vec::<String>::new());
-    let pool = |name: &str, cidr: &str| Pool::new(name, cidr.parse().unwrap());
-    let told = of_calico(|calico, _| {
-        let small = Pool { block_size: 16, ..pool("small", "10.244.0.0/17") };
-        calico.pools = vec![pool("a", "10.244.0.0/17"), small, pool("a", "10.245.0.0/16")];
-    });
-    assert_eq!(
-        told,
-        [
-            "blocks of /16 do not fit the pool small (10.244.0.0/17)",
-            "the pools a and small overlap",
-            "the pool a (10.245.0.0/16) is not within the pod network 10.244.0.0/16",
-            "two pools are called a",
-        ]
-    );
-}
-
-#[test]
-fn nobody_is_left_without_a_peer() {
-    let router = Router { address: "10.1.0.1".parse().unwrap(), port: None, as_number: 65_100, password: None };
-    let racks = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), vec![router.clone()])).collect();
-    let told = |bgp: Bgp| of_calico(|calico, _| with_bgp(calico, bgp));
-    assert!(told(Bgp { racks: racks(&["r1", "r2"]), ..Bgp::default() }).is_empty());
-    assert!(told(Bgp { reflectors: Reflectors::usual(), ..Bgp::default() }).is_empty());
-    assert!(told(Bgp { racks: racks(&["r1"]), mesh: Mesh::On, ..Bgp::default() }).is_empty());
-    let lonely = told(Bgp { racks: racks(&["r1"]), ..Bgp::default() });
-    assert!(lonely[0].contains("nobody peers with m2, n1: their pods would reach no other node"), "{lonely:?}");
-    assert_eq!(told(Bgp { racks: racks(&["r1", "r2", "r9"]), ..Bgp::default() }), ["no node is in the rack r9"]);
-    let unknown = Reflectors::Hosts([HostName::parse("x1").unwrap()].into());
-    assert_eq!(told(Bgp { reflectors: unknown, ..Bgp::default() }), ["x1 is no node of this cluster"]);
 }
