@@ -7,10 +7,14 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         return None;
     }
     let lower = word.to_lowercase();
+    let length = word.chars().count();
+    let near = |distance: usize, candidate: &str| distance <= candidate.chars().count().max(length) / 3;
     candidates
         .into_iter()
+        // What differs more in length is no nearer.
+        .filter(|candidate| near(candidate.chars().count().abs_diff(length), candidate))
         .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.chars().count().max(word.chars().count()) / 3)
+        .filter(|(distance, candidate)| near(*distance, candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }

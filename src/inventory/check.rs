@@ -1,12 +1,14 @@
 //! The tree against the schema: every unknown key, missing field and wrong type at once. What remains is sure to
 //! deserialise.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::problems::{Fault, Problems};
 use super::scalar::{self, Wanted};
 use super::source::names_secret;
-use super::tree::{Content, Entry, Node, Path, Step};
+use super::tree::{Content, Entries, Entry, Node, Path, Step};
 use crate::cluster::nearest;
 
 /// Checks `node` against `schema` and returns what is right of it.
@@ -65,10 +67,10 @@ impl<'s> Checker<'s> {
         self.problems.report(node.span.clone(), path, fault);
     }
 
-    fn mapping(&mut self, schema: &'s Value, entries: &[Entry], node: &Node, path: &Path) -> Value {
+    fn mapping(&mut self, schema: &'s Value, entries: &Entries, node: &Node, path: &Path) -> Value {
         let properties = schema.get("properties").and_then(Value::as_object);
         let other = schema.get("additionalProperties").filter(|other| other.is_object());
-        let mut checked = Map::new();
+        let (mut checked, mut meant) = (Map::new(), BTreeSet::new());
         for entry in entries.iter().filter(|entry| !entry.duplicate) {
             let path = path.key(&entry.key);
             if entry.key == "<<" {
@@ -83,35 +85,68 @@ impl<'s> Checker<'s> {
                     }
                 }
                 None => {
-                    let known: Vec<&str> = properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
-                    self.unknown(entry, &path, &known, entries);
+                    // What is there already, or was meant by another key, is not what was meant by this one.
+                    let left = properties.into_iter().flatten();
+                    let left = left.filter(|(key, _)| entries.get(key).is_none() && !meant.contains(key.as_str()));
+                    meant.extend(self.unknown(entry, &path, &left.collect::<Vec<_>>(), properties));
                 }
             }
         }
-        for required in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
-        {
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        for required in required.filter(|required| entries.get(required).is_none()) {
+            let property = properties.and_then(|properties| properties.get(required));
+            let hint = property.map_or_else(|| format!("add `{required}`"), |property| self.wanted(required, property));
             let path = path.key(required);
-            if entries.iter().all(|entry| entry.key != required) {
-                let what = properties.and_then(|properties| properties.get(required)).and_then(summary);
-                let hint = what.map_or_else(|| format!("add `{required}`"), |what| format!("add `{required}`: {what}"));
-                self.problems.report(node.span.clone(), &path, Fault::new(format!("missing field `{required}`"), hint));
-            }
+            self.problems.report(node.span.clone(), &path, Fault::new(format!("missing field `{required}`"), hint));
         }
         Value::Object(checked)
     }
 
-    fn unknown(&mut self, entry: &Entry, path: &Path, known: &[&str], entries: &[Entry]) {
-        let missing = known.iter().copied().filter(|known| entries.iter().all(|entry| entry.key != *known));
-        let meant = nearest(&entry.key, missing);
+    /// What to add for a field that is missing.
+    fn wanted(&self, key: &str, property: &'s Value) -> String {
+        let what = summary(property).map_or_else(String::new, |what| format!(": {what}"));
+        let example = self.example(property);
+        let example = example.map_or_else(String::new, |value| format!("; such as `{key}: {}`", flow(&value)));
+        format!("add `{key}`{what}{example}")
+    }
+
+    /// What could stand in a field.
+    fn example(&self, property: &'s Value) -> Option<Value> {
+        let given = property.pointer("/examples/0").or_else(|| property.get("default")).cloned();
+        given.or_else(|| {
+            let schemas = self.alternatives(property);
+            schemas.iter().find_map(|schema| choices(schema).first().map(|choice| Value::from(*choice)))
+        })
+    }
+
+    /// Reports a key that is none, and returns the one that was meant.
+    fn unknown(
+        &mut self,
+        entry: &Entry,
+        path: &Path,
+        left: &[(&'s String, &'s Value)],
+        known: Option<&'s Map<String, Value>>,
+    ) -> Option<&'s str> {
+        let meant = nearest(&entry.key, left.iter().map(|(key, _)| key.as_str()));
+        let meant = meant.and_then(|meant| left.iter().find(|(key, _)| *key == meant).copied());
         let hint = match meant {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("known here: {}", known.join(", ")),
+            Some((meant, schema)) => {
+                let schemas = self.alternatives(schema);
+                let is = schemas.iter().any(|schema| fits(schema, &entry.value.content));
+                let other = schemas.first().filter(|_| !is).map(|schema| format!(" It takes {}", describe(schema)));
+                format!("did you mean `{meant}`?{}", other.unwrap_or_default())
+            }
+            None => {
+                let known: Vec<&str> = known.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+                format!("known here: {}", known.join(", "))
+            }
         };
-        if let Some((above, meant)) = path.steps().split_last().map(|(_, above)| above).zip(meant) {
+        if let Some((above, (meant, _))) = path.steps().split_last().map(|(_, above)| above).zip(meant) {
             // The field that was meant is neither missing nor left to its default.
             self.problems.spoil(&Path::from(above).key(meant));
         }
         self.problems.push(entry.span.clone(), path, Fault::new(format!("unknown field `{}`", entry.key), hint));
+        meant.map(|(meant, _)| meant.as_str())
     }
 
     /// A list with a wrong element is as good as absent: what remains would mean something else.
@@ -142,6 +177,9 @@ impl<'s> Checker<'s> {
             Ok(value) => Some(value),
             Err(mut fault) => {
                 fault.message = format!("{}: {}", name(path), fault.message);
+                if matches!(path.last_key(), Some("as" | "asNumber")) {
+                    fault.hint = as_number(&scalar.text).unwrap_or(fault.hint);
+                }
                 if is_secret(path) && !scalar.text.is_empty() {
                     fault.message = fault.message.replace(&scalar.text, "(secret)");
                     fault.hint = fault.hint.replace(&scalar.text, "(secret)");
@@ -150,6 +188,30 @@ impl<'s> Checker<'s> {
                 None
             }
         }
+    }
+}
+
+/// What to write for the number of an autonomous system that is none for Calico.
+fn as_number(text: &str) -> Option<String> {
+    if let Some((high, low)) = text.split_once('.') {
+        let (high, low): (u32, u32) = (high.parse::<u16>().ok()?.into(), low.parse::<u16>().ok()?.into());
+        return Some(format!("write it without the dot: {}", (high << 16) + low));
+    }
+    let too_large = text.parse::<u32>().is_ok_and(|number| number > i32::MAX.unsigned_abs());
+    let hint = "the API of Calico takes none above 2147483647; those from 64512 to 65534 are for private use";
+    too_large.then(|| hint.to_owned())
+}
+
+/// A value as it may be written on one line of YAML.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::Object(entries) => {
+            let entries = entries.iter().map(|(key, value)| format!("{key}: {}", flow(value)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
+        Value::String(text) if text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@~".contains(c)) => text.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -274,6 +336,31 @@ mod tests {
                 word if KNOWN.contains(&word) => {}
                 word => unknown.push(word.to_owned()),
             }
+        }
+    }
+
+    #[test]
+    fn every_field_that_must_be_there_has_an_example() {
+        let (schema, mut problems) = (crate::inventory::schema(), Problems::default());
+        let checker = Checker { root: &schema, problems: &mut problems };
+        let document = [&schema, &schema["properties"]["metadata"], &schema["properties"]["spec"]];
+        let definitions = schema["$defs"].as_object().unwrap().values().chain(document);
+        for definition in definitions {
+            for key in definition.get("required").and_then(Value::as_array).into_iter().flatten() {
+                let key = key.as_str().unwrap();
+                let hint = checker.wanted(key, &definition["properties"][key]);
+                assert!(hint.contains(&format!("such as `{key}: ")), "{hint}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_of_autonomous_systems_are_explained() {
+        assert_eq!(as_number("64086.59904").unwrap(), "write it without the dot: 4200000000");
+        assert_eq!(as_number("0.65001").unwrap(), "write it without the dot: 65001");
+        assert!(as_number("4200000000").unwrap().contains("2147483647"));
+        for other in ["0", "x", "65536.1", "1.2.3", "4294967296"] {
+            assert_eq!(as_number(other), None, "{other}");
         }
     }
 

@@ -72,7 +72,9 @@ impl Problems {
 
     /// Whether the value at `path`, one around it or one in it is known to be wrong.
     pub(super) fn touches(&self, path: &Path) -> bool {
-        self.is_spoiled(path) || self.spoiled.iter().any(|spoiled| path.contains(spoiled))
+        // What is in it comes right behind it.
+        let below = self.spoiled.range(path.clone()..).next().is_some_and(|next| path.contains(next));
+        below || self.is_spoiled(path)
     }
 
     /// Whether nothing is wrong.

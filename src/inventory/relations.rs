@@ -64,7 +64,7 @@ impl Finder<'_> {
     }
 
     fn doubtful(&self, violation: &Violation, problems: &Problems) -> bool {
-        let mut places = std::iter::once(&violation.place).chain(&violation.related);
+        let mut places = std::iter::once(&violation.place).chain(&violation.related).chain(&violation.weighed);
         places.any(|place| match place {
             Place { host: None, field: "hosts", .. } => !self.complete || problems.is_spoiled(&Path::of("spec.hosts")),
             place => problems.touches(&self.path(place)),

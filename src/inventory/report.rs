@@ -1,14 +1,21 @@
 //! All errors of an inventory, in the order of the file.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 use super::problems::{Problem, Problems};
-use super::source::Source;
+use super::source::{Columns, Source};
 use super::tree::Node;
+
+/// Longer lines are shown in part.
+const LONGEST_LINE: usize = 400;
+
+/// Nobody reads more at once, and those of one slip tend to be alike.
+const MOST_SHOWN: usize = 100;
 
 /// All errors of an inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,17 +67,17 @@ impl Report {
         let mut problems = problems.into_list();
         problems.sort_by_key(|problem| problem.span.start);
         let mut findings: Vec<Marked> = Vec::new();
+        let mut first: HashMap<(usize, usize, String), usize> = HashMap::new();
+        let mut columns = source.columns();
         for problem in problems {
             // One range of hosts can break the same rule a thousand times at one place.
-            match findings
-                .iter_mut()
-                .rev()
-                .take_while(|other| other.span.start == problem.span.start)
-                .find(|other| other.span == problem.span && other.finding.hint == problem.fault.hint)
-            {
-                Some(same) => same.more += 1,
-                None => findings.push(Marked::new(file, &source, problem)),
+            let key = (problem.span.start, problem.span.end, problem.fault.hint.clone());
+            if let Some(same) = first.get(&key).and_then(|index| findings.get_mut(*index)) {
+                same.more += 1;
+                continue;
             }
+            first.insert(key, findings.len());
+            findings.push(Marked::new(file, &mut columns, problem));
         }
         for marked in findings.iter_mut().filter(|marked| marked.more > 0) {
             marked.finding.message.push_str(&format!(" (and {} more like it)", marked.more));
@@ -83,55 +90,74 @@ impl Report {
         self.findings.iter().map(|marked| &marked.finding)
     }
 
-    /// The report as text: every error with its line, and how many there are.
+    /// The report as text: the first errors with their lines, and how many there are.
     pub fn render(&self, style: Style) -> String {
         let renderer = match style {
             Style::Plain => Renderer::plain(),
             Style::Colour => Renderer::styled(),
         };
         let mut text = String::new();
-        for marked in &self.findings {
+        for marked in self.findings.iter().take(MOST_SHOWN) {
             text.push_str(&renderer.render(&[self.group(marked)]));
             text.push_str("\n\n");
         }
         let count = self.findings.len();
+        if let Some(hidden) = count.checked_sub(MOST_SHOWN).filter(|hidden| *hidden > 0) {
+            text.push_str(&format!("and {hidden} more; `kubewright validate -o json` tells all of them\n\n"));
+        }
         text.push_str(&format!("{count} error{} in {}\n", if count == 1 { "" } else { "s" }, self.file));
         text
     }
 
     fn group<'a>(&'a self, marked: &'a Marked) -> Group<'a> {
-        let mut group = Level::ERROR.primary_title(marked.finding.message.as_str()).element(self.snippet(
-            &marked.span,
-            AnnotationKind::Primary,
-            None,
-        ));
+        let mut elements = self.snippet(&marked.span, AnnotationKind::Primary, None);
         for (span, label) in &marked.related {
-            group = group.element(self.snippet(span, AnnotationKind::Context, Some(label)));
+            elements.extend(self.snippet(span, AnnotationKind::Context, Some(label)));
         }
-        group.element(Level::HELP.message(marked.finding.hint.as_str()))
+        let title = Level::ERROR.primary_title(marked.finding.message.as_str());
+        title.elements(elements).element(Level::HELP.message(marked.finding.hint.as_str()))
     }
 
-    /// One line and nothing around it: what is near may be nobody's business.
-    fn snippet<'a>(
-        &'a self,
-        span: &Range<usize>,
-        kind: AnnotationKind,
-        label: Option<&'a str>,
-    ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    /// One line and nothing around it: what is near may be nobody's business. A file may be one line, too; of a long one
+    /// only what is near is shown.
+    fn snippet<'a>(&'a self, span: &Range<usize>, kind: AnnotationKind, label: Option<&'a str>) -> Vec<Element<'a>> {
         let line = self.source.line(span.start);
         let start = span.start.saturating_sub(line.start).min(line.text.len());
         let end = span.end.saturating_sub(line.start).clamp(start, line.text.len());
-        let annotation = kind.span(start..end).label(label);
-        Snippet::source(line.text).path(self.file.as_str()).line_start(line.number).annotation(annotation)
+        let path = self.file.as_str();
+        if line.text.len() <= LONGEST_LINE {
+            let annotation = kind.span(start..end).label(label);
+            return vec![Snippet::source(line.text).path(path).line_start(line.number).annotation(annotation).into()];
+        }
+        let window = window(line.text, start, end);
+        let annotation = kind.span(start - window.start..end.min(window.end) - window.start).label(label);
+        let (_, column) = self.source.columns().place(span.start);
+        let origin = Origin::path(path).line(line.number).char_column(column);
+        let text = line.text.get(window).unwrap_or_default();
+        vec![origin.into(), Snippet::source(text).line_start(line.number).annotation(annotation).into()]
     }
 }
 
+/// What is shown of a line that is too long: what stands between `start` and `end`, and a little around it.
+fn window(line: &str, start: usize, end: usize) -> Range<usize> {
+    let floor = |mut at: usize| {
+        while !line.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let around = LONGEST_LINE / 4;
+    let last = end.min(start + LONGEST_LINE / 2).saturating_add(around).min(line.len());
+    floor(start.saturating_sub(around))..floor(last)
+}
+
 impl Marked {
-    fn new(file: &str, source: &Source, problem: Problem) -> Self {
+    fn new(file: &str, columns: &mut Columns<'_>, problem: Problem) -> Self {
+        let (line, column) = columns.place(problem.span.start);
         let finding = Finding {
             file: file.to_owned(),
-            line: source.line(problem.span.start).number,
-            column: source.column(problem.span.start),
+            line,
+            column,
             field: problem.path.to_string(),
             message: problem.fault.message,
             hint: problem.fault.hint,
@@ -143,5 +169,23 @@ impl Marked {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(Style::Plain))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::problems::Fault;
+    use crate::inventory::tree::Path;
+
+    #[test]
+    fn of_a_long_line_only_what_is_near_is_shown() {
+        let text = format!("a: {}bad{}", "é".repeat(1000), "x".repeat(100_000));
+        let start = 3 + 2000;
+        let mut problems = Problems::default();
+        problems.push(start..start + 3, &Path::of("a"), Fault::new("it is bad", "write good"));
+        let shown = Report::new("c.yaml", &text, None, problems).to_string();
+        assert!(shown.contains("c.yaml:1:1004") && shown.contains("éébadxx"), "{shown}");
+        assert!(shown.len() < 2000, "{shown}");
     }
 }

@@ -45,11 +45,35 @@ impl Source {
         Line { number, start, text }
     }
 
-    /// The column of `offset` in its line, in characters from 1.
-    pub(super) fn column(&self, offset: usize) -> usize {
-        let line = self.line(offset);
-        let inside = offset.saturating_sub(line.start).min(line.text.len());
-        1 + line.text.char_indices().filter(|(index, _)| *index < inside).count()
+    /// Lines and columns of places that come in the order of the file.
+    pub(super) fn columns(&self) -> Columns<'_> {
+        Columns { source: self, line: 0, offset: 0, column: 1 }
+    }
+}
+
+/// Counts columns as it goes, so that a file in one long line is read once and not for every error in it.
+#[derive(Debug)]
+pub(super) struct Columns<'t> {
+    source: &'t Source,
+    /// Where the last place was, its line by where it begins.
+    line: usize,
+    offset: usize,
+    column: usize,
+}
+
+impl Columns<'_> {
+    /// Line and column of `offset`, in characters from 1.
+    pub(super) fn place(&mut self, offset: usize) -> (usize, usize) {
+        let line = self.source.line(offset);
+        if line.start != self.line || offset < self.offset {
+            (self.line, self.offset, self.column) = (line.start, line.start, 1);
+        }
+        let end = offset.min(line.start + line.text.len());
+        if end > self.offset {
+            self.column += self.source.text.get(self.offset..end).unwrap_or_default().chars().count();
+            self.offset = end;
+        }
+        (line.number, self.column)
     }
 }
 
@@ -62,7 +86,7 @@ pub(super) fn names_secret(key: &str) -> bool {
 fn strike(node: &Node, secret: bool, bytes: &mut [u8]) {
     match &node.content {
         Content::Map(entries) => {
-            for entry in entries {
+            for entry in entries.iter() {
                 strike(&entry.value, secret || names_secret(&entry.key), bytes);
             }
         }
@@ -156,8 +180,12 @@ mod tests {
     #[test]
     fn lines_and_columns_count_from_one() {
         let source = Source::new("ä: b\r\nc: d", None);
-        assert_eq!((source.line(0).number, source.column(0)), (1, 1));
-        assert_eq!(source.column("ä: ".len()), 4);
+        let mut columns = source.columns();
+        for (offset, place) in
+            [(0, (1, 1)), ("ä: ".len(), (1, 4)), ("ä: b\r\nc: ".len(), (2, 4)), (1, (1, 1)), (99, (2, 5))]
+        {
+            assert_eq!(columns.place(offset), place, "{offset}");
+        }
         let line = source.line("ä: b\r\nc: ".len());
         assert_eq!((line.number, line.text), (2, "c: d"));
         assert_eq!(source.line(99).number, 2);

@@ -14,8 +14,8 @@ pub(super) fn apply(node: &mut Node, path: &Path, environment: &Environment<'_>,
     let span = node.span.clone();
     match &mut node.content {
         Content::Map(entries) => {
-            for entry in entries.iter_mut().filter(|entry| !entry.duplicate) {
-                apply(&mut entry.value, &path.key(&entry.key), environment, problems);
+            for (key, _, value) in entries.values_mut().filter(|(_, duplicate, _)| !duplicate) {
+                apply(value, &path.key(key), environment, problems);
             }
         }
         Content::List(items) => {

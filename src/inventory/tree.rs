@@ -1,5 +1,6 @@
 //! The inventory as a tree in which every key and value knows its place in the file.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -19,8 +20,8 @@ pub(super) enum Content {
     Scalar(Scalar),
     /// A list.
     List(Vec<Node>),
-    /// A mapping, in the order of the file.
-    Map(Vec<Entry>),
+    /// A mapping.
+    Map(Entries),
 }
 
 /// A scalar as written.
@@ -47,6 +48,37 @@ pub(super) struct Entry {
     pub(super) value: Node,
     /// Whether the key has been there before, so that this one counts for nothing.
     pub(super) duplicate: bool,
+}
+
+/// The entries of a mapping in the order of the file; each is found by its key at once, however many there are.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Entries {
+    list: Vec<Entry>,
+    /// Where the first of each key is.
+    first: HashMap<String, usize>,
+}
+
+impl Entries {
+    /// Adds an entry at the end.
+    pub(super) fn push(&mut self, entry: Entry) {
+        self.first.entry(entry.key.clone()).or_insert(self.list.len());
+        self.list.push(entry);
+    }
+
+    /// The first entry of `key`.
+    pub(super) fn get(&self, key: &str) -> Option<&Entry> {
+        self.first.get(key).and_then(|index| self.list.get(*index))
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Entry> {
+        self.list.iter()
+    }
+
+    /// All of them, whose values may change; their keys may not.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = (&str, bool, &mut Node)> {
+        self.list.iter_mut().map(|entry| (entry.key.as_str(), entry.duplicate, &mut entry.value))
+    }
 }
 
 impl Content {
@@ -148,7 +180,7 @@ impl Node {
     /// The entry of `key`.
     pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.content {
-            Content::Map(entries) => entries.iter().find(|entry| entry.key == key),
+            Content::Map(entries) => entries.get(key),
             Content::Scalar(_) | Content::List(_) => None,
         }
     }

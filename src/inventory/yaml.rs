@@ -7,7 +7,7 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, options};
 
 use super::problems::{Fault, Problems};
 use super::syntax;
-use super::tree::{Content, Entry, Node, Path, Scalar};
+use super::tree::{Content, Entries, Entry, Node, Path, Scalar};
 
 /// Most values in one file, aliases counted as often as they are used.
 const LIMIT: usize = 200_000;
@@ -83,7 +83,7 @@ struct Open {
 
 enum Kind {
     List(Vec<Node>),
-    Map(Vec<Entry>, Option<(String, Range<usize>)>),
+    Map(Entries, Option<(String, Range<usize>)>),
 }
 
 type Step = Result<(), (Range<usize>, Fault)>;
@@ -104,7 +104,7 @@ impl Builder<'_> {
                 self.add(node, anchor, 1)
             }
             Event::SequenceStart(_, anchor, _) => self.begin(span, anchor, Kind::List(Vec::new())),
-            Event::MappingStart(_, anchor, _) => self.begin(span, anchor, Kind::Map(Vec::new(), None)),
+            Event::MappingStart(_, anchor, _) => self.begin(span, anchor, Kind::Map(Entries::default(), None)),
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
                 Some((node, size)) => self.add(node, 0, size),
@@ -182,7 +182,7 @@ impl Builder<'_> {
                     if node.span.is_empty() {
                         node.span = span.clone();
                     }
-                    let first = entries.iter().find(|entry| entry.key == key).map(|first| first.span.clone());
+                    let first = entries.get(&key).map(|first| first.span.clone());
                     duplicate = first.clone().map(|first| (span.clone(), key.clone(), first));
                     entries.push(Entry { key, span, value: node.clone(), duplicate: first.is_some() });
                 }

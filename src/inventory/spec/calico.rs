@@ -112,7 +112,7 @@ pub(in crate::inventory) struct SpecTypha {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::inventory) struct SpecBgp {
-    /// AS of the nodes.
+    /// AS of the nodes, as a plain number. The API of Calico takes none above 2147483647.
     #[schemars(range(min = 1, max = 2147483647), extend("default" = 64512))]
     pub(in crate::inventory) as_number: Option<u32>,
     /// Whether every node peers with every other.
@@ -157,10 +157,10 @@ pub(in crate::inventory) struct SpecRouter {
     /// Its port.
     #[schemars(range(min = 1), extend("default" = 179))]
     pub(in crate::inventory) port: Option<u16>,
-    /// Its AS.
+    /// Its AS, as a plain number. The API of Calico takes none above 2147483647.
     #[schemars(required, range(min = 1, max = 2147483647))]
     pub(in crate::inventory) r#as: Option<u32>,
-    /// File with the password of the sessions (TCP MD5). Relative paths start at the directory of the inventory.
+    /// File with the password of the sessions (TCP MD5) on one line. Relative paths start at the directory of the inventory.
     pub(in crate::inventory) password_file: Option<String>,
 }
 

@@ -79,7 +79,7 @@ pub(in crate::inventory) struct SpecNetwork {
     /// kube-proxy.
     pub(in crate::inventory) proxy: Option<SpecProxy>,
     /// Traffic that connection tracking leaves alone, so that it does not fill its table: that of load balancers on the
-    /// nodes. Nothing of Services or pods, which have to be translated.
+    /// nodes. Nothing of Services or pods, which have to be translated, and no port that the hosts need themselves.
     pub(in crate::inventory) untracked: Option<Vec<SpecUntracked>>,
 }
 

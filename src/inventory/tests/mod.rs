@@ -2,6 +2,8 @@
 
 mod bad;
 mod good;
+mod hints;
+mod many;
 mod random;
 
 use crate::cluster::Cluster;
