@@ -24,7 +24,8 @@ fn a_valid_inventory_is_summed_up() {
         .and(contains("40 (n001, n002, …, n040)"))
         .and(contains("api.three-masters.kubewright.internal:6443 (local)"))
         .and(contains("pods 10.244.0.0/16, services 10.96.0.0/16"));
-    kubewright(&["validate", "-i", &example("three-masters")]).assert().success().stdout(expected).stderr("");
+    let note = predicate::str::starts_with("note: ").and(contains(".ssh/id_ed25519 is not on this machine"));
+    kubewright(&["validate", "-i", &example("three-masters")]).assert().success().stdout(expected).stderr(note);
     kubewright(&["validate", "-o", "json", "-i", &example("vip")]).assert().success().stdout("").stderr("");
 }
 
@@ -51,6 +52,37 @@ fn every_error_is_one_json_object() {
             assert!(finding[key].as_str().is_some_and(|text| !text.is_empty()), "{finding}");
         }
     }
+}
+
+#[test]
+fn files_that_an_inventory_names_are_looked_at() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let inventory = directory.path().join("cluster.yaml");
+    let text = "apiVersion: kubewright.dev/v1alpha1
+kind: Cluster
+metadata: {name: a}
+spec:
+  image: oci:x
+  ssh: {user: ops, becomePassword: {file: sudo.password}}
+  hosts:
+    - {name: m1, address: 10.1.0.11, roles: [control-plane, etcd, worker]}
+";
+    std::fs::write(&inventory, text).unwrap();
+    let validate = || kubewright(&["validate", "-i", inventory.to_str().unwrap()]).assert();
+    let password = directory.path().join("sudo.password");
+    validate().success().stderr(contains("cluster.yaml:6:43: ").and(contains("is not on this machine")));
+    std::fs::write(&password, "hunter2\n").unwrap();
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o644)).unwrap();
+    validate().success().stderr(contains("open to other users (mode 644)").and(contains("hunter2").not()));
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+    validate().success().stderr("");
+    std::fs::write(&password, "hunter2\nhunter3\n").unwrap();
+    let expected = contains("has more than one line").and(contains("cluster.yaml:6:43")).and(contains("hunter").not());
+    validate().code(65).stderr(expected);
+    std::fs::remove_file(&password).unwrap();
+    std::fs::create_dir(&password).unwrap();
+    validate().code(65).stderr(contains("is a directory, and not a file"));
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use super::inventory::failure;
 use super::{Exit, Failure, InventoryArgs};
-use crate::cluster::{Cluster, EndpointMode, Role, SnapshotPlace};
+use crate::cluster::{Cluster, EndpointMode, Role};
 use crate::report::Format;
 use crate::{inventory, report};
 
 /// Check an inventory and report every error
 ///
-/// Exits with 0 when the inventory is valid, and with 65 when it is not. Nothing is contacted.
+/// Exits with 0 when the inventory is valid, and with 65 when it is not. Nothing is contacted; files that the inventory names
+/// are looked at where they are on this machine.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -20,10 +21,10 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        match (inventory::load(&self.inventory.inventory), self.output) {
-            (Ok(cluster), Format::Human) => {
+        match (inventory::validate(&self.inventory.inventory), self.output) {
+            (Ok((cluster, notes)), Format::Human) => {
                 report::print(&summary(&cluster));
-                missing_files(&cluster).iter().for_each(|told| report::print_error(told));
+                notes.findings().map(note).for_each(|told| report::print_error(&told));
             }
             (Ok(_), Format::Json) => {}
             (Err(inventory::Error::Invalid(report)), Format::Json) => {
@@ -61,20 +62,10 @@ fn summary(cluster: &Cluster) -> String {
     table.trim_fmt()
 }
 
-/// Files that the cluster's snapshots need and that are not on this machine: an install from here would be refused, and
-/// other machines may have them.
-fn missing_files(cluster: &Cluster) -> Vec<String> {
-    let of_bucket = |place: &SnapshotPlace| match place {
-        SnapshotPlace::Bucket(bucket) => {
-            [&bucket.credentials, &bucket.authorities].into_iter().flatten().cloned().collect()
-        }
-        SnapshotPlace::Directory(_) => Vec::new(),
-    };
-    let files = cluster.etcd.snapshots.places.iter().flat_map(of_bucket);
-    let missing = files.filter(|file| !file.is_file());
-    missing
-        .map(|file| format!("note: {} is not on this machine; an install from here needs it", file.display()))
-        .collect()
+/// What somebody should know of an inventory that is valid.
+fn note(finding: &inventory::Finding) -> String {
+    let inventory::Finding { file, line, column, message, hint, .. } = finding;
+    format!("note: {file}:{line}:{column}: {message}; {hint}")
 }
 
 /// How many hosts have a role, and which: all of a few, the ends of many.

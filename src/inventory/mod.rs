@@ -1,11 +1,13 @@
 //! The inventory as written: YAML to a validated cluster, or to a report of everything that is wrong with it.
 //!
 //! Text → `yaml` (a tree with positions) → `substitute` (`${NAME}`) → `check` (against the JSON Schema) →
-//! `spec` (as written) → `convert` (as meant) → `relations` (the rules of the cluster).
+//! `spec` (as written) → `convert` (as meant) → `relations` (the rules of the cluster). Files that it names are looked at
+//! for `validate` alone (`named_files`).
 
 mod check;
 mod convert;
 mod examples;
+mod named_files;
 mod problems;
 mod range;
 mod relations;
@@ -33,6 +35,7 @@ use crate::cluster::Cluster;
 pub use report::{Finding, Report, Style};
 pub use schema::schema;
 
+use named_files::{NamedFile, Verdict};
 use problems::{Fault, Problems};
 
 /// Largest inventory that is read: a thousand hosts without ranges need a tenth of it.
@@ -56,12 +59,46 @@ pub enum Error {
 
 /// Reads an inventory; `-` is standard input. Variables come from the environment of the process.
 pub fn load(path: &Path) -> Result<Cluster, Error> {
+    let (name, text) = text_of(path)?;
+    parse(&name, &text, &variable).map_err(Error::Invalid)
+}
+
+/// Reads an inventory, and looks at the files that it names. What is wrong with one that is here makes the inventory
+/// invalid; what somebody should know is returned beside the cluster.
+pub fn validate(path: &Path) -> Result<(Cluster, Report), Error> {
+    let (name, text) = text_of(path)?;
+    let text = without_mark(&text);
+    let mut analysis = analyse(&name, text, &variable).map_err(Error::Invalid)?;
+    let mut notes = Problems::default();
+    for named in &analysis.files {
+        let (problems, fault) = match named.judge() {
+            None => continue,
+            Some(Verdict::Wrong(fault)) => (&mut analysis.problems, fault),
+            Some(Verdict::Note(fault)) => (&mut notes, fault),
+        };
+        problems.report(analysis.root.nearest(&named.field), &named.field, fault);
+    }
+    let notes = Report::new(&name, text, Some(&analysis.root), notes);
+    analysis.cluster(&name, text).map(|cluster| (cluster, notes)).map_err(Error::Invalid)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// What reports call the file, and what is in it.
+fn text_of(path: &Path) -> Result<(String, String), Error> {
     let bytes = read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let name = if is_stdin(path) { "<stdin>".into() } else { path.display().to_string() };
     match String::from_utf8(bytes) {
-        Ok(text) => parse(&name, &text, &|name| std::env::var(name).ok()).map_err(Error::Invalid),
+        Ok(text) => Ok((name, text)),
         Err(error) => Err(Error::Invalid(not_text(&name, &error))),
     }
+}
+
+/// Without what some editors put before the text.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 fn is_stdin(path: &Path) -> bool {
@@ -95,7 +132,30 @@ fn refuse(name: &str, text: &str, span: std::ops::Range<usize>, fault: Fault) ->
 /// Reads the inventory `text`. `name` is what reports call it, and relative paths start at its directory; `environment`
 /// looks up variables.
 pub fn parse(name: &str, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Cluster, Report> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = without_mark(text);
+    analyse(name, text, environment)?.cluster(name, text)
+}
+
+/// What there is to say about a text that is YAML.
+struct Analysis {
+    root: tree::Node,
+    problems: Problems,
+    /// Files that it names.
+    files: Vec<NamedFile>,
+    cluster: Option<Cluster>,
+}
+
+impl Analysis {
+    /// The cluster, unless anything is wrong.
+    fn cluster(self, name: &str, text: &str) -> Result<Cluster, Report> {
+        match self.cluster {
+            Some(cluster) if self.problems.is_empty() => Ok(cluster),
+            _ => Err(Report::new(name, text, Some(&self.root), self.problems)),
+        }
+    }
+}
+
+fn analyse(name: &str, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Analysis, Report> {
     if text.len() > LIMIT {
         let fault = Fault::new("the inventory is larger than 8 MiB", "use ranges for hosts: m[1-3]");
         return Err(refuse(name, "", 0..0, fault));
@@ -110,13 +170,15 @@ pub fn parse(name: &str, text: &str, environment: &dyn Fn(&str) -> Option<String
     };
     substitute::apply(&mut root, &tree::Path::default(), environment, &mut problems);
     let document = check::check(schema::shared(), &root, &mut problems).map(serde_json::from_value::<spec::Document>);
+    let mut files = Vec::new();
     let cluster = match document {
         None => None,
         Some(Ok(document)) => {
             let base = Path::new(name).parent().unwrap_or(Path::new("")).to_owned();
             let home = environment("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-            let mut context = convert::Context { root: &root, problems: &mut problems, base, home };
+            let mut context = convert::Context::new(&root, &mut problems, base, home);
             let converted = convert::convert(&document, &mut context);
+            files = context.files;
             converted.and_then(|converted| relations::cluster(converted, &root, &mut problems))
         }
         // The schema and the structs are one, so this is a bug; but no reason to panic.
@@ -126,10 +188,7 @@ pub fn parse(name: &str, text: &str, environment: &dyn Fn(&str) -> Option<String
             None
         }
     };
-    match cluster {
-        Some(cluster) if problems.is_empty() => Ok(cluster),
-        _ => Err(Report::new(name, text, Some(&root), problems)),
-    }
+    Ok(Analysis { root, problems, files, cluster })
 }
 
 /// A commented inventory to start from. It is valid as it is.

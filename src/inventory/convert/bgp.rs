@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::{Bgp, HostName, Mesh, Reflectors, Router, ServiceRoutes};
+use crate::inventory::named_files::Holds;
 use crate::inventory::problems::Fault;
 use crate::inventory::spec::{SpecBgp, SpecMesh, SpecReflectors, SpecRouter, SpecServiceRoutes};
 use crate::inventory::tree::Path;
@@ -37,10 +38,8 @@ pub(super) fn convert(spec: Option<&SpecBgp>, path: &Path, context: &mut Context
 }
 
 fn router(spec: &SpecRouter, path: &Path, context: &mut Context<'_>) -> Option<Router> {
-    let password = spec.password_file.as_ref().and_then(|file| {
-        let resolved = files::resolve(file, context);
-        context.take(&path.key("passwordFile"), resolved)
-    });
+    let password = spec.password_file.as_ref();
+    let password = password.and_then(|file| files::named(file, &path.key("passwordFile"), Holds::Password, context));
     let address = context.take(&path.key("ip"), words::address(spec.ip.as_ref()?))?;
     Some(Router { address, port: spec.port.filter(|port| *port != PORT), as_number: spec.r#as?, password })
 }

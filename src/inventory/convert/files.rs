@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cluster::RegistryReference;
+use crate::inventory::named_files::{Holds, NamedFile};
 use crate::inventory::problems::Fault;
 use crate::inventory::spec::SpecImageTrust;
 use crate::inventory::tree::Path;
@@ -25,6 +26,22 @@ pub(super) fn resolve(text: &str, context: &Context<'_>) -> Result<PathBuf, Faul
         _ => {
             Err(Fault::new(format!("the home directory in {text:?} is not known"), "set HOME, or write the whole path"))
         }
+    }
+}
+
+/// The path that the field at `path` names, which is noted to be looked at.
+pub(super) fn named(text: &str, path: &Path, holds: Holds, context: &mut Context<'_>) -> Option<PathBuf> {
+    let resolved = resolve(text, context);
+    let file = context.take(path, resolved)?;
+    note(file.clone(), path, holds, context);
+    Some(file)
+}
+
+/// Notes a file to be looked at; of several hosts that have it from one field, once.
+pub(super) fn note(file: PathBuf, path: &Path, holds: Holds, context: &mut Context<'_>) {
+    let named = NamedFile { file, field: path.clone(), holds };
+    if context.noted.insert(path.clone()) {
+        context.files.push(named);
     }
 }
 
@@ -57,11 +74,8 @@ pub(super) fn trusted_keys(spec: Option<&SpecImageTrust>, context: &mut Context<
     if spec.is_some_and(|spec| spec.keys.is_some()) && keys.is_empty() {
         context.fault(&path, Fault::new("there is no key", "name a file, or remove `imageTrust` to trust every image"));
     }
-    let resolve = |(index, key): (usize, &String)| {
-        let resolved = resolve(key, context);
-        context.take(&path.index(index), resolved)
-    };
-    keys.iter().enumerate().filter_map(resolve).collect()
+    let keys = keys.iter().enumerate();
+    keys.filter_map(|(index, key)| named(key, &path.index(index), Holds::Public, context)).collect()
 }
 
 #[cfg(test)]
@@ -73,9 +87,7 @@ mod tests {
     fn with<T>(home: Option<&str>, work: impl Fn(&Context<'_>) -> T) -> T {
         let mut problems = Problems::default();
         let root = yaml::read("a: b", &mut problems).unwrap();
-        let context =
-            Context { root: &root, problems: &mut problems, base: "/inv".into(), home: home.map(PathBuf::from) };
-        work(&context)
+        work(&Context::new(&root, &mut problems, "/inv".into(), home.map(PathBuf::from)))
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cluster::{Become, Jump, SecretSource, SshTarget};
+use crate::inventory::named_files::Holds;
 use crate::inventory::problems::Fault;
 use crate::inventory::spec::{BecomeMethod, SpecBastion, SpecBecomePassword, SpecHop, SpecSsh};
 use crate::inventory::tree::Path;
@@ -56,17 +57,14 @@ impl<'s> Sections<'s> {
                 context.key_fault(&path.key("identityFile"), fault);
             }
             if let Some(file) = &ssh.identity_file {
-                let resolved = files::resolve(file, context);
-                return context.take(&path.key("identityFile"), resolved).into_iter().collect();
+                return files::named(file, &path.key("identityFile"), Holds::Secrets, context).into_iter().collect();
             }
             if let Some(all) = &ssh.identity_files {
                 let path = path.key("identityFiles");
-                let mut resolved = Vec::new();
-                for (index, file) in all.iter().enumerate() {
-                    let result = files::resolve(file, context);
-                    resolved.extend(context.take(&path.index(index), result));
-                }
-                return resolved;
+                let files = all.iter().enumerate();
+                return files
+                    .filter_map(|(index, file)| files::named(file, &path.index(index), Holds::Secrets, context))
+                    .collect();
             }
         }
         Vec::new()
@@ -152,7 +150,10 @@ fn source(password: &SpecBecomePassword, path: &Path, context: &mut Context<'_>)
             context.fault(&path.key("env"), Fault::new("not the name of an environment variable", hint));
         }
         (None, Some(file), None) => match files::resolve(file, context) {
-            Ok(file) => return Some(SecretSource::File(file)),
+            Ok(file) => {
+                files::note(file.clone(), &path.key("file"), Holds::Password, context);
+                return Some(SecretSource::File(file));
+            }
             Err(_) => {
                 let fault = Fault::new("not the path of a file", "write the path of a file that holds the password");
                 context.fault(&path.key("file"), fault);

@@ -19,10 +19,12 @@ mod tuning;
 mod upgrade;
 mod words;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::cluster::{ClusterName, ImageReference, ImageTrust, Parts};
 
+use super::named_files::NamedFile;
 use super::problems::{Fault, Problems};
 use super::spec::Document;
 use super::tree::{Node, Path};
@@ -37,6 +39,17 @@ pub(super) struct Context<'t> {
     pub(super) base: PathBuf,
     /// What `~` stands for.
     pub(super) home: Option<PathBuf>,
+    /// Files that it names.
+    pub(super) files: Vec<NamedFile>,
+    /// The fields that name them.
+    noted: BTreeSet<Path>,
+}
+
+impl<'t> Context<'t> {
+    /// Where nothing has been named yet.
+    pub(super) fn new(root: &'t Node, problems: &'t mut Problems, base: PathBuf, home: Option<PathBuf>) -> Self {
+        Self { root, problems, base, home, files: Vec::new(), noted: BTreeSet::new() }
+    }
 }
 
 impl Context<'_> {

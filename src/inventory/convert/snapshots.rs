@@ -1,8 +1,10 @@
 //! The section `etcd.snapshots`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::cluster::{BucketPlace, Keep, SnapshotPlace, Snapshots};
+use crate::inventory::named_files::Holds;
 use crate::inventory::problems::Fault;
 use crate::inventory::spec::{SpecBucket, SpecSnapshotInclude, SpecSnapshotTarget, SpecSnapshots};
 use crate::inventory::tree::Path;
@@ -53,10 +55,9 @@ pub(super) fn convert(spec: Option<&SpecSnapshots>, context: &mut Context<'_>) -
     let targets = spec.targets.as_deref().unwrap_or_default().iter().enumerate();
     let places = targets.filter_map(|(index, target)| place(target, &path.key("targets").index(index), context));
     let places: Vec<_> = places.collect();
-    for (index, place) in places.iter().enumerate() {
-        if places[..index].iter().any(|other| same(other, place)) {
-            context.fault(&path.key("targets"), Fault::new(format!("{place} stands twice"), "remove one of the two"));
-        }
+    let mut seen = BTreeSet::new();
+    for place in places.iter().filter(|place| !seen.insert(identity(*place))) {
+        context.fault(&path.key("targets"), Fault::new(format!("{place} stands twice"), "remove one of the two"));
     }
     if every.is_some() && spec.targets.as_ref().is_none_or(Vec::is_empty) {
         context.fault(&path.key("targets"), Fault::new("nothing says where to save", "add a `directory` or an `s3`"));
@@ -106,13 +107,11 @@ fn place(spec: &SpecSnapshotTarget, path: &Path, context: &mut Context<'_>) -> O
     }
 }
 
-fn same(one: &SnapshotPlace, other: &SnapshotPlace) -> bool {
-    match (one, other) {
-        (SnapshotPlace::Directory(one), SnapshotPlace::Directory(other)) => one == other,
-        (SnapshotPlace::Bucket(one), SnapshotPlace::Bucket(other)) => {
-            (&one.endpoint, &one.bucket, &one.prefix) == (&other.endpoint, &other.bucket, &other.prefix)
-        }
-        _ => false,
+/// What makes a place another one.
+fn identity(place: &SnapshotPlace) -> (String, &str, &str) {
+    match place {
+        SnapshotPlace::Directory(directory) => (directory.display().to_string(), "", ""),
+        SnapshotPlace::Bucket(bucket) => (bucket.endpoint.clone(), &bucket.bucket, &bucket.prefix),
     }
 }
 
@@ -134,14 +133,9 @@ fn absolute(text: &str) -> Result<SnapshotPlace, Fault> {
 
 fn bucket(spec: &SpecBucket, path: &Path, context: &mut Context<'_>) -> Option<BucketPlace> {
     let endpoint = spec.endpoint.as_ref().and_then(|url| context.take(&path.key("endpoint"), web(url)));
-    let credentials = spec.credentials_file.as_ref().and_then(|file| {
-        let resolved = files::resolve(file, context);
-        context.take(&path.key("credentialsFile"), resolved)
-    });
-    let authorities = spec.ca_file.as_ref().and_then(|file| {
-        let resolved = files::resolve(file, context);
-        context.take(&path.key("caFile"), resolved)
-    });
+    let mut file = |key: &str, text: Option<&String>, holds| files::named(text?, &path.key(key), holds, context);
+    let credentials = file("credentialsFile", spec.credentials_file.as_ref(), Holds::Secrets);
+    let authorities = file("caFile", spec.ca_file.as_ref(), Holds::Public);
     let name = |text: &String| {
         let well = (3..=63).contains(&text.len())
             && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_'));
