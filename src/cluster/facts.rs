@@ -45,6 +45,10 @@ pub struct Facts {
     pub swaps: Vec<String>,
     /// TCP ports that something listens on, with the process name where it is known.
     pub listening: BTreeMap<u16, String>,
+    /// Who listens for DNS at every address, or at that of a node's own cache, where anybody does; empty where its name is
+    /// not known.
+    #[serde(default)]
+    pub name_server: Option<String>,
     /// State (`active`, `failed`, …) of the units that matter: kubewright's own and conflicting ones.
     pub units: BTreeMap<String, String>,
     /// What sysctl.d sets at boot after kubewright's own file, in order.

@@ -47,13 +47,23 @@ pub(super) fn modules(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| line.split_whitespace().next())
 }
 
-/// Listening sockets in /proc/net/tcp or tcp6: port and inode.
-pub(super) fn listening(text: &str) -> Vec<(u16, u64)> {
-    let socket = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let (address, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
+/// A socket that somebody listens on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listener<'t> {
+    /// Its address in hexadecimal, as the kernel writes it.
+    pub(super) address: &'t str,
+    pub(super) port: u16,
+    pub(super) inode: u64,
+}
+
+/// Listening sockets in /proc/net/tcp or tcp6.
+pub(super) fn listening(text: &str) -> Vec<Listener<'_>> {
+    let socket = |line| {
+        let fields: Vec<&str> = str::split_whitespace(line).collect();
+        let (socket, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
         (*state == "0A").then_some(())?;
-        Some((u16::from_str_radix(address.rsplit(':').next()?, 16).ok()?, inode.parse().ok()?))
+        let (address, port) = socket.rsplit_once(':')?;
+        Some(Listener { address, port: u16::from_str_radix(port, 16).ok()?, inode: inode.parse().ok()? })
     };
     text.lines().skip(1).filter_map(socket).collect()
 }
@@ -114,7 +124,9 @@ mod tests {
             \x20  0: 0100007F:094B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 24680 1 0000000000000000 100 0 0 10 0\n\
             \x20  1: 0100007F:094B 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 24681 1\n\
             \x20  2: 00000000000000000000000000000000:192B 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 13579 1\n";
-        assert_eq!(listening(text), [(2379, 24680), (6443, 13579)]);
+        let nowhere = "0".repeat(32);
+        let local = Listener { address: "0100007F", port: 2379, inode: 24680 };
+        assert_eq!(listening(text), [local, Listener { address: &nowhere, port: 6443, inode: 13579 }]);
     }
 
     #[test]

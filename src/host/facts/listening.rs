@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use super::super::machine::Machine;
-use super::super::proc;
+use super::super::proc::{self, Listener};
 use super::super::protocol::Failure;
 use crate::cluster::Facts;
 
@@ -13,27 +13,43 @@ use crate::cluster::Facts;
 const OF_INTEREST: [u16; 18] =
     [53, 80, 179, 443, 2379, 2380, 2381, 6443, 6444, 8443, 9099, 9253, 10248, 10249, 10250, 10256, 10257, 10259];
 
+const DNS: u16 = 53;
+/// 169.254.20.10, as the kernel writes it: where a node's cache for the DNS answers.
+const CACHE: &str = "0A14FEA9";
+
 pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure> {
-    let mut sockets = BTreeMap::new();
+    let (mut sockets, mut of_dns) = (BTreeMap::new(), BTreeSet::new());
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         let text = machine.text(table)?.unwrap_or_default();
-        for (port, inode) in proc::listening(&text) {
+        for Listener { address, port, inode } in proc::listening(&text) {
             facts.listening.entry(port).or_default();
+            if port == DNS && (address.chars().all(|c| c == '0') || address == CACHE) {
+                facts.name_server = Some(String::new());
+                of_dns.insert(inode);
+            }
             if OF_INTEREST.contains(&port) {
                 sockets.insert(inode, port);
             }
         }
     }
-    let mut nameless: BTreeSet<u16> = sockets.values().copied().collect();
+    let mut nameless: BTreeSet<u64> = sockets.keys().copied().collect();
     for pid in machine.names("/proc")?.into_iter().rev() {
         if nameless.is_empty() {
             break;
         }
         if pid.parse::<u32>().is_ok() {
-            for port in held(machine, &pid, &sockets) {
+            for (inode, port) in held(machine, &pid, &sockets) {
                 let name = machine.text(&format!("/proc/{pid}/comm")).ok().flatten().unwrap_or_default();
-                facts.listening.insert(port, name.trim().to_owned());
-                nameless.remove(&port);
+                let name = name.trim().to_owned();
+                if of_dns.contains(&inode) {
+                    facts.name_server = Some(name.clone());
+                }
+                // Of two that share a port, the later one tells.
+                let holder = facts.listening.entry(port).or_default();
+                if holder.is_empty() {
+                    *holder = name;
+                }
+                nameless.remove(&inode);
             }
         }
     }
@@ -41,10 +57,14 @@ pub(super) fn gather(machine: &Machine, facts: &mut Facts) -> Result<(), Failure
 }
 
 /// Ports that a process holds; one that ends meanwhile, or is another user's, holds none that we can see.
-fn held(machine: &Machine, pid: &str, sockets: &BTreeMap<u64, u16>) -> Vec<u16> {
+fn held(machine: &Machine, pid: &str, sockets: &BTreeMap<u64, u16>) -> Vec<(u64, u16)> {
     let Ok(files) = fs::read_dir(machine.root.at(format!("/proc/{pid}/fd"))) else { return Vec::new() };
     let links = files.flatten().filter_map(|file| fs::read_link(file.path()).ok());
-    links.filter_map(|link| sockets.get(&inode(link.to_str()?)?).copied()).collect()
+    let held = links.filter_map(|link| {
+        let inode = inode(link.to_str()?)?;
+        Some((inode, *sockets.get(&inode)?))
+    });
+    held.collect()
 }
 
 /// `socket:[24680]`.
@@ -77,5 +97,29 @@ mod tests {
         gather(&host.machine, &mut facts).unwrap();
         let expected = [(22, ""), (2379, "etcd"), (6443, "kube-apiserver")];
         assert_eq!(facts.listening, expected.map(|(port, name)| (port, name.to_owned())).into());
+        assert_eq!(facts.name_server, None);
+    }
+
+    #[test]
+    fn a_name_server_is_in_the_way_of_a_cache_where_it_listens_everywhere() {
+        let name_server = |address: &str| {
+            let host = Scripted::new();
+            host.put("/proc/net/tcp", &format!("header\n 0: {address}:0035 0:0 0A 0:0 0:0 0 0 0 11 1\n"));
+            host.put("/proc/7/comm", "named\n");
+            fs::create_dir_all(host.at("/proc/7/fd")).unwrap();
+            symlink("socket:[11]", host.at("/proc/7/fd/3")).unwrap();
+            let mut facts = Facts::default();
+            gather(&host.machine, &mut facts).unwrap();
+            facts.name_server
+        };
+        for (address, found) in [
+            ("00000000", Some("named")),
+            ("00000000000000000000000000000000", Some("named")),
+            ("0A14FEA9", Some("named")),
+            // systemd-resolved's.
+            ("3500007F", None),
+        ] {
+            assert_eq!(name_server(address).as_deref(), found, "{address}");
+        }
     }
 }

@@ -163,6 +163,7 @@ pub const CHECKS: &[Check] = &[
     row("reachable",    Error,   "hosts reach each other on the ports that will be used",            network::reachable),
     row("cluster-dns",  Warning, "the cluster image has the DNS that the inventory wants",           names::cluster_dns),
     row("dns",          Warning, "pods inherit name servers that they can ask",                      names::dns),
+    row("dns-cache",    Error,   "the address of the nodes' own cache for the DNS is free",             names::dns_cache),
     row("disks",        Error,   "every data disk is blank or ours, and can be mounted",              storage::disks),
     row("disk",         Error,   "there is room for what the host receives",                         storage::disk),
     row("inodes",       Error,   "there are inodes for what the host receives",                      storage::inodes),

@@ -38,6 +38,22 @@ pub(super) fn dns(subject: &Subject<'_>) -> Vec<Found> {
     found.collect()
 }
 
+/// The name of the cache's program, cut as the kernel does.
+const CACHE: &str = "node-cache";
+
+/// A node's own cache for the DNS listens at an address of its own, which another server may have taken with all others.
+pub(super) fn dns_cache(subject: &Subject<'_>) -> Vec<Found> {
+    let Some(address) = subject.cluster.network.dns.cache_at.address() else { return Vec::new() };
+    subject.each(|host, facts| {
+        // One that has ended meanwhile has no name.
+        let others = |who: &&str| host.roles.is_node() && !who.is_empty() && *who != CACHE;
+        let who = facts.name_server.as_deref().filter(others)?;
+        let message = format!("port 53 of {address}, where the node's cache for the DNS answers, is taken by {who}");
+        let hint = format!("let {who} listen at addresses of its own only, or remove `network.dns.nodeLocal`");
+        Some((message, hint))
+    })
+}
+
 /// Without it pods find neither each other by name nor the API.
 pub(super) fn cluster_dns(subject: &Subject<'_>) -> Vec<Found> {
     let wanted = subject.cluster.network.dns.server == DnsServer::Coredns;

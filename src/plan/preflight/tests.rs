@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::cluster::{
-    Calico, DistributionMode, DnsServer, Handling, Ipvs, Mount, NetworkPlugin, Overlay, Parts, ProxyMode, Route,
-    Selinux, Service, SettingLine, Swap, Transport, Typha,
+    CacheAt, Calico, DistributionMode, DnsServer, Handling, Ipvs, Mount, NetworkPlugin, Overlay, Parts, ProxyMode,
+    Route, Selinux, Service, SettingLine, Swap, Transport, Typha,
 };
 use crate::desired::fixture::Fixture;
 
@@ -236,7 +236,7 @@ fn swap_that_the_inventory_allows_is_nothing_to_tell() {
 #[test]
 fn every_check_has_a_case_or_is_named_here() {
     let tested = include_str!("snapshots/kubewright__plan__preflight__tests__each_check_finds_what_it_looks_for.snap");
-    let elsewhere = ["sysctls", "proxy", "cluster-dns", "network-plugin", "living-network"];
+    let elsewhere = ["sysctls", "proxy", "cluster-dns", "network-plugin", "living-network", "dns-cache"];
     for check in CHECKS {
         assert!(tested.contains(&format!(" {} ", check.name)) || elsewhere.contains(&check.name), "{}", check.name);
     }
@@ -455,4 +455,19 @@ fn a_dns_that_the_image_does_not_have_is_told() {
     assert_eq!(told, format!("warning the cluster image {image} has no CoreDNS: the cluster gets no DNS"));
     scene.fixture.add_images("coredns", "v1.14.2", &["registry.k8s.io/coredns/coredns"]);
     assert_eq!(scene.findings(), []);
+}
+
+#[test]
+fn the_address_of_a_cache_on_each_node_is_free() {
+    let told = |cache_at: CacheAt, holder: &str| -> Vec<String> {
+        let mut scene = Scene::new(36);
+        scene.fixture.change(|parts| parts.network.dns.cache_at = cache_at);
+        scene.facts("n1").name_server = Some(holder.to_owned());
+        let findings = scene.findings().into_iter().filter(|finding| finding.check == "dns-cache");
+        findings.map(|finding| format!("{} {}", finding.severity, finding.message)).collect()
+    };
+    let taken = "error port 53 of 169.254.20.10, where the node's cache for the DNS answers, is taken by ";
+    assert_eq!(told(CacheAt::Nodes, "dnsmasq"), [format!("{taken}dnsmasq")]);
+    assert!(told(CacheAt::Nodes, "node-cache").is_empty() && told(CacheAt::Nodes, "").is_empty());
+    assert!(told(CacheAt::Servers, "dnsmasq").is_empty());
 }
