@@ -6,7 +6,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::cluster::{LabelKey, LabelValue, Labels, Role, Roles, Taint, TaintEffect, reserved_label};
+use crate::cluster::{
+    LabelKey, LabelValue, Labels, Role, Roles, Taint, TaintEffect, is_of_controllers, kept_prefix, reserved_label,
+};
 
 /// A place in the source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -262,6 +264,9 @@ impl HostDraft {
             self.rack = Some(LabelValue::parse(value)?.to_string());
             return Ok(());
         }
+        if let Some(why) = kept_prefix(key) {
+            return Err(format!("{key}: {why}"));
+        }
         if reserved_label(key).is_none() {
             self.labels.insert(LabelKey::parse(key)?, LabelValue::parse(value)?);
         }
@@ -273,6 +278,9 @@ impl HostDraft {
         let master = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"].contains(&key);
         if master && effect == "NoSchedule" {
             return Ok(());
+        }
+        if is_of_controllers(key) {
+            return Err(format!("{key}: Kubernetes puts it on and takes it off"));
         }
         let effect = match effect {
             "NoSchedule" => TaintEffect::NoSchedule,
@@ -292,5 +300,21 @@ impl HostDraft {
         let (key, effect) = text.rsplit_once(':').ok_or_else(|| format!("{text:?} has no effect"))?;
         let (key, value) = key.split_once('=').unwrap_or((key, ""));
         self.taint(key, value, effect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_nobodys_to_set_is_told_and_what_follows_is_not() {
+        let mut host = HostDraft::new("n1", &At::file("hosts.yaml"));
+        assert_eq!(host.label("function", "online"), Ok(()));
+        assert_eq!(host.label("node-role.kubernetes.io/worker", ""), Ok(()), "it follows from the roles");
+        assert!(host.label("kubernetes.io/rack", "r1").unwrap_err().contains("Kubernetes keeps its prefix"));
+        assert!(host.taint("node.kubernetes.io/unschedulable", "", "NoSchedule").is_err());
+        assert_eq!(host.taint_text("dedicated=db:NoExecute"), Ok(()));
+        assert_eq!((host.labels.len(), host.taints.len()), (1, 1));
     }
 }

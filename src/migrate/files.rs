@@ -8,6 +8,9 @@ use super::{Error, File};
 /// Largest file that is read.
 const LIMIT: u64 = 64 << 20;
 
+/// How names of documents end.
+pub(in crate::migrate) const ENDINGS: [&str; 3] = ["yml", "yaml", "json"];
+
 /// What kubespray's inventories are called, the usual one first.
 const INVENTORIES: [&str; 8] =
     ["inventory.ini", "hosts.ini", "hosts.yaml", "hosts.yml", "inventory.yaml", "inventory.yml", "hosts", "inventory"];
@@ -55,7 +58,7 @@ fn variables(directory: &Path) -> Result<Vec<File>, Error> {
         }
         if path.is_dir() {
             found.extend(variables(&path)?);
-        } else if path.extension().is_none_or(|end| ["yml", "yaml", "json"].iter().any(|known| end == *known)) {
+        } else if path.extension().is_none() || is_document(&path) {
             found.push(file(&path)?);
         }
     }
@@ -76,13 +79,15 @@ fn listed(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
+/// Whether the name of a file says that it is YAML or JSON, in whatever case.
+fn is_document(path: &Path) -> bool {
+    path.extension().is_some_and(|end| ENDINGS.iter().any(|known| end.eq_ignore_ascii_case(known)))
+}
+
 /// Every document in a directory.
 pub(in crate::migrate) fn documents(directory: &Path) -> Result<Vec<File>, Error> {
-    let is_document = |path: &PathBuf| {
-        path.extension().is_some_and(|end| ["yml", "yaml", "json"].iter().any(|known| end == *known)) && path.is_file()
-    };
     let found: Result<Vec<File>, Error> =
-        listed(directory)?.iter().filter(|path| is_document(path)).map(|path| file(path)).collect();
+        listed(directory)?.iter().filter(|path| is_document(path) && path.is_file()).map(|path| file(path)).collect();
     let found = found?;
     if found.is_empty() {
         let what = "has no documents: put there what `kubectl get nodes -o yaml`, `kubectl -n kube-system get configmaps,daemonsets \
@@ -103,4 +108,22 @@ pub(in crate::migrate) fn file(path: &Path) -> Result<File, Error> {
     }
     let text = String::from_utf8(bytes).map_err(|_| unsuitable("is not UTF-8"))?;
     Ok(File { name: path.display().to_string(), text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_known_by_the_end_of_their_names_in_whatever_case() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["Z.YAML", "a.yml", "b.Json", "c.yaml.bak", "README.md", "plain"] {
+            std::fs::write(directory.path().join(name), "a: b\n").unwrap();
+        }
+        let names = |files: Vec<File>| -> Vec<String> {
+            files.iter().filter_map(|file| file.name.rsplit('/').next().map(str::to_owned)).collect()
+        };
+        assert_eq!(names(documents(directory.path()).unwrap()), ["Z.YAML", "a.yml", "b.Json"]);
+        assert_eq!(names(variables(directory.path()).unwrap()), ["Z.YAML", "a.yml", "b.Json", "plain"]);
+    }
 }

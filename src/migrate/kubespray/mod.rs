@@ -11,6 +11,7 @@ mod variables;
 mod yaml;
 
 use super::draft::{At, Draft, Problem, Tool};
+use super::files::ENDINGS;
 use super::{File, document};
 use groups::{Inventory, Variables};
 use reader::Reader;
@@ -56,7 +57,7 @@ fn name(file: &str) -> Option<String> {
 }
 
 fn is_yaml(file: &File) -> bool {
-    let ends = |end: &str| file.name.ends_with(end);
+    let ends = |end: &str| file.name.to_ascii_lowercase().ends_with(end);
     let mut lines = file.text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';']));
     ends(".yml")
         || ends(".yaml")
@@ -75,10 +76,11 @@ fn add(inventory: &mut Inventory, file: &File, draft: &mut Draft) -> Result<(), 
     let variables: Variables = documents.iter().flat_map(|node| node.entries().to_vec()).collect();
     let parts: Vec<&str> = file.name.split('/').collect();
     let place = parts.iter().rposition(|part| ["group_vars", "host_vars"].contains(part));
-    let Some((kind, owner)) = place.and_then(|place| Some((parts[place], *parts.get(place + 1)?))) else {
+    let Some((kind, whole)) = place.and_then(|place| Some((parts[place], *parts.get(place + 1)?))) else {
         return Ok(());
     };
-    let owner = ["yml", "yaml", "json"].iter().find_map(|end| owner.strip_suffix(&format!(".{end}"))).unwrap_or(owner);
+    let owner = whole.rsplit_once('.').filter(|(_, end)| ENDINGS.iter().any(|known| end.eq_ignore_ascii_case(known)));
+    let owner = owner.map_or(whole, |(before, _)| before);
     let known = match kind {
         "host_vars" => inventory.hosts.iter_mut().find(|host| host.name == owner).map(|host| &mut host.files),
         _ if owner == groups::ALL => Some(&mut inventory.group(owner).files),
