@@ -27,6 +27,13 @@ const NEVER: &[(&str, &[&str])] = &[
     ("plan", &["remote", "host", "kube", "report"]),
     ("diff", &["cluster", "host", "kube", "report"]),
     ("host", &["remote", "kube", "run", "report", "cli"]),
+    (
+        "redact",
+        &[
+            "cluster", "inventory", "versions", "image", "pki", "desired", "plan", "host", "remote", "kube", "run", "report",
+            "lab", "cli",
+        ],
+    ),
     ("remote", &["plan", "desired", "report"]),
     ("kube", &["plan", "desired", "report"]),
     ("run", &["cli"]),
