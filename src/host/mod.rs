@@ -39,6 +39,7 @@ pub mod root;
 mod serve;
 mod shelf;
 mod snapshot;
+mod support;
 mod system;
 mod systemd;
 mod tool;

@@ -16,6 +16,7 @@ pub use super::members::{Join, MemberAct};
 pub use super::probes::{CertificateDates, EtcdMember, ListedMember, LogOf, Probe, Probed, QueueRow, Try};
 pub use super::restore::{RestoreStep, RestoredMember};
 pub use super::restores::Restore;
+pub use super::support::{Collect, Secrets};
 use super::transfer::{Fetch, Serve};
 use crate::cluster::Facts;
 use crate::desired::state::{Part, PartState};
@@ -130,6 +131,13 @@ pub enum ToAgent {
     Restores,
     /// What has this host saved of etcd by itself? → [`Reply::Saves`]
     Saves,
+    /// What can be collected for a helper? → [`Reply::Sources`]
+    Sources {
+        /// How far logs go back.
+        seconds: u64,
+    },
+    /// Collect one source, without secrets. → [`Reply::Collected`]
+    Collect(Collect),
     /// Return the host to bare. → [`Reply::Changes`]
     Reset,
     /// Still here.
@@ -248,6 +256,16 @@ pub enum Reply {
     Saves {
         /// Nothing before its first turn.
         saves: Option<Box<Saves>>,
+    },
+    /// To [`ToAgent::Sources`].
+    Sources {
+        /// Their names: relative paths.
+        names: Vec<String>,
+    },
+    /// To [`ToAgent::Collect`].
+    Collected {
+        /// The text.
+        text: String,
     },
     /// To [`ToAgent::Serve`].
     Serving {

@@ -14,7 +14,7 @@ use super::serve::Server;
 use super::transfer::Serve;
 use super::{
     autosave, backup, blob, converge, etcdctl, facts, fetch, members, previous, probe, read, reset, restore, restores,
-    snapshot,
+    snapshot, support,
 };
 use crate::image::Blob;
 
@@ -111,6 +111,8 @@ impl Session {
             ToAgent::Restores => restores::under_way(machine)
                 .and_then(|under_way| Ok(Reply::Restores { under_way, last: restores::last(machine)? })),
             ToAgent::Saves => autosave::saves(machine).map(|saves| Reply::Saves { saves: saves.map(Box::new) }),
+            ToAgent::Sources { seconds } => support::names(machine, seconds).map(|names| Reply::Sources { names }),
+            ToAgent::Collect(wanted) => support::collect(machine, &wanted).map(|text| Reply::Collected { text }),
             ToAgent::Reset => reset::reset(machine, &self.binary, &mut events).map(|parts| Reply::Changes { parts }),
             ToAgent::Ping => return Err(Over),
         })

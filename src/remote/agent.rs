@@ -273,6 +273,8 @@ fn describe(request: &ToAgent) -> String {
         ToAgent::SetAside => "putting the data of a member of etcd aside".into(),
         ToAgent::Saves => "looking for snapshots of etcd".into(),
         ToAgent::Restores => "looking for restores of etcd".into(),
+        ToAgent::Sources { .. } => "looking for what can be collected".into(),
+        ToAgent::Collect(wanted) => format!("collecting {}", wanted.source),
         ToAgent::Reset => "resetting the host".into(),
         ToAgent::Ping => "waiting".into(),
     }

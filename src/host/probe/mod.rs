@@ -17,6 +17,7 @@ use super::etcdctl;
 use super::machine::Machine;
 use super::protocol::{Failure, Probe, Probed};
 
+pub(super) use certificates::list as certificates;
 pub(super) use etcd::{act as etcd_act, get as etcd_get, probe as etcd_probe, put as etcd_put};
 pub(super) use http::{body, chain};
 pub(super) use pods::{of as pods_of, processes as pod_processes};
