@@ -34,7 +34,7 @@ pub(super) fn free_for(path: &Path, kind: &str, is_own: impl Fn(&str) -> bool) -
 }
 
 /// Before anything is asked that takes its time: whether there is a directory for it.
-fn absent(path: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn absent(path: &Path) -> Result<PathBuf, Failure> {
     let directory = directory(path);
     if path.file_name().is_none() || !directory.is_dir() {
         let why = format!("--to {}: {} is no directory", path.display(), directory.display());

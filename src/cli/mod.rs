@@ -27,6 +27,7 @@ mod reset;
 mod schema;
 mod session;
 mod status;
+mod support;
 mod upgrade;
 mod validate;
 
@@ -61,6 +62,7 @@ enum Verb {
     Upgrade(upgrade::Args),
     Status(status::Args),
     Report(report::Args),
+    Support(support::Args),
     Check(check::Args),
     Kubeconfig(kubeconfig::Args),
     Reset(reset::Args),
@@ -103,6 +105,7 @@ pub fn main() -> ExitCode {
         Verb::Upgrade(args) => args.run(),
         Verb::Status(args) => args.run(),
         Verb::Report(args) => args.run(),
+        Verb::Support(args) => args.run(),
         Verb::Check(args) => args.run(),
         Verb::Kubeconfig(args) => args.run(),
         Verb::Reset(args) => args.run(),

@@ -69,6 +69,11 @@ pub(super) struct Session {
 }
 
 impl SessionArgs {
+    /// The file of the inventory, as it was named.
+    pub(super) fn inventory(&self) -> &std::path::Path {
+        &self.inventory.inventory
+    }
+
     /// Loads the inventory and opens the cluster image.
     pub(super) fn load(&self) -> Result<Session, Failure> {
         self.load_with(None)

@@ -47,6 +47,8 @@ pub mod transfer;
 pub mod tune;
 mod unpack;
 
+pub(crate) use support::tail::of_file as tail_of_file;
+
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

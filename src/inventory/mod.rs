@@ -191,6 +191,22 @@ fn analyse(name: &str, text: &str, environment: &dyn Fn(&str) -> Option<String>)
     Ok(Analysis { root, problems, files, cluster })
 }
 
+/// The text of an inventory for others to read: what stands under a key that names a secret is struck out.
+pub fn without_secrets(text: &str) -> String {
+    let root = yaml::read(text, &mut Problems::default()).ok();
+    source::Source::new(text, root.as_ref()).text().to_owned()
+}
+
+/// Reads a duration as an inventory has it: `24h`, `30m`.
+pub fn duration(text: &str) -> Result<std::time::Duration, String> {
+    units::duration(text).map_err(|fault| format!("{}; {}", fault.message, fault.hint))
+}
+
+/// Reads a size as an inventory has it: `2MiB`.
+pub fn size(text: &str) -> Result<u64, String> {
+    units::size(text).map_err(|fault| format!("{}; {}", fault.message, fault.hint))
+}
+
 /// A commented inventory to start from. It is valid as it is.
 pub fn starter() -> &'static str {
     include_str!("starter.yaml")

@@ -37,6 +37,11 @@ impl Source {
         Self { text, lines }
     }
 
+    /// All of it.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The line in which `offset` is.
     pub(super) fn line(&self, offset: usize) -> Line<'_> {
         let number = self.lines.partition_point(|start| *start <= offset).max(1);

@@ -149,12 +149,24 @@ impl Api {
 
     /// Every object of a list, page by page: a thousand nodes make tens of megabytes.
     pub(super) async fn list(&self, path: &str, object: &str, params: ListParams) -> Result<Vec<Value>, KubeError> {
-        let mut params = params.limit(500);
         let mut items = Vec::new();
+        self.list_pages(path, object, params, &mut |page| items.extend(page)).await?;
+        Ok(items)
+    }
+
+    /// The same for who keeps little of each page.
+    pub(super) async fn list_pages(
+        &self,
+        path: &str,
+        object: &str,
+        params: ListParams,
+        each: &mut (dyn FnMut(Vec<Value>) + Send),
+    ) -> Result<(), KubeError> {
+        let mut params = params.limit(500);
         loop {
             let mut page = self.send(path, object, Operation::List(&params)).await?;
             match page["items"].take() {
-                Value::Array(found) => items.extend(found),
+                Value::Array(found) => each(found),
                 Value::Null => {}
                 _ => {
                     let attempt = Attempt { verb: "list", object: object.to_owned() };
@@ -163,7 +175,7 @@ impl Api {
             }
             match page["metadata"]["continue"].as_str() {
                 Some(token) if !token.is_empty() => params = params.continue_token(token),
-                _ => return Ok(items),
+                _ => return Ok(()),
             }
         }
     }

@@ -45,6 +45,7 @@ mod resource;
 mod retry;
 #[cfg(test)]
 mod scripted;
+mod support;
 mod watch;
 mod workloads;
 
@@ -66,6 +67,7 @@ pub use nodes::{NodeView, NodesExpected};
 pub use peering::LiveBgp;
 pub use probe_pods::{PROBE_BODY, PROBE_PORT, ProbePod, ProbeService};
 pub use rbac::is_rbac;
+pub use support::{GLANCES, Glance};
 pub use watch::Watch;
 
 /// The one name under which kubewright owns fields.

@@ -70,7 +70,8 @@ struct Glance {
     certificates: Vec<CertificateDates>,
 }
 
-async fn look(subject: &Subject<'_>, fleet: &Fleet, unreachable: &[HostFailure]) -> Overview {
+/// Looks at the hosts of `fleet`.
+pub(super) async fn look(subject: &Subject<'_>, fleet: &Fleet, unreachable: &[HostFailure]) -> Overview {
     let (glances, seen) = (fleet.look("look", glance).await, survey::seen(subject.cluster, fleet).await);
     let (mut members, mut certificates) = (BTreeMap::new(), BTreeMap::new());
     let mut hosts: Vec<HostStatus> = Vec::new();

@@ -3,16 +3,22 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use age::stream::StreamWriter;
 use age::x25519;
 
 /// What is written to `into` can be read by `recipients` only, public keys of age.
 pub(crate) fn seal(recipients: &[String], from: &mut dyn Read, into: &mut dyn Write) -> io::Result<()> {
+    let mut sealed = sealing(recipients, into)?;
+    io::copy(from, &mut sealed)?;
+    sealed.finish().map(drop)
+}
+
+/// The same for what is written piece by piece; only [`StreamWriter::finish`] makes it whole.
+pub(crate) fn sealing<W: Write>(recipients: &[String], into: W) -> io::Result<StreamWriter<W>> {
     let recipients = recipients.iter().map(|text| recipient(text)).collect::<Result<Vec<_>, _>>();
     let recipients = recipients.map_err(io::Error::other)?;
     let encryptor = age::Encryptor::with_recipients(recipients.iter().map(|one| one as &dyn age::Recipient));
-    let mut sealed = encryptor.map_err(io::Error::other)?.wrap_output(into)?;
-    io::copy(from, &mut sealed)?;
-    sealed.finish().map(drop)
+    encryptor.map_err(io::Error::other)?.wrap_output(into)
 }
 
 /// Reads what was sealed, with the identities in a file as `age-keygen` writes it.

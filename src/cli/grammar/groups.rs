@@ -8,7 +8,7 @@ use clap::Command;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Begin", &["init", "validate", "hosts", "schema", "explain"]),
     ("Bring up and change", &["preflight", "plan", "install", "upgrade", "reset"]),
-    ("Look", &["status", "report", "check", "kubeconfig"]),
+    ("Look", &["status", "report", "support", "check", "kubeconfig"]),
     ("Keep", &["etcd", "image"]),
     ("Try", &["lab"]),
     ("This program", &["help", "completion", "man", "host"]),

@@ -5,7 +5,7 @@ mod journal;
 mod pods;
 mod secrets;
 mod sources;
-mod tail;
+pub(crate) mod tail;
 
 use std::fmt;
 

@@ -20,7 +20,7 @@ pub(super) fn of_text(text: &str, bytes: u64) -> String {
 }
 
 /// The last `bytes` of a file, in whole lines.
-pub(super) fn of_file(path: &Path, bytes: u64) -> io::Result<String> {
+pub(crate) fn of_file(path: &Path, bytes: u64) -> io::Result<String> {
     let mut file = File::open(path)?;
     let start = file.metadata()?.len().saturating_sub(bytes);
     file.seek(SeekFrom::Start(start))?;
