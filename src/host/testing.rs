@@ -13,7 +13,9 @@ use std::time::{Duration, SystemTime};
 use super::command::{Command, CommandError, Output};
 use super::containerd;
 use super::machine::Machine;
+use super::protocol::{Failure, Reply, ToAgent};
 use super::root::Root;
+use super::support;
 use super::system::System;
 
 /// A scripted host.
@@ -22,6 +24,9 @@ pub(crate) struct Scripted {
     script: Arc<Script>,
     directory: tempfile::TempDir,
 }
+
+/// At the end of a command line that may go on.
+const ANYTHING: &str = "…";
 
 type Effect = Box<dyn FnOnce(&Path) + Send>;
 
@@ -61,6 +66,11 @@ impl Scripted {
         self.step(argv, Ok(stdout.to_owned()), None);
     }
 
+    /// A command line that comes next and begins so, and what it prints.
+    pub(crate) fn expect_beginning(&self, argv: &str, stdout: &str) {
+        self.step(&format!("{argv}{ANYTHING}"), Ok(stdout.to_owned()), None);
+    }
+
     /// The same, and what it does to the host.
     pub(super) fn expect_effect(&self, argv: &str, stdout: &str, effect: impl FnOnce(&Path) + Send + 'static) {
         self.step(argv, Ok(stdout.to_owned()), Some(Box::new(effect)));
@@ -92,13 +102,22 @@ impl Scripted {
         assert!(left.is_empty(), "never run: {left:#?}");
     }
 
+    /// What the host collects for a helper.
+    pub(crate) fn collect(&self, request: ToAgent) -> Result<Reply, Failure> {
+        match request {
+            ToAgent::Sources { seconds } => support::names(&self.machine, seconds).map(|names| Reply::Sources { names }),
+            ToAgent::Collect(wanted) => support::collect(&self.machine, &wanted).map(|text| Reply::Collected { text }),
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Where `path` of the host is.
     pub(super) fn at(&self, path: &str) -> PathBuf {
         self.machine.root.at(path)
     }
 
     /// Puts a file there, with its parents.
-    pub(super) fn put(&self, path: &str, content: &str) {
+    pub(crate) fn put(&self, path: &str, content: &str) {
         let path = self.at(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
@@ -120,7 +139,10 @@ impl Script {
         let argv = command.argv();
         let step = self.steps.lock().unwrap().pop_front();
         let Some(step) = step else { panic!("not expected: {argv}") };
-        assert_eq!(argv, step.argv, "another command was expected");
+        match step.argv.strip_suffix(ANYTHING) {
+            Some(beginning) => assert!(argv.starts_with(beginning), "{beginning} was expected, not {argv}"),
+            None => assert_eq!(argv, step.argv, "another command was expected"),
+        }
         if let Some(effect) = step.effect {
             effect(&self.root);
         }

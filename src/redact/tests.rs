@@ -173,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn a_private_key_never_survives(der in bytes(100..1200), wrap in 0..5, prefix in 0..PREFIXES.len(), cut in 0..3) {
+    fn a_private_key_never_survives(der in bytes(100..1200), wrap in 0..5_usize, prefix in 0..PREFIXES.len(), cut in 0..3) {
         let body = BASE64_STANDARD.encode(&der);
         let lines: Vec<&str> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
         let kind = ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "][wrap];

@@ -21,6 +21,7 @@ mod preparation;
 mod semantics;
 mod services;
 mod snapshots;
+mod support;
 mod traffic;
 mod upgrade;
 mod watchers;
@@ -56,6 +57,7 @@ const TEST: &[Scenario] = &[
     ("drift_is_named_and_mended", drift::drift_is_named_and_mended),
     ("two_installs_at_once", locking::two_installs_at_once),
     ("an_interrupted_run_says_so", locking::an_interrupted_run_says_so),
+    ("a_helper_gets_logs_and_no_secrets", support::a_helper_gets_logs_and_no_secrets),
     ("the_installer_stays_small", bring_up::the_installer_stays_small),
     ("a_closed_port_is_named_with_host_and_peer", services::a_closed_port_is_named_with_host_and_peer),
     (

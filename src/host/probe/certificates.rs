@@ -13,7 +13,7 @@ const DIRECTORIES: [&str; 2] = ["/etc/kubernetes", "/etc/etcd"];
 const KUBELET: &str = "/var/lib/kubelet/pki";
 
 /// In order of path; everything unreadable is told at once.
-pub(super) fn list(machine: &Machine) -> Result<Vec<CertificateDates>, Failure> {
+pub(in super::super) fn list(machine: &Machine) -> Result<Vec<CertificateDates>, Failure> {
     let mut paths = Vec::new();
     for directory in DIRECTORIES {
         walk(machine, directory, &mut paths)?;
