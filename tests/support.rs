@@ -80,7 +80,8 @@ fn unpacked(path: &Path) -> BTreeMap<String, String> {
 fn where_no_host_answers_an_archive_is_made_and_that_is_a_success() {
     let home = home();
     let arguments = ["support", "-i", "cluster.yaml", "--to", "a.tar.zst"];
-    let said = contains("missing: hosts/m1/: ").and(contains("missing: hosts/n1/: ")).and(contains("written to a.tar.zst"));
+    let said =
+        contains("missing: hosts/m1/: ").and(contains("missing: hosts/n1/: ")).and(contains("written to a.tar.zst"));
     kubewright(home.path()).args(arguments).assert().code(0).stdout(said);
     let path = home.path().join("a.tar.zst");
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -117,5 +118,11 @@ fn wrong_words_are_told_before_anything_is_asked() {
         let mut command = kubewright(home.path());
         command.args(["support", "-i", "cluster.yaml"]).args(arguments).assert().code(64).stderr(contains(what));
     }
-    assert!(!fs::read_dir(home.path()).unwrap().any(|entry| entry.unwrap().file_name().to_string_lossy().contains("support")));
+    assert!(
+        !fs::read_dir(home.path()).unwrap().any(|entry| entry
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .contains("support"))
+    );
 }

@@ -83,17 +83,17 @@ fn tell(session: &Session, path: &Path, archived: &Archived) {
     let (path, size) = (path.display(), report::mebibytes(*bytes));
     text.push_str(&format!("written to {path}: {files} files, {size}{lacking}\n"));
     text.push_str("secrets are struck out; look through it all the same before you give it away");
-    session.tell(
-        &text,
-        &json!({ "archive": path.to_string(), "files": files, "bytes": bytes, "missing": missing }),
-    );
+    session.tell(&text, &json!({ "archive": path.to_string(), "files": files, "bytes": bytes, "missing": missing }));
 }
 
 /// Where an archive may go: what is there may be the only trace of an earlier trouble.
 fn free(path: &Path) -> Result<PathBuf, Failure> {
     if path.symlink_metadata().is_ok() {
         let why = "it is there already";
-        return Err(Failure::usage(format!("--to {}: {why}; name another file, or move this one away", path.display())));
+        return Err(Failure::usage(format!(
+            "--to {}: {why}; name another file, or move this one away",
+            path.display()
+        )));
     }
     file::absent(path)
 }

@@ -105,7 +105,9 @@ impl Scripted {
     /// What the host collects for a helper.
     pub(crate) fn collect(&self, request: ToAgent) -> Result<Reply, Failure> {
         match request {
-            ToAgent::Sources { seconds } => support::names(&self.machine, seconds).map(|names| Reply::Sources { names }),
+            ToAgent::Sources { seconds } => {
+                support::names(&self.machine, seconds).map(|names| Reply::Sources { names })
+            }
             ToAgent::Collect(wanted) => support::collect(&self.machine, &wanted).map(|text| Reply::Collected { text }),
             other => panic!("{other:?}"),
         }

@@ -90,7 +90,12 @@ fn pod(pod: &mut Value) -> Option<Value> {
     if well && !ours && pod["metadata"]["deletionTimestamp"].is_null() {
         return None;
     }
-    let images: Vec<Value> = pod["spec"]["containers"].as_array().into_iter().flatten().map(|c| json!({ "name": c["name"], "image": c["image"] })).collect();
+    let images: Vec<Value> = pod["spec"]["containers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|c| json!({ "name": c["name"], "image": c["image"] }))
+        .collect();
     let status = ["/spec/nodeName", "/spec/priorityClassName", "/metadata/ownerReferences", "/status"];
     let mut kept = with_names(pod, &status);
     kept["spec"]["containers"] = images.into();
@@ -136,10 +141,14 @@ mod tests {
                 "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": ready }] },
             })
         };
-        let answer = glance("pods", json!([pod("kube-system", "True"), pod("shop", "True"), pod("shop", "False")])).await;
+        let answer =
+            glance("pods", json!([pod("kube-system", "True"), pod("shop", "True"), pod("shop", "False")])).await;
         assert!(!answer.to_string().contains("hunter2"), "{answer}");
         assert_eq!((answer["items"].as_array().unwrap().len(), &answer["leftOut"]), (2, &json!(1)));
-        assert_eq!(answer["items"][0]["spec"], json!({ "nodeName": "n1", "containers": [{ "name": "c", "image": "i" }] }));
+        assert_eq!(
+            answer["items"][0]["spec"],
+            json!({ "nodeName": "n1", "containers": [{ "name": "c", "image": "i" }] })
+        );
     }
 
     #[tokio::test]
@@ -152,11 +161,13 @@ mod tests {
 
     #[tokio::test]
     async fn events_and_nodes_keep_what_they_say() {
-        let event = json!({ "metadata": { "name": "e" }, "message": "m", "involvedObject": { "kind": "Pod", "uid": "u" } });
+        let event =
+            json!({ "metadata": { "name": "e" }, "message": "m", "involvedObject": { "kind": "Pod", "uid": "u" } });
         let answer = glance("events", json!([event])).await;
         let expected = json!({ "metadata": { "name": "e" }, "message": "m", "involvedObject": { "kind": "Pod" } });
         assert_eq!(answer["items"][0], expected);
-        let node = json!({ "metadata": { "name": "n1", "labels": { "a": "b" } }, "spec": {}, "status": { "images": [1] } });
+        let node =
+            json!({ "metadata": { "name": "n1", "labels": { "a": "b" } }, "spec": {}, "status": { "images": [1] } });
         let answer = glance("nodes", json!([node])).await;
         assert_eq!(answer["items"][0], json!({ "metadata": { "name": "n1", "labels": { "a": "b" } } }));
     }

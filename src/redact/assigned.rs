@@ -1,7 +1,6 @@
 //! Secrets by their name: `password: x`, `TOKEN=x`, `"secret":"x"`, `--password x`, and variables whose name and value are
 //! fields of their own.
 
-
 use super::marks::Marks;
 use super::names::{Strength, strength};
 use super::value::{self, Extent};
@@ -63,12 +62,20 @@ fn extent(line: &str, start: usize, key: &Key<'_>) -> Extent {
         return Extent::Line;
     }
     match before.trim_end().chars().next_back() {
-        Some('{' | '[' | '(' | ',') => Extent::Flow,
+        Some('{' | '[' | '(') => Extent::Flow,
+        Some(',') if before.contains(['{', '[', '(']) => Extent::Flow,
         _ => Extent::Word,
     }
 }
 
-fn assigned(line: &str, start: usize, key: &Key<'_>, (separator, from): (u8, usize), sure: Strength, marks: &mut Marks) {
+fn assigned(
+    line: &str,
+    start: usize,
+    key: &Key<'_>,
+    (separator, from): (u8, usize),
+    sure: Strength,
+    marks: &mut Marks,
+) {
     let first = line[from..].chars().next();
     if first == Some('{') || (first == Some('[') && sure == Strength::Likely) {
         return;
@@ -131,9 +138,11 @@ fn words(line: &str, start: usize, marks: &mut Marks) {
         at = begin + length;
         let Some(sure) = strength(name) else { continue };
         let is_flag = name.starts_with('-');
-        // The next argument, also of a list of them.
-        let gap: &[char] = if is_flag { &[' ', '\t', '"', '\'', '\\', ','] } else { &[' ', '\t'] };
-        let next = line[at..].trim_start_matches(gap);
+        // The next argument, also of a list of them in quotes.
+        let next = match is_flag {
+            true => line[at..].trim_start_matches(['"', '\'', '\\']).trim_start_matches([' ', '\t', ',']),
+            false => line[at..].trim_start_matches([' ', '\t']),
+        };
         let from = line.len() - next.len();
         if from == at || next.is_empty() || next.starts_with(['-', ':', '=']) {
             continue;
@@ -159,7 +168,6 @@ fn add(line: &str, range: std::ops::Range<usize>, marks: &mut Marks) {
         marks.add(range);
     }
 }
-
 
 #[cfg(test)]
 mod tests {

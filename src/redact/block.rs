@@ -86,11 +86,20 @@ mod tests {
     fn a_private_key_is_struck_out_wherever_it_stands() {
         for (given, expected) in [
             ("a\n-----BEGIN RSA PRIVATE KEY-----\nMII\nEpA\n-----END RSA PRIVATE KEY-----\nb", "a\n#\n#\n#\n#\nb"),
-            (r#"{"k":"-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----\n","n":1}"#, r##"{"k":"#\n","n":1}"##),
-            ("x -----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\nZQ==\n-----END OPENSSH PRIVATE KEY----- y", "x #\n#\n#\n# y"),
+            (
+                r#"{"k":"-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----\n","n":1}"#,
+                r##"{"k":"#\n","n":1}"##,
+            ),
+            (
+                "x -----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\nZQ==\n-----END OPENSSH PRIVATE KEY----- y",
+                "x #\n#\n#\n# y",
+            ),
             ("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nP2/\n---- END SSH2 ENCRYPTED PRIVATE KEY ----", "#\n#\n#"),
             ("Epb\nxyz\n-----END EC PRIVATE KEY-----\nnext", "#\n#\n#\nnext"),
-            ("-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----", "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----"),
+            (
+                "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----",
+                "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----",
+            ),
         ] {
             assert_eq!(shown(given), expected, "{given}");
         }

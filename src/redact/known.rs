@@ -48,7 +48,8 @@ impl Known {
             return;
         }
         for (at, beginning) in line.as_bytes().windows(SHORTEST).enumerate() {
-            let Some(forms) = beginning.try_into().ok().and_then(|beginning: [u8; SHORTEST]| self.by_beginning.get(&beginning))
+            let Some(forms) =
+                beginning.try_into().ok().and_then(|beginning: [u8; SHORTEST]| self.by_beginning.get(&beginning))
             else {
                 continue;
             };

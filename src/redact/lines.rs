@@ -12,7 +12,8 @@ pub(super) fn message(line: &str) -> usize {
 
 fn prefix(line: &str) -> usize {
     let mut words = line.splitn(4, ' ');
-    let (Some(time), Some(second), Some(third), Some(_)) = (words.next(), words.next(), words.next(), words.next()) else {
+    let (Some(time), Some(second), Some(third), Some(_)) = (words.next(), words.next(), words.next(), words.next())
+    else {
         return 0;
     };
     let is_time = time.starts_with(|c: char| c.is_ascii_digit()) && time.contains('T') && time.contains(':');
@@ -23,7 +24,8 @@ fn prefix(line: &str) -> usize {
 
 fn klog(own: &str) -> usize {
     let bytes = own.as_bytes();
-    let is_header = matches!(bytes.first(), Some(b'I' | b'W' | b'E' | b'F')) && bytes.get(1).is_some_and(u8::is_ascii_digit);
+    let is_header =
+        matches!(bytes.first(), Some(b'I' | b'W' | b'E' | b'F')) && bytes.get(1).is_some_and(u8::is_ascii_digit);
     if is_header { own.find("] ").map_or(0, |end| end + 2) } else { 0 }
 }
 
@@ -38,19 +40,20 @@ fn entry(own: &str) -> Option<(&str, &str)> {
     let own = own.strip_prefix("- ").unwrap_or(own).trim_start();
     let (key, rest) = own.split_once(':')?;
     let key = key.trim().trim_matches(['"', '\'']);
-    let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'));
+    let is_key =
+        !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'));
     (is_key && (rest.is_empty() || rest.starts_with(' '))).then(|| (key, rest.trim().trim_end_matches(',')))
 }
 
 /// Whether it says that an object is a Secret.
 pub(super) fn is_kind_secret(line: &str) -> bool {
     let own = &line[message(line)..];
-    let is_entry =
-        entry(own).is_some_and(|(key, value)| key == "kind" && value.trim_matches(['"', '\'']) == "Secret");
-    is_entry || own.split("kind").skip(1).any(|after| {
-        let after = after.trim_start_matches(['\\', '"', ':', ' ']);
-        after.starts_with("Secret\"") || after.starts_with("Secret\\")
-    })
+    let is_entry = entry(own).is_some_and(|(key, value)| key == "kind" && value.trim_matches(['"', '\'']) == "Secret");
+    is_entry
+        || own.split("kind").skip(1).any(|after| {
+            let after = after.trim_start_matches(['\\', '"', ':', ' ']);
+            after.starts_with("Secret\"") || after.starts_with("Secret\\")
+        })
 }
 
 /// The lines below a key, as far as they are its value.
@@ -138,7 +141,10 @@ mod tests {
             ("data:\n  a: aHVu\nkind: ConfigMap\n", "data:\n  a: aHVu\nkind: ConfigMap\n"),
             (r#"{"kind":"Secret","data":{"a":"aHVu"},"x":1}"#, r##"{"kind":"Secret","data":{#},"x":1}"##),
             (r#"{\"data\":{\"a\":\"aHVu\"},\"kind\":\"Secret\"}"#, r##"{\"data\":{#},\"kind\":\"Secret\"}"##),
-            ("2026-11-30T01:36:48Z stdout F password: |\n2026-11-30T01:36:48Z stdout F   x y\n", "2026-11-30T01:36:48Z stdout F password: |\n2026-11-30T01:36:48Z stdout F   #\n"),
+            (
+                "2026-11-30T01:36:48Z stdout F password: |\n2026-11-30T01:36:48Z stdout F   x y\n",
+                "2026-11-30T01:36:48Z stdout F password: |\n2026-11-30T01:36:48Z stdout F   #\n",
+            ),
         ] {
             assert_eq!(shown(given), expected, "{given}");
         }

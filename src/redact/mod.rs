@@ -102,7 +102,9 @@ impl<'k> Redactor<'k> {
         if self.wrapped && is_encoded {
             marks.add(start..line.len());
         }
-        self.wrapped = is_encoded && (self.wrapped || token::is_random(encoded));
+        // As programs break it into lines.
+        let is_full = matches!(encoded.len(), 64 | 76);
+        self.wrapped = is_encoded && is_full && (self.wrapped || token::is_random(encoded));
         marks.apply(line)
     }
 }

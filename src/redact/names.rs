@@ -11,8 +11,21 @@ pub(super) enum Strength {
 
 /// Parts of names, without what joins their words.
 const SURE: &[&str] = &[
-    "passw", "passphrase", "authpass", "keydata", "privatekey", "secretkey", "secretaccess", "accesskey", "apikey",
-    "clientsecret", "identitytoken", "encryptionkey", "sharedkey", "presharedkey", "hmackey",
+    "passw",
+    "passphrase",
+    "authpass",
+    "keydata",
+    "privatekey",
+    "secretkey",
+    "secretaccess",
+    "accesskey",
+    "apikey",
+    "clientsecret",
+    "identitytoken",
+    "encryptionkey",
+    "sharedkey",
+    "presharedkey",
+    "hmackey",
 ];
 const LIKELY: &[&str] = &["token", "secret", "credential"];
 /// Whole names.
@@ -21,16 +34,55 @@ const LIKELY_ALONE: &[&str] = &["auth"];
 
 /// Ends of names for what is about a secret, and none.
 const ABOUT: &[&str] = &[
-    "name", "names", "file", "files", "path", "dir", "directory", "seconds", "ttl", "count", "ref", "refs", "type", "types",
-    "namespace", "mode", "size", "policy", "version", "length", "expiration", "expiry", "enabled", "required", "class",
-    "provider", "controller", "cleaner", "signer", "review", "reviews", "request", "requests", "lister", "informer", "env",
-    "tokenid", "audience", "audiences", "issuer", "period", "duration", "timeout", "resourceversion",
+    "name",
+    "names",
+    "file",
+    "files",
+    "path",
+    "dir",
+    "directory",
+    "seconds",
+    "ttl",
+    "count",
+    "ref",
+    "refs",
+    "type",
+    "types",
+    "namespace",
+    "mode",
+    "size",
+    "policy",
+    "version",
+    "length",
+    "expiration",
+    "expiry",
+    "enabled",
+    "required",
+    "class",
+    "provider",
+    "controller",
+    "cleaner",
+    "signer",
+    "review",
+    "reviews",
+    "request",
+    "requests",
+    "lister",
+    "informer",
+    "env",
+    "tokenid",
+    "audience",
+    "audiences",
+    "issuer",
+    "period",
+    "duration",
+    "timeout",
+    "resourceversion",
 ];
 
 /// How sure it is that what goes by `name` is a secret; `None` for all other names.
 pub(super) fn strength(name: &str) -> Option<Strength> {
-    let name: String =
-        name.chars().filter(|c| !matches!(c, '-' | '_' | '.')).map(|c| c.to_ascii_lowercase()).collect();
+    let name: String = name.chars().filter(|c| !matches!(c, '-' | '_' | '.')).map(|c| c.to_ascii_lowercase()).collect();
     if ABOUT.iter().any(|end| name.ends_with(end)) {
         return None;
     }

@@ -22,8 +22,8 @@ pub use contents::Contents;
 pub use file::{Damage, Verified, verify};
 pub use manifest::{Manifest, Origin, Sealed, fingerprint, is_encrypted, is_snapshot};
 pub use schedule::{Record, Schedule, Turn};
-pub(crate) use seal::{seal, sealing};
 pub use seal::{check_recipient, unseal};
+pub(crate) use seal::{seal, sealing};
 pub use store::{
     Delivery, Directory, Found, Kept, PassedOver, Ready, Spool, Target, TargetError, manifest_beside, path_of,
 };

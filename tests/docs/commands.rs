@@ -8,8 +8,7 @@ use super::markdown::{self, Page};
 use super::shell;
 
 /// Verbs, topics and flags that are documented before they are there. An entry does nothing once the program knows it.
-const SOON: &[&[&str]] =
-    &[&["help"], &["man"], &["lab", "run"], &["report"], &["init", "--from"], &["--quiet"]];
+const SOON: &[&[&str]] = &[&["help"], &["man"], &["lab", "run"], &["report"], &["init", "--from"], &["--quiet"]];
 
 /// A command line of the documentation.
 struct Line {

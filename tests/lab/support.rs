@@ -66,13 +66,17 @@ pub(crate) fn a_helper_gets_logs_and_no_secrets(world: &World) {
         let text = file(&format!("hosts/m1/{name}"));
         assert!(text.contains("dial https://me:[redacted]@db.example/x: refused"), "{name}: {text}");
     }
-    assert!(files.keys().any(|name| name.starts_with("hosts/m1/logs/pods/kube-scheduler-m1_") && name.ends_with("/99.log")));
+    assert!(
+        files.keys().any(|name| name.starts_with("hosts/m1/logs/pods/kube-scheduler-m1_") && name.ends_with("/99.log"))
+    );
     for host in ["m1", "m2", "m3", "n1"] {
         assert!(!file(&format!("hosts/{host}/logs/units/kubelet.service.log")).is_empty(), "{host}");
         assert!(file(&format!("hosts/{host}/certificates.txt")).contains(" until 20"), "{host}");
     }
     assert!(file("api/nodes.json").contains("\"n2\"") && file("api/events.json").contains("reason"));
-    assert!(file("cluster/etcd.json").contains("raft_term") && file("cluster/inventory.yaml").contains("kind: Cluster"));
+    assert!(
+        file("cluster/etcd.json").contains("raft_term") && file("cluster/inventory.yaml").contains("kind: Cluster")
+    );
     assert!(file("missing.txt").contains("hosts/n2/"));
 
     eventually("the cluster is well again", Duration::from_secs(240), || world.run_verb("status", &[]).code == 0);

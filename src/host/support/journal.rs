@@ -37,7 +37,8 @@ pub(super) fn states(machine: &Machine) -> Result<String, Failure> {
 pub(super) fn journal(machine: &Machine, unit: &str, seconds: u64, bytes: u64) -> Result<String, Failure> {
     let since = format!("--since=-{seconds}s");
     let lines = (bytes / LINE).max(1).to_string();
-    let command = Command::new("journalctl").args(["-u", unit, &since, "-n", &lines, "--no-pager", "-q", "-o", "short-iso"]);
+    let command =
+        Command::new("journalctl").args(["-u", unit, &since, "-n", &lines, "--no-pager", "-q", "-o", "short-iso"]);
     let output = machine.system.run(&command.deadline(DEADLINE));
     Ok(output.map_err(|error| Failure::command("collecting", &error))?.text())
 }

@@ -119,7 +119,8 @@ fn certificates(machine: &Machine) -> Result<String, Failure> {
 
 fn program(machine: &Machine, words: &[&str]) -> Result<String, Failure> {
     let Some((program, arguments)) = words.split_first() else { return Ok(String::new()) };
-    let command = Command::new(*program).args(arguments.iter().copied()).deadline(DEADLINE).also_in(machine.root.at(PROGRAMS));
+    let command =
+        Command::new(*program).args(arguments.iter().copied()).deadline(DEADLINE).also_in(machine.root.at(PROGRAMS));
     let output = machine.system.run(&command).map_err(|error| Failure::command("collecting", &error))?;
     Ok(output.text())
 }

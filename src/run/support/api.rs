@@ -18,9 +18,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(super) async fn collect(subject: &Subject<'_>, fleet: &Fleet, archive: &Archive) {
     let late = || format!("not within {} s", LIMIT.as_secs());
     let seen = timeout(LIMIT, survey::seen(subject.cluster, fleet)).await;
-    let keys = seen.map_err(|_| late()).and_then(|seen| {
-        Survey::keys_of(subject, seen.ok).map_err(|error| error.to_string())
-    });
+    let keys =
+        seen.map_err(|_| late()).and_then(|seen| Survey::keys_of(subject, seen.ok).map_err(|error| error.to_string()));
     let keys = match keys {
         Ok(keys) => keys,
         Err(why) => return archive.lacks("api/", why),
@@ -28,7 +27,8 @@ pub(super) async fn collect(subject: &Subject<'_>, fleet: &Fleet, archive: &Arch
     let access = ApiAccess::new(subject.cluster, fleet, &keys);
     // One that does not answer is asked for nothing more.
     let first = timeout(LIMIT, access.call("read the version", async |api: &Api| api.version().await)).await;
-    match first.map_err(|_| late()).and_then(|answer| answer.map_err(|failures| RunError::Failed(failures).to_string())) {
+    match first.map_err(|_| late()).and_then(|answer| answer.map_err(|failures| RunError::Failed(failures).to_string()))
+    {
         Ok(version) => archive.add("api/version.txt", format!("{version}\n")).await,
         Err(why) => return archive.lacks("api/", why),
     }

@@ -86,7 +86,8 @@ pub(super) async fn from(
         }
     };
     let late = timeout(HOST, work).await.is_err();
-    let why = if late { format!("not within {} s", HOST.as_secs()) } else { "the session with the host has ended".into() };
+    let why =
+        if late { format!("not within {} s", HOST.as_secs()) } else { "the session with the host has ended".into() };
     for source in left.into_inner().iter().rev() {
         archive.lacks(format!("hosts/{host}/{source}"), &why);
     }

@@ -48,8 +48,11 @@ fn host() -> Scripted {
         format!("client-key-data: {}", secret("kubeconfig")),
         "Ended kube-apiserver".to_owned(),
     ];
-    let logged: String =
-        lines.iter().flat_map(|text| text.lines()).map(|line| format!("2026-11-30T01:36:48Z stderr F {line}\n")).collect();
+    let logged: String = lines
+        .iter()
+        .flat_map(|text| text.lines())
+        .map(|line| format!("2026-11-30T01:36:48Z stderr F {line}\n"))
+        .collect();
     host.put("/var/log/pods/kube-system_kube-apiserver-m1_u/kube-apiserver/0.log", &logged);
     host.put("/proc/mounts", &lines.join("\n"));
     host.put("/proc/meminfo", "MemTotal: 1 kB\n");
@@ -174,7 +177,9 @@ async fn a_host_that_is_lost_in_the_middle_costs_what_it_had_left() {
     let ask = async |request: ToAgent| {
         *asked.borrow_mut() += 1;
         match (request, *asked.borrow()) {
-            (ToAgent::Sources { .. }, _) => Ok(Reply::Sources { names: ["a", "b", "c", "d"].map(String::from).to_vec() }),
+            (ToAgent::Sources { .. }, _) => {
+                Ok(Reply::Sources { names: ["a", "b", "c", "d"].map(String::from).to_vec() })
+            }
             (_, 2) => Ok(Reply::Collected { text: "x\n".into() }),
             (_, 3) => {
                 Err(RemoteError::Agent { host: "m1".into(), failure: Failure::new("collecting", "no such program") })
