@@ -45,7 +45,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "HOST", num_args = 1.., value_delimiter = ',', add = clap_complete::engine::ArgValueCompleter::new(hosts_of_inventory))]
     limit: Vec<String>,
     /// Encrypt it for whoever has the other half of this public key of age (age1…); may be repeated
-    #[arg(long, value_name = "KEY", value_parser = recipient)]
+    #[arg(long, value_name = "KEY")]
     recipient: Vec<String>,
 }
 
@@ -54,6 +54,7 @@ const LARGEST: u64 = 16 << 20;
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
+        check_recipients(&self.recipient)?;
         let named = self.to.as_deref().map(free).transpose()?;
         let session = self.session.load()?;
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
@@ -126,8 +127,13 @@ fn log_size(text: &str) -> Result<u64, String> {
     }
 }
 
-fn recipient(text: &str) -> Result<String, String> {
-    snapshot::check_recipient(text).map(|()| text.to_owned())
+/// What is wrong is not shown: it may be the other half.
+fn check_recipients(recipients: &[String]) -> Result<(), Failure> {
+    if recipients.iter().all(|text| snapshot::check_recipient(text).is_ok()) {
+        return Ok(());
+    }
+    let hint = "write the public key that age-keygen prints, age1…; the secret one stays with whoever is to read it";
+    Err(Failure::usage(format!("--recipient: this is no public key of age; {hint}")))
 }
 
 #[cfg(test)]
@@ -145,7 +151,8 @@ mod tests {
             assert!(log_size(bad).is_err(), "{bad}");
         }
         let secret = "AGE-SECRET-KEY-1QQPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L";
-        assert!(recipient("age1x").is_err() && recipient(secret).is_err());
+        let error = check_recipients(&[secret.to_owned()]).unwrap_err();
+        assert!(error.message.contains("no public key of age") && !error.message.contains("QQPZ"), "{}", error.message);
     }
 
     #[test]
