@@ -85,11 +85,14 @@ pub fn values_in(content: &str) -> Vec<String> {
             in_key = line.contains("BEGIN") && line.contains("PRIVATE KEY");
         } else if in_key {
             values.push(line.to_owned());
-        } else if let Some((key, rest)) = line.split_once([':', '=', ' ']) {
-            let rest = rest.trim().trim_matches(['"', '\'', ';', ',']);
-            let key = key.trim_start_matches("- ").trim().trim_matches(['"', '\'']);
-            if names::strength(key).is_some() && !value::is_harmless(rest) {
-                values.push(rest.to_owned());
+        } else {
+            let own = line.trim_start_matches("- ").trim_start_matches(['"', '\'']);
+            let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+            let (key, rest) = own.split_at(own.find(|c| !in_name(c)).unwrap_or(own.len()));
+            let value =
+                rest.trim_start_matches([' ', '\t', ':', '=', '"', '\'']).trim_end_matches(['"', '\'', ';', ',']);
+            if names::strength(key).is_some() && !value::is_harmless(value) {
+                values.push(value.to_owned());
             }
         }
     }
