@@ -33,7 +33,7 @@ spec:
   endpoint: {host: api.bj1.example, port: 6443, mode: local}
   etcd: {snapshots: {every: 1h, targets: [{directory: /backup}], webhook: 'https://hooks.example/planted-webhook'}}
   hosts:
-    - {name: m1, address: 198.51.100.11, roles: [control-plane, etcd, worker], ssh: {host: 127.0.0.11, port: 1}}
+    - {name: m1, address: 198.51.100.11, roles: [control-plane, etcd], ssh: {host: 127.0.0.11, port: 1}}
     - {name: n1, address: 198.51.100.21, roles: [worker], ssh: {host: 127.0.0.21, port: 1}}
 ";
 

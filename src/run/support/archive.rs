@@ -120,6 +120,7 @@ impl Archive {
     pub(super) fn lacks(&self, what: impl Into<String>, why: impl ToString) {
         // What went wrong may quote what it went wrong with.
         let why = redact::text(&why.to_string(), &self.known);
+        let why = why.lines().map(str::trim).collect::<Vec<_>>().join("; ");
         self.missing.lock().unwrap_or_else(PoisonError::into_inner).push(Missing { what: what.into(), why });
     }
 
