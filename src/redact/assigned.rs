@@ -12,16 +12,26 @@ struct Key<'l> {
     start: usize,
 }
 
-/// Marks what is assigned in a line whose own words begin at `start`. `variable`: whether the line before has named a
-/// variable that is a secret; the answer is whether this one does.
-pub(super) fn mark(line: &str, start: usize, variable: bool, marks: &mut Marks) -> bool {
-    let mut named = false;
+/// What a line has named whose value may stand in the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    /// Nothing of the kind.
+    Nothing,
+    /// A variable that is a secret.
+    Secret,
+}
+
+/// Marks what is assigned in a line whose own words begin at `start`, below one that has named `above`.
+pub(super) fn mark(line: &str, start: usize, above: Named, marks: &mut Marks) -> Named {
+    let mut named = Named::Nothing;
     for (at, separator) in line.bytes().enumerate().filter(|(_, byte)| matches!(byte, b':' | b'=')) {
         let Some(key) = key(line, start, at) else { continue };
         let Some(from) = behind(line, at) else { continue };
         if key.name.eq_ignore_ascii_case("name") {
-            named |= of_variable(line, from, marks);
-        } else if variable && key.name.eq_ignore_ascii_case("value") {
+            if of_variable(line, from, marks) == Named::Secret {
+                named = Named::Secret;
+            }
+        } else if above == Named::Secret && key.name.eq_ignore_ascii_case("value") {
             add(line, value::range(line, from, extent(line, start, &key)), marks);
         } else if let Some(strength) = strength(key.name) {
             assigned(line, start, &key, (separator, from), strength, marks);
@@ -106,25 +116,25 @@ fn assigned(
     }
 }
 
-/// A variable's name, and its value where the same line has it. Whether it is a secret whose value is not here.
-fn of_variable(line: &str, from: usize, marks: &mut Marks) -> bool {
+/// A variable's name, and its value where the same line has it.
+fn of_variable(line: &str, from: usize, marks: &mut Marks) -> Named {
     let name = value::range(line, from, Extent::Word);
     let text = line[name.clone()].trim_end_matches([',', '}']);
     if strength(text).is_none() || text.contains(':') {
-        return false;
+        return Named::Nothing;
     }
     let rest = &line[name.end..];
     let skipped = rest.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
     let at = line.len() - skipped.len();
     if skipped.is_empty() {
-        return true;
+        return Named::Secret;
     }
     let is_value = skipped.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("value"));
     let separator = skipped.find([':', '=']).filter(|_| is_value);
     if let Some(from) = separator.and_then(|separator| behind(line, at + separator)) {
         add(line, value::range(line, from, Extent::Flow), marks);
     }
-    false
+    Named::Nothing
 }
 
 /// Names whose value follows as the next word: of flags, and of settings such as `auth_pass x` and `password "x"`.

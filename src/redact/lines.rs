@@ -45,8 +45,24 @@ fn entry(own: &str) -> Option<(&str, &str)> {
     (is_key && (rest.is_empty() || rest.starts_with(' '))).then(|| (key, rest.trim().trim_end_matches(',')))
 }
 
+/// What a text is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// Anything else.
+    Anything,
+    /// A Secret among others, whose data have any name.
+    Secret,
+}
+
+impl About {
+    pub(super) fn of(text: &str) -> Self {
+        let has_secret = text.contains("Secret") && text.lines().any(is_kind_secret);
+        if has_secret { Self::Secret } else { Self::Anything }
+    }
+}
+
 /// Whether it says that an object is a Secret.
-pub(super) fn is_kind_secret(line: &str) -> bool {
+fn is_kind_secret(line: &str) -> bool {
     let own = &line[message(line)..];
     let is_entry = entry(own).is_some_and(|(key, value)| key == "kind" && value.trim_matches(['"', '\'']) == "Secret");
     is_entry
@@ -82,9 +98,9 @@ impl Below {
 }
 
 /// The value that goes on below this line. `None` also where one ends.
-pub(super) fn opens(own: &str, has_secret: bool) -> Option<Below> {
+pub(super) fn opens(own: &str, about: About) -> Option<Below> {
     let (key, value) = entry(own)?;
-    let has_data = has_secret && matches!(key, "data" | "stringData");
+    let has_data = about == About::Secret && matches!(key, "data" | "stringData");
     let is_block = value.starts_with(['|', '>']);
     let opened = |what| Some(Below { indent: indent(own), what });
     match strength(key) {
@@ -132,7 +148,7 @@ mod tests {
     #[test]
     fn values_below_their_key_are_struck_out() {
         for (given, expected) in [
-            ("password: |\n  a\n\n  b\nuser: c", "password: |\n  #\n\nuser: c"),
+            ("password: |\n  a\n\n  b\nuser: c", "password: |\n  #\n\n  #\nuser: c"),
             ("a:\n  password:\n    hunter2\n  user: x", "a:\n  password:\n    #\n  user: x"),
             ("token: >-\n  a.b\nx: y", "token: >-\n  #\nx: y"),
             ("secret:\n  secretName: x\n", "secret:\n  secretName: x\n"),

@@ -19,7 +19,8 @@ pub use marks::STRUCK;
 
 use std::borrow::Cow;
 
-use lines::{Below, message};
+use assigned::Named;
+use lines::{About, Below, message};
 use marks::Marks;
 
 /// `text` without secrets: those that look like one, those that are called one, and those in `known`.
@@ -60,23 +61,21 @@ struct Redactor<'k> {
     known: &'k Known,
     block: block::State,
     below: Option<Below>,
-    /// The text is about a Secret, whose data have any name.
-    has_secret: bool,
-    /// The line before named a variable that is a secret.
-    variable: bool,
+    about: About,
+    /// What the line before has named.
+    named: Named,
     /// The line before was nothing but base64.
     wrapped: bool,
 }
 
 impl<'k> Redactor<'k> {
     fn of(text: &str, known: &'k Known) -> Self {
-        let has_secret = text.contains("Secret") && text.lines().any(lines::is_kind_secret);
         Self {
             known,
             block: block::State::at_beginning(text),
             below: None,
-            has_secret,
-            variable: false,
+            about: About::of(text),
+            named: Named::Nothing,
             wrapped: false,
         }
     }
@@ -87,15 +86,15 @@ impl<'k> Redactor<'k> {
         let own = &line[start..];
         block::mark(line, &mut self.block, &mut marks);
         self.known.mark(line, &mut marks);
-        if self.has_secret {
+        if self.about == About::Secret {
             lines::mark_data(line, &mut marks);
         }
         if self.below.as_ref().is_some_and(|below| below.holds(own)) {
             marks.add(start + lines::indent(own)..line.len());
         } else if !own.trim().is_empty() {
-            self.below = lines::opens(own, self.has_secret);
+            self.below = lines::opens(own, self.about);
         }
-        self.variable = assigned::mark(line, start, self.variable, &mut marks);
+        self.named = assigned::mark(line, start, self.named, &mut marks);
         token::mark(line, &mut marks);
         let encoded = own.trim();
         let is_encoded = !encoded.is_empty() && encoded.bytes().all(token::is_base64);
