@@ -29,7 +29,7 @@ const SURE: &[&str] = &[
 ];
 const LIKELY: &[&str] = &["token", "secret", "credential"];
 /// Whole names.
-const SURE_ALONE: &[&str] = &["pass", "passwd", "psk", "authorization", "proxyauthorization", "cookie", "setcookie"];
+const SURE_ALONE: &[&str] = &["pass", "pwd", "psk", "authorization", "proxyauthorization", "cookie", "setcookie"];
 const LIKELY_ALONE: &[&str] = &["auth"];
 
 /// Ends of names for what is about a secret, and none.
@@ -122,7 +122,7 @@ mod tests {
             ("authorization-mode", None),
             ("bypass", None),
             ("compass", None),
-            ("PWD", None),
+            ("PWD", Some(Sure)),
             ("authentication", None),
             ("client-certificate-data", None),
             ("key", None),
