@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Exit, Failure, InventoryArgs};
-use crate::cluster::{Cluster, Host};
+use crate::cluster::{Cluster, DataDisk, DeviceRule, Host};
 use crate::report::{self, Format};
 
 /// List the hosts of an inventory, ranges expanded
@@ -50,9 +50,21 @@ fn as_json(cluster: &Cluster) -> serde_json::Value {
             "roles": roles(host),
             "idc": host.idc,
             "rack": host.rack,
+            "disks": host.disks.iter().map(disk).collect::<Vec<_>>(),
         })
     };
     cluster.hosts.iter().map(host).collect()
+}
+
+/// What it is for, and which device: a path, or bounds of its size in bytes, where there are any.
+fn disk(disk: &DataDisk) -> serde_json::Value {
+    let (device, least, most) = match &disk.device {
+        DeviceRule::Path(path) => (Some(path), None, None),
+        DeviceRule::Size(rule) => {
+            (None, Some(rule.least).filter(|least| *least > 0), Some(rule.most).filter(|most| *most < u64::MAX))
+        }
+    };
+    json!({"for": disk.purpose.as_str(), "device": device, "least": least, "most": most})
 }
 
 #[cfg(test)]
@@ -69,8 +81,20 @@ mod tests {
         assert_eq!(
             as_json(&cluster)[1],
             json!({
-                "name": "m2", "address": "10.1.0.12", "roles": ["control-plane", "etcd"], "idc": null, "rack": "r2",
+                "name": "m2", "address": "10.1.0.12", "roles": ["control-plane", "etcd"], "idc": null, "rack": "r2", "disks": [],
             })
         );
+    }
+
+    #[test]
+    fn machines_can_be_given_the_disks_that_the_inventory_wants() {
+        let text = "apiVersion: kubewright.dev/v1alpha1\nkind: Cluster\nmetadata: {name: a}\nspec:\n  image: oci:x\n  \
+            disks: [{for: etcd, device: /dev/vdb}]\n  hosts:\n    \
+            - {name: m1, address: 10.1.0.11, roles: [control-plane, etcd, worker], disks: [{for: logs, size: \">=10GiB\"}]}\n";
+        let cluster = crate::inventory::parse("a.yaml", text, &|_| None).unwrap();
+        let mut disks = as_json(&cluster)[0]["disks"].as_array().unwrap().clone();
+        disks.sort_by_key(|disk| disk["for"].to_string());
+        assert_eq!(disks[0], json!({"for": "etcd", "device": "/dev/vdb", "least": null, "most": null}));
+        assert_eq!(disks[1], json!({"for": "logs", "device": null, "least": 10_u64 << 30, "most": null}));
     }
 }
