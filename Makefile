@@ -5,7 +5,7 @@ CACHE      := $(or $(KUBEWRIGHT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ku
 IMAGES     := $(CACHE)/images
 LAB        := demo
 
-.PHONY: help build image images-of-soak packages test test-unit soak bench bench-distribute bench-snapshot bench-hub demo demo-down
+.PHONY: help build image images-of-soak packages test test-unit soak bench bench-distribute bench-snapshot bench-hub demo demo-down vagrant-check
 
 help:
 	@echo 'make demo       five real hosts on this machine, and a cluster on them (root; Debian 12)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make bench-distribute  times how blobs get to 1, 8 and 32 hosts, in namespaces with shaped links (root)'
 	@echo 'make bench-snapshot  times a snapshot of 1 GiB of etcd beside etcdctl'
 	@echo 'make bench-hub  validates and plans 200 hosts, and prints time, memory and frames a second (root)'
+	@echo 'make vagrant-check  two virtual machines by Vagrant, emulated, with the hosts prepared (root; Debian 12)'
 	@echo 'make build      the static binary, in $(KUBEWRIGHT)'
 
 packages:
@@ -69,3 +70,6 @@ demo: image
 
 demo-down:
 	@if [ -x $(KUBEWRIGHT) ]; then $(KUBEWRIGHT) lab down --name $(LAB); else echo 'nothing is built, so there is no demo'; fi
+
+vagrant-check: image
+	scripts/vagrant-check.sh

@@ -2,7 +2,7 @@
 # Installs the Debian packages that building, testing and the lab need; does nothing when all are there.
 set -eu
 packages="bc bird2 bison ca-certificates chromium-headless-shell containerd curl docker-registry dpkg-dev e2fsprogs etcd-client etcd-server flex gcc golang-1.19-go iproute2 libc6-dev make mmdebstrap musl-tools
-    openssh-client openssh-server openssl patchelf perl-base python3 python3-pip qemu-system-x86 rsync skopeo sudo tcsh umoci
+    openssh-client openssh-server openssl patchelf perl-base python3 python3-pip qemu-system-x86 rsync ruby skopeo sudo tcsh umoci
     user-mode-linux util-linux xz-utils zstd"
 missing=
 for package in $packages; do

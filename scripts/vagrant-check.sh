@@ -41,6 +41,10 @@ libvirt() {
         mkdir -p "$work$directory"
         mount --bind "$work$directory" "$directory"
     done
+    # It wants its own user and group to be there, even where it is told to use others.
+    { cat /etc/group; echo libvirt-qemu:x:64055:; } >"$work/group"
+    { cat /etc/passwd; echo libvirt-qemu:x:64055:64055::/nonexistent:/usr/sbin/nologin; } >"$work/passwd"
+    for file in group passwd; do mount --bind "$work/$file" /etc/$file; done
     mount -t tmpfs tmpfs /run
     # There may be such a device that no kernel boots with: the processors are emulated.
     [ ! -e /dev/kvm ] || mount --bind /dev/null /dev/kvm
