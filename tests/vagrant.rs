@@ -77,8 +77,8 @@ fn a_machine_has_the_address_memory_and_disks_of_its_host() {
     vm.define.vm.provider.storage "file" {"size":"20G"}
     vm.define.vm.provider.storage "file" {"size":"31G"}
     vm.define.vm.provider.memory 3072
-    vm.define.vm.disk "disk" {"name":"data0","size":"20GB"}
-    vm.define.vm.disk "disk" {"name":"data1","size":"31GB"}
+    vm.define.vm.provider.vm.disk "disk" {"name":"data0","size":"20GB"}
+    vm.define.vm.provider.vm.disk "disk" {"name":"data1","size":"31GB"}
     "#);
 }
 
