@@ -90,6 +90,16 @@ prepare() {
     [ -e "$work/prepared" ] || { tail -n 20 "$work/install.err" >&2; return 1; }
 }
 
+# An emulated control plane may need longer than an install waits; `vagrant up` goes on where it stopped.
+up() {
+    for attempt in 1 2 3; do
+        ! timeout 3600 vagrant up --no-tty || return 0
+        [ "$ends_with" = cluster ] || return 1
+        say "attempt $attempt failed"
+    done
+    return 1
+}
+
 inside() {
     work=$2
     program=$work/kubewright
@@ -105,7 +115,7 @@ inside() {
     libvirt
     timed "the box is known to Vagrant" vagrant box add --no-tty --name kubewright/debian-12 "$cache/kubewright-debian-12.box"
     vagrant validate
-    timed "vagrant up, which ends with $ends_with" timeout 3600 vagrant up --no-tty
+    timed "vagrant up, which ends with $ends_with" up
     vagrant status
     timed preflight "$program" preflight
     if [ "$ends_with" = hosts ]; then
