@@ -110,7 +110,7 @@ inside() {
     # They begin with what their clock chips say, whole seconds, and there is no server of time that they could ask.
     export KUBEWRIGHT_IGNORE_PREFLIGHT=clock
     export KUBEWRIGHT_VAGRANT_PROGRAM="$program" KUBEWRIGHT_VAGRANT_BOX=kubewright/debian-12 KUBEWRIGHT_VAGRANT_DRIVER=qemu
-    export KUBEWRIGHT_VAGRANT_UP="$ends_with" KUBEWRIGHT_VAGRANT_CPUS="${KUBEWRIGHT_VAGRANT_CPUS:-1}"
+    export KUBEWRIGHT_VAGRANT_UP="$ends_with"
     mkdir -p "$HOME"
     libvirt
     timed "the box is known to Vagrant" vagrant box add --no-tty --name kubewright/debian-12 "$cache/kubewright-debian-12.box"
