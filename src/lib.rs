@@ -14,6 +14,7 @@ pub mod lab;
 pub mod migrate;
 pub mod pki;
 pub mod plan;
+mod regular_file;
 pub mod redact;
 pub mod remote;
 pub mod report;

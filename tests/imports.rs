@@ -26,6 +26,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("desired", &["remote", "host", "kube", "report"]),
     ("plan", &["remote", "host", "kube", "report"]),
     ("diff", &["cluster", "host", "kube", "report"]),
+    ("regular_file", &["cluster", "host", "kube", "remote", "report", "run"]),
     ("host", &["remote", "kube", "run", "report", "cli"]),
     (
         "redact",

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use super::secret::{Prompt, PromptError, Secret};
 use crate::cluster::SecretSource;
+use crate::regular_file;
 
 /// How often a passphrase may be mistyped.
 const TRIES: usize = 3;
@@ -38,7 +39,7 @@ impl Secrets {
             SecretSource::Environment(name) => std::env::var(name)
                 .map(Secret::new)
                 .map_err(|error| format!("the environment variable {name} with the password: {error}")),
-            SecretSource::File(path) => std::fs::read_to_string(path)
+            SecretSource::File(path) => regular_file::read_text(path, regular_file::SECRET)
                 .map(|text| Secret::new(text.strip_suffix('\n').unwrap_or(&text).to_owned()))
                 .map_err(|error| format!("the file {} with the password: {error}", path.display())),
             SecretSource::Prompt => self.ask(format!("sudo password of {user}: "), 1, |_| true).await,
@@ -151,6 +152,8 @@ mod tests {
         std::fs::write(file.path(), " a b \n\n").unwrap();
         let source = SecretSource::File(file.path().to_owned());
         assert_eq!(secrets(&[]).sudo_password("ops", &source).await.unwrap().expose(), " a b \n");
+        let endless = secrets(&[]).sudo_password("ops", &SecretSource::File("/dev/zero".into())).await.unwrap_err();
+        assert!(endless.contains("it is a device"), "{endless}");
         let missing = SecretSource::File("/nowhere/at/all".into());
         let error = secrets(&[]).sudo_password("ops", &missing).await.unwrap_err();
         assert!(error.starts_with("the file /nowhere/at/all with the password: "), "{error}");

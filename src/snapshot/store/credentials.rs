@@ -5,6 +5,8 @@ use std::path::Path;
 
 use rusty_s3::Credentials;
 
+use crate::regular_file;
+
 /// The section of the file that is read.
 const PROFILE: &str = "default";
 
@@ -24,7 +26,8 @@ pub(super) fn read(file: Option<&Path>) -> Result<Credentials, String> {
                     .to_owned()
             });
     };
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let text =
+        regular_file::read_text(file, regular_file::SECRET).map_err(|error| format!("{}: {error}", file.display()))?;
     let field = |name| field(&text, name);
     from(field("aws_access_key_id"), field("aws_secret_access_key"), field("aws_session_token")).ok_or_else(|| {
         format!("{}: no aws_access_key_id and aws_secret_access_key in its section [{PROFILE}]", file.display())
