@@ -12,6 +12,7 @@ mod labels;
 mod names;
 mod nearest;
 mod network;
+pub mod object;
 mod registry_reference;
 mod rules;
 mod services;

@@ -35,7 +35,7 @@ pub fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     }
 }
 
-fn check_subdomain(text: &str, limit: usize) -> Result<(), NameError> {
+pub(super) fn check_subdomain(text: &str, limit: usize) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
     }

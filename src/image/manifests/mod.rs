@@ -1,5 +1,7 @@
 //! Objects of Kubernetes that a cluster image carries: kinds of the network plugin, add-ons.
 
+mod documents;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -8,8 +10,10 @@ use serde_json::Value;
 
 use super::{ComponentKind, ImageError, OpenImage};
 
+pub use documents::{TextFault, TextObject, text_objects};
+
 /// More than this in one component is no list of objects.
-const MOST: u64 = 64 << 20;
+pub(super) const MOST: u64 = 64 << 20;
 
 /// Where a component's layer has its manifests.
 pub(super) fn directory(component: &str) -> String {
