@@ -242,6 +242,7 @@ fn pack_all(tasks: &[Task<'_>], workshop: &Workshop) -> Result<Vec<(Architecture
             Err(source) => failures.push(failure(task, source)),
         }
     }
+    failures.extend(invalid_manifests(&ready).into_iter().map(|(task, source)| failure(task, source)));
     if failures.is_empty() {
         failures.extend(images_that_lack(&ready).into_iter().map(|(task, source)| failure(task, source)));
     }
@@ -260,6 +261,16 @@ fn pack_all(tasks: &[Task<'_>], workshop: &Workshop) -> Result<Vec<(Architecture
     } else {
         Err(failed(failures.into_iter().filter_map(Result::err).collect()))
     }
+}
+
+/// What no server would take: found here, not by who installs.
+fn invalid_manifests<'t>(gathered: &[(&'t Task<'t>, Gathered)]) -> Vec<(&'t Task<'t>, SourceError)> {
+    let invalid = |(task, gathered): &(&'t Task<'t>, Gathered)| {
+        let Gathered::Manifests(tree) = gathered else { return Vec::new() };
+        let faults = tree.manifest_faults().into_iter();
+        faults.map(|(path, why)| (*task, SourceError::unsuitable(&path, why))).collect()
+    };
+    gathered.iter().flat_map(invalid).collect()
 }
 
 /// Container images that manifests run and no component brings: they would be pulled from somewhere, or not found.

@@ -262,7 +262,9 @@ fn manifests_are_read_back_and_reach_no_host() {
     let directory = tempfile::tempdir().unwrap();
     let cache = directory.path().join("cache");
     fs::create_dir_all(cache.join("objects")).unwrap();
-    for (name, text) in [("b.yaml", "kind: B\n"), ("a.yaml", "kind: A\n---\nkind: C\n")] {
+    let object = |kind: &str| format!("apiVersion: v1\nkind: {kind}\nmetadata: {{name: x}}\n");
+    let (a, b) = (format!("{}---\n{}", object("A"), object("C")), object("B"));
+    for (name, text) in [("b.yaml", &b), ("a.yaml", &a)] {
         fs::write(cache.join("objects").join(name), text).unwrap();
     }
     let spec = "apiVersion: kubewright.dev/v1alpha1\nkind: ImageSpec\nname: a\nkubernetes: v1.36.0\nprogram: false\n\
@@ -275,9 +277,37 @@ fn manifests_are_read_back_and_reach_no_host() {
     let open = crate::image::open_with_cache(&location, directory.path()).unwrap();
     let read = open.manifests("addon").unwrap();
     let read: Vec<_> = read.iter().map(|file| (file.path.display().to_string(), file.text.as_str())).collect();
-    assert_eq!(read, [("a.yaml".to_owned(), "kind: A\n---\nkind: C\n"), ("b.yaml".to_owned(), "kind: B\n")]);
+    assert_eq!(read, [("a.yaml".to_owned(), a.as_str()), ("b.yaml".to_owned(), b.as_str())]);
     assert!(open.manifests("other").unwrap().is_empty());
     assert!(open.manifest.for_roles(&crate::cluster::Role::ALL.into_iter().collect()).next().is_none());
+}
+
+#[test]
+fn manifests_that_no_server_takes_are_not_packed() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("cache");
+    fs::create_dir_all(cache.join("objects")).unwrap();
+    let good = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n";
+    for (name, text) in [
+        ("a.yaml", format!("{good}kind: Gear\nmetadata: {{name: a}}\n")),
+        ("b.yaml", format!("{good}apiVersion: v1\nkind: Secret\nmetadata: {{name: b}}\nstringData: {{x: hunter2\n")),
+        ("README.md", "See the manual\n".to_owned()),
+        ("template.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ cluster.name }}}\n".to_owned()),
+    ] {
+        fs::write(cache.join("objects").join(name), text).unwrap();
+    }
+    let spec = "apiVersion: kubewright.dev/v1alpha1\nkind: ImageSpec\nname: a\nkubernetes: v1.36.0\nprogram: false\n\
+        components: [{name: addon, version: '1', manifests: [{file: objects}]}]\n";
+    let error = build_spec(spec, &cache, &directory.path().join("image"), "v1").unwrap_err().to_string();
+    assert!(error.starts_with("3 component(s) failed:"), "{error}");
+    for part in [
+        "addon (amd64): a.yaml: line 5: Gear a: it has no apiVersion",
+        "README.md: line 1: a document is no object",
+        "b.yaml: line ",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert!(!error.contains("hunter2") && !error.contains("template.yaml"), "{error}");
 }
 
 /// Where there is a Helm on this machine; `scripts/test.sh` brings one.
@@ -301,7 +331,7 @@ fn a_chart_becomes_manifests_whose_images_are_there() {
         ("chart/Chart.yaml", "apiVersion: v2\nname: demo\nversion: 1.0.0\n"),
         ("chart/values.yaml", "image: other\n"),
         ("chart/templates/pod.yaml", template),
-        ("chart/crds/gear.yaml", "kind: Gear\n"),
+        ("chart/crds/gear.yaml", "apiVersion: example.com/v1\nkind: Gear\nmetadata: {name: g}\n"),
         ("chart/templates/tests/try.yaml", "kind: Pod\nmetadata: {annotations: {helm.sh/hook: test}}\n"),
         ("values.yaml", "image: registry.example/a:1\n"),
     ] {
@@ -314,7 +344,7 @@ fn a_chart_becomes_manifests_whose_images_are_there() {
         format!(
             "apiVersion: kubewright.dev/v1alpha1\nkind: ImageSpec\nname: a\nkubernetes: v1.36.0\nprogram: false\n\
              components:\n  - {{name: demo, version: '1', charts: [{{chart: {{file: chart}}, values: [{{file: \
-             values.yaml}}], release: r, namespace: n}}]}}\n{images}"
+             values.yaml}}], release: r, namespace: ns}}]}}\n{images}"
         )
     };
     let image = directory.path().join("image");
@@ -326,12 +356,12 @@ fn a_chart_becomes_manifests_whose_images_are_there() {
     let location = crate::image::Location::parse(&format!("oci:{}", image.display())).unwrap();
     let read = crate::image::open_with_cache(&location, directory.path()).unwrap().manifests("demo").unwrap();
     let text = read[0].text.as_str();
-    for part in ["kind: Gear", "metadata: {name: r, namespace: n}", "registry.example/a:1", "# 36"] {
+    for part in ["kind: Gear", "metadata: {name: r, namespace: ns}", "registry.example/a:1", "# 36"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("helm.sh/hook"), "{text}");
 
-    let random = "kind: Secret\nmetadata: {name: {{ randAlphaNum 9 }}}\n";
+    let random = "apiVersion: v1\nkind: Secret\nmetadata: {name: {{ randAlphaNum 9 }}}\n";
     fs::write(cache.join("chart/templates/random.yaml"), random).unwrap();
     let error = build_spec(&spec(images), &cache, &image, "v1").unwrap_err().to_string();
     assert!(error.contains("makes other manifests each time"), "{error}");

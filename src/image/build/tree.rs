@@ -13,6 +13,7 @@ use super::inputs::Inputs;
 use super::tarball::Tarball;
 use crate::image::manifests;
 use crate::image::spec::Mode;
+use crate::regular_file;
 
 /// One entry. What is serialised decides whether a layer is packed again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -74,6 +75,26 @@ impl Tree {
             Some((PathBuf::from(path), images))
         };
         self.0.iter().filter_map(images).collect()
+    }
+
+    /// What is wrong in its files, where all of them are manifests, by file and line. A template is judged when it is
+    /// filled.
+    pub(super) fn manifest_faults(&self) -> Vec<(PathBuf, String)> {
+        let faults = |(path, node): (&String, &Node)| {
+            let Node::File { source, .. } = node else { return Vec::new() };
+            let told = |why: String| (PathBuf::from(path), why);
+            let text = match regular_file::read_text(source, manifests::MOST) {
+                Ok(text) => text,
+                Err(error) => return vec![told(error.to_string())],
+            };
+            match manifests::text_objects(&text) {
+                Err(faults) if !text.contains("{{") && !text.contains("{%") => {
+                    faults.into_iter().map(|fault| told(format!("line {}: {}", fault.line, fault.message))).collect()
+                }
+                _ => Vec::new(),
+            }
+        };
+        self.0.iter().flat_map(faults).collect()
     }
 
     /// Writes the tree as tar, under `prefix`, with an entry for each directory on the way there.
