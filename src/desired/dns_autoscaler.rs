@@ -1,6 +1,8 @@
 //! Who says how many servers of the DNS there are, where the inventory does not. It is an add-on, so that it goes when
 //! nobody wants it any more.
 
+use std::collections::BTreeSet;
+
 use minijinja::context;
 use serde_json::json;
 
@@ -34,7 +36,12 @@ pub(super) fn addon(context: &Context<'_>) -> Result<Option<AddonObjects>, Error
             master_taints => nodes::control_plane_taints(context.version()).to_vec(),
         },
     )?;
-    Ok(Some(AddonObjects { name: DNS_AUTOSCALER.into(), namespace: "kube-system".into(), objects }))
+    Ok(Some(AddonObjects {
+        name: DNS_AUTOSCALER.into(),
+        namespace: "kube-system".into(),
+        after: BTreeSet::new(),
+        objects,
+    }))
 }
 
 #[cfg(test)]

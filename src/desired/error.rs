@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use thiserror::Error;
 
-use super::RenderError;
+use super::{AddonPlace, RenderError};
 use crate::cluster::{HostName, KubeVersion, Version, VersionError};
 use crate::versions::{calico, containerd, coredns, etcd, flags, supported};
 
@@ -198,15 +198,29 @@ pub enum Error {
         /// What there is instead, and how it changes.
         lacks: String,
     },
-    /// An add-on whose objects cannot be read.
-    #[error("add-on {addon}, {}: {message}", .path.display())]
+    /// Something of an add-on that cannot be used.
+    #[error("add-on {addon}, {place}: {message}")]
     Addon {
         /// Its name.
         addon: String,
-        /// The file, or what stands for it.
-        path: PathBuf,
+        /// Where.
+        place: AddonPlace,
         /// What is wrong.
         message: String,
+    },
+    /// An object that no add-on may have.
+    #[error("add-on {addon}, {place}: {object} is {owner}; {hint}")]
+    AddonReserved {
+        /// The add-on.
+        addon: String,
+        /// Where it has it.
+        place: AddonPlace,
+        /// The object.
+        object: String,
+        /// Whose it is.
+        owner: &'static str,
+        /// What to do.
+        hint: &'static str,
     },
     /// Objects that are not in the cluster image.
     #[error("the cluster image {image} has no manifests called {component}, which the network plugin needs")]
@@ -216,15 +230,15 @@ pub enum Error {
         /// Name of the component.
         component: &'static str,
     },
-    /// An object of two add-ons.
-    #[error("the add-ons {first} and {second} both have {object}; leave it in one of them")]
+    /// An object of two add-ons, or twice in one.
+    #[error("{object} is in the add-on {}, {}, and in the add-on {}, {}; leave one of them", first.0, first.1, second.0, second.1)]
     AddonObject {
-        /// An add-on.
-        first: String,
-        /// Another.
-        second: String,
         /// The object.
         object: String,
+        /// An add-on, and where it has it.
+        first: (String, AddonPlace),
+        /// Another, or the same once more.
+        second: (String, AddonPlace),
     },
     /// Several of them.
     #[error("{}", lines(.0))]
@@ -236,6 +250,23 @@ fn lines(errors: &[Error]) -> String {
 }
 
 impl Error {
+    /// Each by itself.
+    pub fn each(&self) -> &[Self] {
+        match self {
+            Self::Several(errors) => errors,
+            one => std::slice::from_ref(one),
+        }
+    }
+
+    /// The place that it names, where it names one of an add-on's.
+    pub fn place(&self) -> Option<&AddonPlace> {
+        match self {
+            Self::Addon { place, .. } | Self::AddonReserved { place, .. } => Some(place),
+            Self::AddonObject { second, .. } => Some(&second.1),
+            _ => None,
+        }
+    }
+
     /// Nothing, the only one, or several.
     pub(super) fn collect(mut errors: Vec<Self>) -> Result<(), Self> {
         match errors.len() {

@@ -50,7 +50,7 @@ pub mod sysctl;
 pub mod tuning;
 mod untracked;
 
-pub use addons::{AddonObjects, addons};
+pub use addons::{AddonObjects, AddonPlace, addons, judge_addons, not_in_the_image};
 pub use bgp::{PeerGroup, Peering, peering};
 pub use calico::KINDS as CALICO_KINDS;
 pub use context::Context;

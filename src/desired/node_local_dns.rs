@@ -1,6 +1,8 @@
 //! A cache for the DNS on each node: pods ask it at an address of their own node, which costs no entry in connection
 //! tracking. It is an add-on, so that it goes when nobody wants it any more.
 
+use std::collections::BTreeSet;
+
 use minijinja::context;
 
 use super::addons::AddonObjects;
@@ -41,7 +43,12 @@ pub(super) fn addon(context: &Context<'_>) -> Result<Option<AddonObjects>, Error
             corefile => corefile.as_str(),
         },
     )?;
-    Ok(Some(AddonObjects { name: NODE_LOCAL_DNS.into(), namespace: "kube-system".into(), objects }))
+    Ok(Some(AddonObjects {
+        name: NODE_LOCAL_DNS.into(),
+        namespace: "kube-system".into(),
+        after: BTreeSet::new(),
+        objects,
+    }))
 }
 
 #[cfg(test)]

@@ -82,18 +82,24 @@ pub(super) fn render(name: &str, values: Value) -> Result<String, RenderError> {
     })
 }
 
-pub(super) fn render_text(name: &str, text: &str, values: Value) -> Result<String, Error> {
+fn render_text(name: &str, text: &str, values: Value) -> Result<String, Error> {
+    let mut environment = environment()?;
+    environment.set_formatter(|out, _, value| Ok(out.write_str(&printable(value)?)?));
+    environment.template_from_named_str(name, text)?.render(values)
+}
+
+/// What all templates have in common but how values are printed.
+pub(super) fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.set_debug(false);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     let mut syntax = SyntaxConfig::builder();
     environment.set_syntax(syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?);
-    environment.set_formatter(|out, _, value| Ok(out.write_str(&printable(value)?)?));
     environment.add_filter("quoted", quoted);
     environment.add_filter("indented", indented);
     environment.add_filter("systemd", systemd);
-    environment.template_from_named_str(name, text)?.render(values)
+    Ok(environment)
 }
 
 fn refused(message: String) -> Error {
@@ -101,7 +107,7 @@ fn refused(message: String) -> Error {
 }
 
 /// The text of a value that may stand in a file as it is.
-fn printable(value: &Value) -> Result<String, Error> {
+pub(super) fn printable(value: &Value) -> Result<String, Error> {
     if value.is_safe() {
         return Ok(value.to_string());
     }

@@ -14,9 +14,9 @@ mod typha;
 use serde_json::{Value, json};
 
 use self::images::Images;
-use super::addons::documents;
-use super::{Context, Error, endpoint};
+use super::{AddonPlace, Context, Error, endpoint};
 use crate::cluster::{Calico, Cluster, Transport, Version};
+use crate::image::{TextFault, text_objects};
 use crate::versions::{calico as table, groups};
 
 const NAMESPACE: &str = "kube-system";
@@ -87,8 +87,13 @@ fn kinds(context: &Context<'_>) -> Result<Vec<Value>, Error> {
     }
     let mut objects = Vec::new();
     for file in files {
-        let failed = |message| Error::Addon { addon: KINDS.to_owned(), path: file.path.clone(), message };
-        objects.extend(documents(&file.text).map_err(failed)?);
+        let failed = |fault: TextFault| {
+            let place = AddonPlace::line(&file.path, fault.line);
+            Error::Addon { addon: KINDS.to_owned(), place, message: fault.message }
+        };
+        let found =
+            text_objects(&file.text).map_err(|faults| Error::Several(faults.into_iter().map(failed).collect()))?;
+        objects.extend(found.into_iter().map(|object| object.value));
     }
     Ok(objects)
 }
