@@ -12,7 +12,7 @@ use super::grace_period::GracePeriod;
 use super::identity::{self, ClientCertificate};
 use super::operation::Operation;
 use super::resource::Discovered;
-use super::{classify, retry};
+use super::{classify, retry, webhook};
 use crate::cluster::KubeVersion;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -124,7 +124,7 @@ impl Api {
                     tracing::debug!(%explained, ?delay, "trying again");
                     tokio::time::sleep(delay).await;
                 }
-                _ => return Err(explained),
+                _ => return Err(webhook::named(&self.client, explained).await),
             }
         }
     }

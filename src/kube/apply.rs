@@ -41,6 +41,11 @@ pub(super) fn order(kind: &str) -> impl Ord + use<> {
     Wave::of(kind)
 }
 
+/// Whether objects of a kind stand before the API, in the way of others.
+pub(super) fn is_hook(kind: &str) -> bool {
+    Wave::of(kind) == Wave::Hooks
+}
+
 impl Api {
     /// Brings the objects about and returns what that changed. Objects that are as wanted are not written, so a run
     /// without changes writes nothing. When some fail, [`KubeError::Several`] names each and holds what was done

@@ -8,6 +8,7 @@ use ::kube::core::Status;
 use rustls::CertificateError;
 
 use super::error::{Attempt, KubeError};
+use super::webhook;
 
 /// The failure of one attempt.
 pub(super) fn classify(error: &::kube::Error, attempt: Attempt, address: SocketAddr) -> KubeError {
@@ -50,6 +51,8 @@ fn answered(status: &Status, attempt: Attempt) -> KubeError {
 /// What the server said. It quotes the document that it could not read: of a Secret nothing may be shown.
 fn message(status: &Status, attempt: &Attempt) -> String {
     let quotes = matches!(status.code, 400 | 415 | 422 | 500) && attempt.object.starts_with("Secret ");
+    // A webhook that does not answer quotes nothing.
+    let quotes = quotes && webhook::failed(&status.message).is_none();
     if quotes {
         return "(withheld, because it may quote the secret)".to_owned();
     }

@@ -64,7 +64,8 @@ impl Api {
     }
 }
 
-fn crashes(pod: &Value, node: &str) -> Vec<Crash> {
+/// Containers of `pod` that have ended, or cannot start.
+pub(super) fn crashes(pod: &Value, node: &str) -> Vec<Crash> {
     let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
     let crash = |status: &Value| {
         let (waiting, ended) = (&status["state"]["waiting"], &status["state"]["terminated"]);

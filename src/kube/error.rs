@@ -174,6 +174,22 @@ pub enum KubeError {
         /// What to do next.
         hint: &'static str,
     },
+    /// A webhook that stands before the API and does not answer.
+    #[error(
+        "cannot {attempt}: the API server must ask the webhook {webhook} of {configuration} first, and cannot: {message}; \
+         see to the Service that it names, or, where nothing needs the webhook any more, remove {configuration} with \
+         `kubectl delete`; then run the same command again"
+    )]
+    Webhook {
+        /// What was tried.
+        attempt: Attempt,
+        /// Its name.
+        webhook: String,
+        /// The object that says when it is asked.
+        configuration: String,
+        /// What the server said.
+        message: String,
+    },
     /// The server's answer makes no sense.
     #[error("cannot {attempt}: the answer is not understood: {message}; something other than an API server may answer")]
     Answer {
@@ -245,7 +261,7 @@ impl KubeError {
     /// Whether the same may succeed a little later without anything being mended: what a gate waits through.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } => true,
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Webhook { .. } => true,
             Self::Rejected { code, .. } => matches!(code, 429 | 500 | 503 | 504),
             _ => false,
         }

@@ -45,11 +45,13 @@ mod resource;
 mod retry;
 #[cfg(test)]
 mod scripted;
+mod steady;
 mod support;
 mod watch;
+mod webhook;
 mod workloads;
 
-pub use addons::{Addon, AddonChanges, Pruning};
+pub use addons::{Addon, AddonChanges, Pruning, Roster};
 pub use api::Api;
 pub use canary::{CANARY_PORT, Canary};
 pub use change::{Action, ObjectChange};

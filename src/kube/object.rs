@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::KubeError;
+use crate::cluster::object;
 
 /// A wanted object.
 #[derive(Debug, Clone)]
@@ -39,22 +40,24 @@ impl Object {
     /// Reads an object, or says what it lacks.
     pub(super) fn parse(value: &Value) -> Result<Self, KubeError> {
         let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        let kind = text(&value["kind"]);
-        let name = text(&value["metadata"]["name"]);
-        let malformed = |message: &str| KubeError::Malformed {
+        let (kind, name) = (text(&value["kind"]), text(&value["metadata"]["name"]));
+        let malformed = |message: String| KubeError::Malformed {
             object: format!(
                 "{} {}",
                 kind.as_deref().unwrap_or("a document without kind"),
                 name.as_deref().unwrap_or("without name")
             ),
-            message: message.to_owned(),
+            message,
         };
-        let api_version = text(&value["apiVersion"]).ok_or_else(|| malformed("it has no apiVersion"))?;
+        let faults = object::faults(value);
+        if !faults.is_empty() {
+            return Err(malformed(faults.join("; ")));
+        }
         let id = ObjectId {
-            api_version,
-            kind: kind.clone().ok_or_else(|| malformed("it has no kind"))?,
+            api_version: text(&value["apiVersion"]).unwrap_or_default(),
+            kind: kind.clone().unwrap_or_default(),
             namespace: text(&value["metadata"]["namespace"]),
-            name: name.clone().ok_or_else(|| malformed("it has no metadata.name"))?,
+            name: name.clone().unwrap_or_default(),
         };
         let mut value = value.clone();
         if let Some(object) = value.as_object_mut() {
@@ -67,7 +70,7 @@ impl Object {
             }
         }
         if id.kind == "Secret" {
-            encode_string_data(&mut value).map_err(|key| malformed(&format!("stringData.{key} is not a text")))?;
+            encode_string_data(&mut value).map_err(|key| malformed(format!("stringData.{key} is not a text")))?;
         }
         Ok(Self { id, value })
     }

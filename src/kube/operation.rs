@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::FIELD_MANAGER;
 use super::grace_period::GracePeriod;
+use super::resource::segment;
 
 /// Has the fields that we let go of.
 const KEEPER: &str = "kubewright-keep";
@@ -85,29 +86,32 @@ impl Operation<'_> {
     pub(super) async fn send(&self, client: &::kube::Client, path: &str) -> Result<String, ::kube::Error> {
         let resource = ::kube::core::Request::new(path);
         let request = match self {
-            Self::Read { name } => resource.get(name, &Default::default()),
+            Self::Read { name } => resource.get(&segment(name), &Default::default()),
             Self::Document => resource.list(&ListParams::default()),
             Self::List(params) => resource.list(params),
-            Self::Compare { name, object } => resource.patch(name, &apply().dry_run(), &Patch::Apply(object)),
-            Self::Apply { name, object } => resource.patch(name, &apply(), &Patch::Apply(object)),
+            Self::Compare { name, object } => resource.patch(&segment(name), &apply().dry_run(), &Patch::Apply(object)),
+            Self::Apply { name, object } => resource.patch(&segment(name), &apply(), &Patch::Apply(object)),
             Self::Keep { name, object } => {
                 let params = PatchParams { field_manager: Some(KEEPER.into()), ..PatchParams::default() };
-                resource.patch(name, &params, &Patch::Apply(object))
+                resource.patch(&segment(name), &params, &Patch::Apply(object))
             }
             Self::Merge { name, patch } => {
                 let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-                resource.patch(name, &params, &Patch::Merge(patch))
+                resource.patch(&segment(name), &params, &Patch::Merge(patch))
             }
             Self::Evict { name, eviction } => serde_json::to_vec(eviction)
                 .map_err(::kube::core::request::Error::SerializeBody)
-                .and_then(|body| resource.create_subresource("eviction", name, &PostParams::default(), body)),
+                .and_then(|body| resource.create_subresource("eviction", &segment(name), &PostParams::default(), body)),
             Self::Delete { name, uid, grace } => {
                 let preconditions = uid.map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None });
                 let grace_period_seconds = match grace {
                     GracePeriod::OfThePod => None,
                     GracePeriod::Seconds(seconds) => Some(*seconds),
                 };
-                resource.delete(name, &DeleteParams { grace_period_seconds, preconditions, ..DeleteParams::default() })
+                resource.delete(
+                    &segment(name),
+                    &DeleteParams { grace_period_seconds, preconditions, ..DeleteParams::default() },
+                )
             }
         };
         client.request_text(request.map_err(::kube::Error::BuildRequest)?).await

@@ -1,28 +1,52 @@
 //! The gate that workloads are rolled out: what was applied runs, all of it, and nothing of what was before.
 
 use ::kube::api::ListParams;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::api::Api;
 use super::object::Object;
 use super::operation::Operation;
-use super::{KubeError, concurrency, pods};
+use super::{KubeError, concurrency, pods, steady};
 
+/// Kinds that roll out.
+const KINDS: [&str; 3] = ["DaemonSet", "Deployment", "StatefulSet"];
 /// Most pods named for one workload: on a thousand nodes the first few say it all.
 const PODS_NAMED: usize = 3;
+
+/// What a rollout is judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// What its controller says of it.
+    Controller,
+    /// What its pods say, too: one that crashes again and again is ready in between.
+    Pods,
+}
 
 impl Api {
     /// What is missing until the DaemonSets, Deployments and StatefulSets among `objects` are rolled out; other kinds
     /// are passed over. One observation. Daemons on nodes other than `nodes` are left out: a host that was taken out of the
     /// inventory may be gone for ever.
     pub async fn workloads_missing(&self, objects: &[Value], nodes: &[&str]) -> Result<Vec<String>, KubeError> {
+        self.rollouts(objects, nodes, By::Controller).await
+    }
+
+    /// The same for workloads that others have written: not every one of them has a probe that says when it is ready, so
+    /// its pods have to stay up for a moment.
+    pub(super) async fn workloads_unsteady(&self, objects: &[Value], nodes: &[&str]) -> Result<Vec<String>, KubeError> {
+        self.rollouts(objects, nodes, By::Pods).await
+    }
+
+    async fn rollouts(&self, objects: &[Value], nodes: &[&str], by: By) -> Result<Vec<String>, KubeError> {
         let workloads: Vec<_> = objects.iter().map(Object::parse).collect::<Result<_, _>>()?;
-        let workloads = workloads.iter().filter(|object| object.id.api_version.starts_with("apps/"));
-        let results = concurrency::all(workloads.map(|object| self.workload_missing(object, nodes)).collect()).await;
+        let workloads = workloads
+            .iter()
+            .filter(|object| object.id.api_version.starts_with("apps/") && KINDS.contains(&object.id.kind.as_str()));
+        let results = concurrency::all(workloads.map(|object| self.rollout(object, nodes, by)).collect()).await;
         Ok(results.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
-    async fn workload_missing(&self, object: &Object, nodes: &[&str]) -> Result<Option<String>, KubeError> {
+    async fn rollout(&self, object: &Object, nodes: &[&str], by: By) -> Result<Option<String>, KubeError> {
         let resource = self.resource(object, &[]).await?;
         let id = object.id.to_string();
         let path = resource.path(object.id.namespace.as_deref());
@@ -31,22 +55,30 @@ impl Api {
             Err(error) if error.is_not_found() => return Ok(Some(format!("{id} does not exist"))),
             Err(error) => return Err(error),
         };
-        if gap(&live, &object.id.kind, 0).is_none() {
+        if by == By::Controller && gap(&live, &object.id.kind, 0).is_none() {
             return Ok(None);
         }
         let pods = self.pods_of(&live).await?;
         let (pods, elsewhere): (Vec<Value>, Vec<Value>) =
             pods.into_iter().partition(|pod| pod["spec"]["nodeName"].as_str().is_none_or(|node| nodes.contains(&node)));
         let elsewhere = elsewhere.iter().filter(|pod| pods::problem(pod).is_some()).count();
-        let Some(gap) = gap(&live, &object.id.kind, i64::try_from(elsewhere).unwrap_or_default()) else {
-            return Ok(None);
+        let gap = gap(&live, &object.id.kind, i64::try_from(elsewhere).unwrap_or_default());
+        let problems: Vec<String> = match (&gap, by) {
+            (None, By::Controller) => Vec::new(),
+            (None, By::Pods) => {
+                let now = Timestamp::now();
+                pods.iter()
+                    .filter_map(|pod| Some((pod, steady::unsteady(pod, now)?)))
+                    .take(PODS_NAMED)
+                    .map(told)
+                    .collect()
+            }
+            (Some(_), _) => {
+                pods.iter().filter_map(|pod| Some((pod, steady::problem(pod)?))).take(PODS_NAMED).map(told).collect()
+            }
         };
-        let problem = |pod: &Value| {
-            let node = pod["spec"]["nodeName"].as_str().map(|node| format!(" on {node}")).unwrap_or_default();
-            Some(format!("; pod {}{node}: {}", pods::name(pod), pods::problem(pod)?))
-        };
-        let problems: String = pods.iter().filter_map(problem).take(PODS_NAMED).collect();
-        Ok(Some(format!("{id}: {gap}{problems}")))
+        let gap = gap.or_else(|| (!problems.is_empty()).then(|| "its pods do not stay up".to_owned()));
+        Ok(gap.map(|gap| format!("{id}: {gap}{}", problems.concat())))
     }
 
     /// The pods of a workload.
@@ -64,6 +96,11 @@ impl Api {
         let params = ListParams::default().labels(&selector.join(","));
         self.list(&path, &format!("the pods of {namespace}"), params).await
     }
+}
+
+fn told((pod, problem): (&Value, String)) -> String {
+    let node = pod["spec"]["nodeName"].as_str().map(|node| format!(" on {node}")).unwrap_or_default();
+    format!("; pod {}{node}: {problem}", pods::name(pod))
 }
 
 /// What is missing by the workload's own account; `elsewhere` are daemons that nobody waits for.
