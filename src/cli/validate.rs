@@ -1,12 +1,16 @@
 //! `kubewright validate`.
 
+use std::path::Path;
+
 use super::inventory::failure;
 use super::{Exit, Failure, InventoryArgs};
 use crate::cluster::{Cluster, EndpointMode, Role};
+use crate::image::{self, Location, OpenImage};
 use crate::report::Format;
+use crate::run::{self, AddonsChecked};
 use crate::{inventory, report};
 
-/// Check an inventory and report every error
+/// Check an inventory and its add-ons, and report every error
 ///
 /// Exits with 0 when the inventory is valid, and with 65 when it is not. Nothing is contacted; files that the inventory names
 /// are looked at where they are on this machine.
@@ -21,12 +25,8 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        match (inventory::validate(&self.inventory.inventory), self.output) {
-            (Ok((cluster, notes)), Format::Human) => {
-                report::print(&summary(&cluster));
-                notes.findings().map(note).for_each(|told| report::print_error(&told));
-            }
-            (Ok(_), Format::Json) => {}
+        let (cluster, named_files) = match (inventory::validate(&self.inventory.inventory), self.output) {
+            (Ok(valid), _) => valid,
             (Err(inventory::Error::Invalid(report)), Format::Json) => {
                 for finding in report.findings() {
                     report::print(&serde_json::to_string(finding)?);
@@ -34,8 +34,34 @@ impl Args {
                 return Ok(Exit::Code(65));
             }
             (Err(error), _) => return Err(failure(error)),
+        };
+        let AddonsChecked { faults, notes } = run::check_addons(&cluster, image_at_hand(&cluster).as_ref());
+        match self.output {
+            Format::Json => {
+                for fault in &faults {
+                    report::print(&serde_json::to_string(fault)?);
+                }
+                Ok(if faults.is_empty() { Exit::Done } else { Exit::Code(65) })
+            }
+            Format::Human if faults.is_empty() => {
+                report::print(&summary(&cluster));
+                named_files.findings().map(note).for_each(|told| report::print_error(&told));
+                notes.iter().for_each(|told| report::print_error(&format!("note: {told}")));
+                Ok(Exit::Done)
+            }
+            Format::Human => {
+                let lines: Vec<String> = faults.iter().map(|fault| format!("error: {}", fault.message)).collect();
+                Err(Failure::inventory(lines.join("\n")))
+            }
         }
-        Ok(Exit::Done)
+    }
+}
+
+/// The cluster image, where it lies on this machine unpacked; nothing is fetched or unpacked to check an inventory.
+fn image_at_hand(cluster: &Cluster) -> Option<OpenImage> {
+    match Location::parse(&cluster.image.0).ok()? {
+        location @ Location::Layout { .. } => image::open_with_cache(&location, Path::new("")).ok(),
+        _ => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::addons::foreign_images;
 use super::api::ApiAccess;
 use super::execute::StageResult;
 use super::execution::Execution;
@@ -46,6 +47,9 @@ pub async fn plan(subject: &Subject<'_>, pruning: Pruning, events: &Events) -> R
     tell_notes(&survey, events);
     if let Some(OtherVersions { what, hint }) = OtherVersions::of(subject, &survey) {
         events.note(format!("{what}; install refuses to change that: {hint}"));
+    }
+    for told in foreign_images(&survey.addons, subject.image) {
+        events.note(format!("{told}: nodes have to reach its registry"));
     }
     let mut changes = survey.host_changes();
     let api = ApiAccess::new(subject.cluster, &fleet, &survey.keys);

@@ -42,6 +42,7 @@ mod survey;
 mod upgrade;
 mod wait;
 
+pub use addons::{AddonFault, AddonsChecked, check_addons};
 pub use check::check_network;
 pub use failure::{HostFailure, RunError};
 pub use fleet::{Fleet, Outcomes};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::addons::foreign_images;
 use super::failure::{HostFailure, RunError, by_what};
 use super::fleet::Fleet;
 use super::subject::{Subject, connect};
@@ -81,6 +82,13 @@ fn findings(
             findings.push(Finding { check: "files", severity: Severity::Error, host, message, hint });
         }
     }
+    findings.extend(foreign_images(&survey.addons, image).into_iter().map(|message| Finding {
+        check: "add-on-images",
+        severity: Severity::Warning,
+        host: None,
+        message,
+        hint: "put it into the spec of the cluster image, or see that every node reaches its registry".to_owned(),
+    }));
     findings
 }
 

@@ -14,6 +14,10 @@ use crate::desired::state::{HostState, Part};
 use crate::host::protocol::{Change, Failure, PartChanges, Reply, ToAgent};
 use crate::image::ClusterImage;
 use crate::pki::{self, Renewal};
+use crate::regular_file;
+
+/// Largest file that hosts get a copy of; certificate authorities of a whole distribution take a fifth of it.
+const MOST: u64 = 1 << 20;
 
 /// Everything known before a run acts.
 #[derive(Debug)]
@@ -70,15 +74,11 @@ impl Survey {
         let peering =
             desired::peering(&context).map_err(|error| HostFailure::cluster("render BGP's objects", error))?;
         let nodes = desired::nodes(&context);
-        // One that cannot be read is told once, by who could not read it.
-        let addons = match unreadable.is_empty().then(|| desired::addons(&context)) {
-            Some(Ok(addons)) => addons,
-            Some(Err(error)) => {
-                unrenderable.push(HostFailure::cluster("render the add-ons", error));
-                Vec::new()
-            }
-            None => Vec::new(),
-        };
+        // One that cannot be read is told by who could not read it.
+        let addons = desired::addons(&context).unwrap_or_else(|error| {
+            unrenderable.extend(error.each().iter().map(|error| HostFailure::cluster("read the add-ons", error)));
+            Vec::new()
+        });
         unrenderable.extend(unreadable);
 
         let changes = compare(fleet, &states).await?;
@@ -217,7 +217,7 @@ async fn look(cluster: &Cluster, member: &Member) -> Result<(Facts, BTreeMap<Str
 /// Files of this machine that hosts get copies of; one that cannot be read is told of the host that needs it.
 fn files_for_hosts(cluster: &Cluster) -> BTreeMap<PathBuf, String> {
     let needed = desired::snapshots::files_needed(cluster).into_iter().chain(desired::bgp::files_needed(cluster));
-    needed.filter_map(|path| Some((path.to_owned(), std::fs::read_to_string(path).ok()?))).collect()
+    needed.filter_map(|path| Some((path.to_owned(), regular_file::read_text(path, MOST).ok()?))).collect()
 }
 
 fn cluster_exists(facts: &BTreeMap<HostName, Facts>) -> bool {
