@@ -214,7 +214,7 @@ pub enum Error {
         /// The add-on.
         addon: String,
         /// Where it has it.
-        place: AddonPlace,
+        place: Box<AddonPlace>,
         /// The object.
         object: String,
         /// Whose it is.
@@ -236,9 +236,9 @@ pub enum Error {
         /// The object.
         object: String,
         /// An add-on, and where it has it.
-        first: (String, AddonPlace),
+        first: Box<(String, AddonPlace)>,
         /// Another, or the same once more.
-        second: (String, AddonPlace),
+        second: Box<(String, AddonPlace)>,
     },
     /// Several of them.
     #[error("{}", lines(.0))]
@@ -261,7 +261,8 @@ impl Error {
     /// The place that it names, where it names one of an add-on's.
     pub fn place(&self) -> Option<&AddonPlace> {
         match self {
-            Self::Addon { place, .. } | Self::AddonReserved { place, .. } => Some(place),
+            Self::Addon { place, .. } => Some(place),
+            Self::AddonReserved { place, .. } => Some(place),
             Self::AddonObject { second, .. } => Some(&second.1),
             _ => None,
         }

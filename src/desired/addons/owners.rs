@@ -28,7 +28,7 @@ type Key = (String, String, Option<String>, String);
 #[derive(Default)]
 pub(super) struct Owners {
     own: BTreeMap<Key, &'static str>,
-    taken: BTreeMap<Key, (String, AddonPlace)>,
+    taken: BTreeMap<Key, Box<(String, AddonPlace)>>,
 }
 
 impl Owners {
@@ -61,10 +61,10 @@ impl Owners {
         let key = key(value, Some(&addon.namespace));
         let title = title(&key);
         if let Some((owner, hint)) = self.reserved(&key) {
-            let (addon, place) = (addon.name.clone(), place.clone());
+            let (addon, place) = (addon.name.clone(), Box::new(place.clone()));
             return Some(Error::AddonReserved { addon, place, object: title, owner, hint });
         }
-        let second = (addon.name.clone(), place.clone());
+        let second = Box::new((addon.name.clone(), place.clone()));
         match self.taken.entry(key) {
             Entry::Vacant(free) => {
                 free.insert(second);
