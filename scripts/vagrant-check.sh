@@ -142,6 +142,10 @@ program=${KUBEWRIGHT_VAGRANT_PROGRAM:-$here/target/x86_64-unknown-linux-musl/rel
 [ -d "$cache/images/debian-12" ] || fail "there is no cluster image in $cache/images/debian-12: make image"
 packages
 timed "the box" "$here/vagrant/box/build.sh"
+exec 9>"$cache/.vagrant-check.lock"
+flock -n 9 || fail "another one is at work"
+# What one that was killed has left: no more than files.
+find "$cache" -maxdepth 1 -type d -name 'vagrant-check.??????' -exec rm -rf {} +
 work=$(mktemp -d "$cache/vagrant-check.XXXXXX")
 made=
 # Mounts want places to be mounted at; packages do not bring all of them.
@@ -159,7 +163,7 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
 cp "$program" "$work/kubewright"
-unshare --mount --net --pid --fork --kill-child --mount-proc --propagation private \
+setpriv --pdeathsig KILL unshare --mount --net --pid --fork --kill-child --mount-proc --propagation private \
     "$self" inside "$work" "$ends_with" </dev/null &
 child=$!
 wait "$child"
