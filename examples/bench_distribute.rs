@@ -67,7 +67,7 @@ async fn run(directory: &Path, mode: &str, hosts: &[&str]) -> Result<(), Box<dyn
         auth_socket: None,
         ..Options::default()
     };
-    let (fleet, failed) = Fleet::connect(&hosts, &Connector::new(options), 64).await;
+    let (fleet, failed) = Fleet::connect(&hosts, &Connector::new(options), 64, &Events::channel().0).await;
     if let Some(failed) = failed.first() {
         return Err(failed.to_string().into());
     }
