@@ -42,10 +42,13 @@ pub(crate) async fn an_addon_comes_changes_and_goes(server: &Server) {
     ];
     let whole = addon(all.clone());
     // Neither its namespace nor its kinds are there yet.
-    assert_eq!(api.diff_addon(&whole, &Roster::default(), Pruning::KeepData).await.unwrap().changes.len(), 6);
-    let done = api.apply_addon(&whole, &Roster::default(), Pruning::KeepData).await.unwrap();
+    assert_eq!(api.diff_addon(&whole, &Roster::of([&whole]), Pruning::KeepData).await.unwrap().changes.len(), 6);
+    let done = api.apply_addon(&whole, &Roster::of([&whole]), Pruning::KeepData).await.unwrap();
     assert!(words(&done).contains(&"create Gear addon-ns/first".to_owned()), "{:?}", words(&done));
-    assert_eq!(api.apply_addon(&whole, &Roster::default(), Pruning::KeepData).await.unwrap(), AddonChanges::default());
+    assert_eq!(
+        api.apply_addon(&whole, &Roster::of([&whole]), Pruning::KeepData).await.unwrap(),
+        AddonChanges::default()
+    );
     assert!(api.addons().await.unwrap().contains(&"demo".to_owned()));
 
     // Less of it. One object belongs to somebody else by now, and stays.
@@ -53,9 +56,9 @@ pub(crate) async fn an_addon_comes_changes_and_goes(server: &Server) {
     other.create(MAPS, &object("v1", "ConfigMap", "two")).await;
     let less = addon(vec![all[1].clone(), all[2].clone()]);
     let expected = ["left Namespace addon-ns", "remove ClusterRole addon-role", "remove ConfigMap addon-ns/one"];
-    assert_eq!(words(&api.diff_addon(&less, &Roster::default(), Pruning::KeepData).await.unwrap()), expected);
+    assert_eq!(words(&api.diff_addon(&less, &Roster::of([&less]), Pruning::KeepData).await.unwrap()), expected);
     assert!(other.read(MAPS, "one").await.is_some(), "a diff removes nothing");
-    assert_eq!(words(&api.apply_addon(&less, &Roster::default(), Pruning::KeepData).await.unwrap()), expected);
+    assert_eq!(words(&api.apply_addon(&less, &Roster::of([&less]), Pruning::KeepData).await.unwrap()), expected);
     assert!(other.read(MAPS, "one").await.is_none() && other.read(MAPS, "two").await.is_some());
 
     // None of it: what has data of users is left, and known, until all is asked for.
@@ -78,7 +81,7 @@ pub(crate) async fn an_object_that_is_none_changes_nothing(server: &Server) {
         namespace: "default".into(),
         objects: vec![object("v1", "ConfigMap", "good"), json!({"apiVersion": "v1", "kind": "ConfigMap"})],
     };
-    let error = api.apply_addon(&broken, &Roster::default(), Pruning::KeepData).await.unwrap_err().to_string();
+    let error = api.apply_addon(&broken, &Roster::of([&broken]), Pruning::KeepData).await.unwrap_err().to_string();
     assert!(error.contains("it has no metadata.name"), "{error}");
     let other = Other::new(server, "somebody");
     assert!(other.read("/api/v1/namespaces/default/configmaps", "good").await.is_none());

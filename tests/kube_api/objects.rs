@@ -239,9 +239,12 @@ pub(crate) async fn failures_are_collected(server: &Server) {
     assert!(other.read(&path("failures", "configmaps"), "good").await.is_some());
 
     // Without its namespace the rest is not tried.
-    let objects = [namespace("Not_A_Name"), config_map("failures", "later", json!({}))];
+    let mut labelled = namespace("badly-labelled");
+    labelled["metadata"]["labels"] = json!({"tier": "!"});
+    let objects = [labelled, config_map("failures", "later", json!({}))];
     let error = api.apply(&objects).await.unwrap_err();
-    assert!(error.to_string().contains("cannot apply Namespace Not_A_Name: the server answers 422 Invalid"), "{error}");
+    let refused = "cannot apply Namespace badly-labelled: the server answers 422 Invalid";
+    assert!(error.to_string().contains(refused), "{error}");
     assert!(other.read(&path("failures", "configmaps"), "later").await.is_none());
 
     // Malformed documents are found before anything is written.

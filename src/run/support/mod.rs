@@ -44,7 +44,8 @@ pub async fn support(subject: &Subject<'_>, wanted: &Wanted<'_>, events: &Events
     let wished = |name: &HostName| wanted.hosts.is_empty() || wanted.hosts.contains(name);
 
     cluster::at_hand(subject, wanted, &archive).await;
-    let (fleet, unreachable) = Fleet::connect(&subject.cluster.hosts, subject.connector, subject.parallel, events).await;
+    let (fleet, unreachable) =
+        Fleet::connect(&subject.cluster.hosts, subject.connector, subject.parallel, events).await;
     for failure in &unreachable {
         let place = failure.host.as_ref().map_or_else(|| "hosts/".to_owned(), |host| format!("hosts/{host}/"));
         archive.lacks(place, &failure.failure);
