@@ -56,8 +56,10 @@ pub(super) fn convert(spec: Option<&SpecSnapshots>, context: &mut Context<'_>) -
     let places = targets.filter_map(|(index, target)| place(target, &path.key("targets").index(index), context));
     let places: Vec<_> = places.collect();
     let mut seen = BTreeSet::new();
-    for place in places.iter().filter(|place| !seen.insert(identity(*place))) {
-        context.fault(&path.key("targets"), Fault::new(format!("{place} stands twice"), "remove one of the two"));
+    for place in &places {
+        if !seen.insert(identity(place)) {
+            context.fault(&path.key("targets"), Fault::new(format!("{place} stands twice"), "remove one of the two"));
+        }
     }
     if every.is_some() && spec.targets.as_ref().is_none_or(Vec::is_empty) {
         context.fault(&path.key("targets"), Fault::new("nothing says where to save", "add a `directory` or an `s3`"));
