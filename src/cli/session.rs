@@ -136,11 +136,11 @@ impl Session {
             parallel: self.parallel,
             state: &self.state,
         };
-        let renderer = report::render(self.output, self.detail, receiver, log);
-        let renderer = renderer.map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
-        let result = block_on(async move {
+        let (output, detail) = (self.output, self.detail);
+        let ran = block_on(async move {
             // Before anybody can know that there is something to interrupt.
             let interrupted = interrupted();
+            let renderer = report::render(output, detail, receiver, log)?;
             let result = tokio::select! {
                 result = work(&subject, &events) => result,
                 signal = interrupted => Err(RunError::Interrupted { signal }),
@@ -148,11 +148,12 @@ impl Session {
             if let Err(error) = &result {
                 events.send(Event::RunFailed { error: error.to_string() });
             }
-            result
-        });
+            Ok::<_, std::io::Error>((result, renderer))
+        })?;
+        let (result, renderer) = ran.map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
         // It ends when the last sender is gone.
         let _ = renderer.join();
-        result?.map_err(|error| match error {
+        result.map_err(|error| match error {
             RunError::Locked { .. } => Failure::locked(error.to_string()),
             RunError::Interrupted { signal } => Failure::interrupted(error.to_string(), signal),
             error => Failure::new(log_path.map_or_else(|| error.to_string(), |log| format!("{error}\nlog: {log}"))),
