@@ -28,8 +28,8 @@ pub(crate) fn a_helper_gets_logs_and_no_secrets(world: &World) {
          printf '[Service]\\nType=oneshot\\nExecStart=/bin/cat /root/planted\\n' >{UNIT} && systemctl daemon-reload && \
          systemctl start kubewright-planted.service && \
          while read -r line; do echo \"$line\" >/dev/kmsg; done </root/planted && \
-         pod=$(ls -d /var/log/pods/kube-system_kube-scheduler-m1_*/kube-scheduler | head -n 1) && \
-         sed 's/^/2026-11-30T01:36:48Z stderr F /' /root/planted >\"$pod\"/99.log && \
+         pod=$(ls -d /var/log/pods/kube-system_kube-scheduler-m1_* | head -n 1) && mkdir \"$pod\"/planted && \
+         sed 's/^/2026-11-30T01:36:48Z stderr F /' /root/planted >\"$pod\"/planted/0.log && \
          mv {MANIFEST} /root/kube-apiserver.yaml"
     );
     world.on("m1", &plant).exits(0);
@@ -45,8 +45,8 @@ pub(crate) fn a_helper_gets_logs_and_no_secrets(world: &World) {
     world.lab(&["heal", "n2"], &[]).exits(0);
     let key = world.on("m1", "cat /etc/kubernetes/pki/sa.key").exits(0).stdout;
     let undo = format!(
-        "mv /root/kube-apiserver.yaml {MANIFEST}; rm -f {UNIT} /root/planted \
-         /var/log/pods/kube-system_kube-scheduler-m1_*/kube-scheduler/99.log; systemctl daemon-reload"
+        "mv /root/kube-apiserver.yaml {MANIFEST}; rm -rf {UNIT} /root/planted \
+         /var/log/pods/kube-system_kube-scheduler-m1_*/planted; systemctl daemon-reload"
     );
     world.on("m1", &undo).exits(0);
     println!("an archive in {:.1} s, {} bytes", ran.took.as_secs_f64(), path.metadata().map_or(0, |meta| meta.len()));
@@ -67,9 +67,9 @@ pub(crate) fn a_helper_gets_logs_and_no_secrets(world: &World) {
         let text = file(&format!("hosts/m1/{name}"));
         assert!(text.contains("dial https://me:[redacted]@db.example/x: refused"), "{name}: {text}");
     }
-    assert!(
-        files.keys().any(|name| name.starts_with("hosts/m1/logs/pods/kube-scheduler-m1_") && name.ends_with("/99.log"))
-    );
+    let is_planted =
+        |name: &String| name.starts_with("hosts/m1/logs/pods/kube-scheduler-m1_") && name.ends_with("/planted/0.log");
+    assert!(files.keys().any(is_planted), "{:?}", files.keys());
     for host in ["m1", "m2", "m3", "n1"] {
         assert!(!file(&format!("hosts/{host}/logs/units/kubelet.service.log")).is_empty(), "{host}");
         assert!(file(&format!("hosts/{host}/certificates.txt")).contains(" until 20"), "{host}");
