@@ -102,7 +102,8 @@ pub enum Error {
     /// A node that runs on another snapshotter than the one asked for.
     #[error(
         "containerd of {0} has its images and containers in a thin pool, and the inventory does not ask for that any more; \
-         keep `snapshotter: devmapper` of its disk for containerd, or drain the node, reset the host and install again"
+         keep `snapshotter: devmapper` of its disk for containerd, or drain the node, reset this host alone (by an \
+         inventory of its own, with another name) and install again"
     )]
     Snapshotter(HostName),
     /// Facts of a host that were not read.
@@ -141,7 +142,8 @@ pub enum Error {
     /// A pod subnet outside of the pod network.
     #[error(
         "{host} has the pod subnet {subnet}, outside of the pod network {network}; set spec.network.podCidr to the \
-         network that the cluster was made with, or reset the host and install it anew"
+         network that the cluster was made with, or drain the node, reset this host alone (by an inventory of its own, \
+         with another name) and install it anew"
     )]
     PodCidrOutside {
         /// Host.
@@ -152,7 +154,10 @@ pub enum Error {
         network: IpNet,
     },
     /// Two hosts with overlapping pod subnets.
-    #[error("{first} and {second} both have the pod subnet {subnet}; reset one of them and install it anew")]
+    #[error(
+        "{first} and {second} both have the pod subnet {subnet}; drain one of them, reset that host alone (by an \
+         inventory of its own, with another name) and install it anew"
+    )]
     PodCidrTwice {
         /// A host.
         first: HostName,

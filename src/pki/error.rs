@@ -76,7 +76,7 @@ pub enum PkiError {
     #[error(
         "the key of {authority} is on no control-plane host and not in the local state directory, and these certificates must \
          be issued:{}\n  hint: restore the key, or have whoever holds it sign these; a certificate of a CA that is left from an \
-         earlier cluster is removed by `kubewright reset`",
+         earlier cluster is removed by `kubewright reset`, which takes all data of the hosts with it",
         needs(leaves)
     )]
     NoKey {

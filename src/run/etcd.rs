@@ -123,9 +123,15 @@ fn apart(hashes: &BTreeMap<HostName, (u32, i64)>, revision: u64) -> Option<Strin
     let compacted: BTreeSet<_> = hashes.values().map(|(_, compacted)| compacted).collect();
     match (distinct.len(), compacted.len()) {
         (0 | 1, _) => None,
-        (_, 1) => Some(format!("etcd members have different data at revision {revision}: {hashes:?}")),
+        (_, 1) => {
+            let said: Vec<String> = hashes.iter().map(|(host, (hash, _))| format!("{host} {hash:08x}")).collect();
+            Some(format!("etcd members have different data at revision {revision} (hashes: {})", said.join(", ")))
+        }
         // One has compacted a moment before the others: nothing can be said yet.
-        _ => Some(format!("etcd members have not all compacted to the same revision yet: {compacted:?}")),
+        _ => {
+            let said: Vec<String> = compacted.iter().map(ToString::to_string).collect();
+            Some(format!("etcd members have not all compacted to the same revision yet: {}", said.join(", ")))
+        }
     }
 }
 
@@ -153,7 +159,8 @@ pub(super) fn disagreements(views: &[(String, EtcdMember)], size: usize) -> Vec<
     }
     let terms: BTreeSet<_> = views.iter().map(|(_, view)| view.raft_term).collect();
     if terms.len() > 1 {
-        missing.push(format!("etcd members are at different raft terms: {terms:?}"));
+        let terms: Vec<String> = terms.iter().map(ToString::to_string).collect();
+        missing.push(format!("etcd members are at different raft terms: {}", terms.join(", ")));
     }
     missing
 }

@@ -83,7 +83,7 @@ impl Members {
     /// Until all members are well, be they full or not: space is given back while there is none.
     async fn wait_but_full(&self, subject: &Subject<'_>, what: &str, events: &Events) -> Result<(), RunError> {
         let size = subject.cluster.with_role(Role::Etcd).count();
-        let hint = "on the host: journalctl -u etcd";
+        let hint = "on the etcd hosts: journalctl -u etcd; then run the same command again";
         let wait =
             Wait { stage: what, what: "all members to be well", limit: RECOVERY, hint, fleet: &self.fleet, events };
         let well = wait.until(async || Ok(etcd::unwell_but_full(&self.fleet, size).await)).await;
@@ -93,7 +93,7 @@ impl Members {
     /// Until all of them are one cluster again.
     async fn wait(&self, subject: &Subject<'_>, what: &str, events: &Events) -> Result<(), RunError> {
         let size = subject.cluster.with_role(Role::Etcd).count();
-        let hint = "on the host: journalctl -u etcd";
+        let hint = "on the etcd hosts: journalctl -u etcd; then run the same command again";
         let wait =
             Wait { stage: what, what: "all members to be well", limit: RECOVERY, hint, fleet: &self.fleet, events };
         let well = wait.until(async || Ok(etcd::unwell(&self.fleet, size).await)).await;
@@ -148,7 +148,8 @@ pub async fn disarm(subject: &Subject<'_>, events: &Events) -> Result<(), RunErr
                 crate::host::protocol::Failure { what: "disarm an alarm of etcd".into(), why, hint: None },
             );
             failure.hint(
-                "give space back with `kubewright etcd defrag`, delete what is not needed, or raise spec.etcd.quota",
+                "delete what is not needed and give its space back with `kubewright etcd defrag`, or raise \
+                 spec.etcd.quota and run `kubewright install`; then run the same command again",
             )
         })
         .collect();
@@ -165,15 +166,22 @@ pub async fn move_leader(subject: &Subject<'_>, host: &HostName, events: &Events
     let members = Members::take(subject, "etcd move-leader", events).await?;
     let views = members.views().await?;
     let what = "move the leader of etcd";
-    let target = views.get(host).ok_or_else(|| HostFailure::cluster(what, format!("{host} has no member of etcd")))?;
+    let target = views.get(host).ok_or_else(|| no_member(what, host))?;
     if etcd::leads(target) {
         return Ok(());
     }
     let leader = views.iter().find(|(_, view)| etcd::leads(view)).and_then(|(leader, _)| members.fleet.member(leader));
-    let leader = leader.ok_or_else(|| HostFailure::cluster(what, "no member leads"))?;
+    let leader = leader.ok_or_else(|| HostFailure::cluster(what, "no member leads").hint(SEE_MEMBERS))?;
     let endpoint = etcd::endpoint(&leader.host);
     done(leader, what, ToAgent::MoveLeader { endpoint, target: target.member.clone() }).await?;
     members.wait(subject, "move-leader", events).await
+}
+
+const SEE_MEMBERS: &str = "`kubewright etcd members` shows what each of them says";
+
+fn no_member(what: &str, host: &HostName) -> HostFailure {
+    let hint = "name a host with the role etcd; `kubewright etcd members` lists the members";
+    HostFailure::cluster(what, format!("{host} has no member of etcd")).hint(hint)
 }
 
 /// Takes the member on `host` out, and lets it in again without its data: it gets them anew from the others.
@@ -181,7 +189,7 @@ pub async fn replace(subject: &Subject<'_>, host: &HostName, events: &Events) ->
     let what = "replace a member of etcd";
     let members = Members::take(subject, "etcd replace", events).await?;
     let member = members.fleet.member(host).filter(|member| member.host.roles.contains(Role::Etcd));
-    let member = member.ok_or_else(|| HostFailure::cluster(what, format!("{host} has no member of etcd")))?;
+    let member = member.ok_or_else(|| no_member(what, host))?;
     let size = subject.cluster.with_role(Role::Etcd).count();
     let unwell = etcd::unwell(&members.fleet, size).await;
     let others: Vec<_> = unwell.into_iter().filter(|line| !order::is_about(line, &member.host)).collect();

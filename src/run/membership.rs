@@ -40,7 +40,8 @@ impl Execution<'_> {
             self.events.note(format!("{}: {}", stage, title(&step)));
             self.take(stage, &step, &known, &speaker).await?;
         }
-        Err(vec![HostFailure::cluster("change the members of etcd", format!("no end after {STEPS} steps"))])
+        let endless = HostFailure::cluster("change the members of etcd", format!("no end after {STEPS} steps"));
+        Err(vec![endless.hint("see `kubewright etcd members`, then run the same command again")])
     }
 
     /// Whether members have been one cluster before: from then on none of them begins by itself.
@@ -183,7 +184,10 @@ impl Execution<'_> {
     }
 
     fn reached(&self, host: &HostName) -> Result<&Member, Vec<HostFailure>> {
-        let gone = || vec![HostFailure::cluster("change the members of etcd", format!("{host} does not answer"))];
+        let gone = || {
+            let silent = HostFailure::cluster("change the members of etcd", format!("{host} does not answer"));
+            vec![silent.hint("see that the host is up and can be reached, then run the same command again")]
+        };
         self.fleet.member(host).ok_or_else(gone)
     }
 }

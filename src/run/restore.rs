@@ -142,8 +142,9 @@ impl Known {
     }
 
     fn under_way(&self) -> Result<Restore, HostFailure> {
-        one("go on with a restore", &self.under_way)?
-            .ok_or_else(|| HostFailure::cluster("go on with a restore", "none was begun that has not ended"))
+        let what = "go on with a restore";
+        one(what, &self.under_way)?
+            .ok_or_else(|| HostFailure::cluster(what, "none was begun that has not ended").hint(BEGIN))
     }
 
     fn to_undo(&self) -> Result<Restore, HostFailure> {
@@ -152,9 +153,12 @@ impl Known {
             return Ok(restore);
         }
         one(what, &self.last)?
-            .ok_or_else(|| HostFailure::cluster(what, "no host has anything left of the time before one"))
+            .ok_or_else(|| HostFailure::cluster(what, "no host has anything left of a restore").hint(NOTHING))
     }
 }
+
+const BEGIN: &str = "name a snapshot to begin one: `kubewright etcd restore FILE`";
+const NOTHING: &str = "there is nothing to take back";
 
 /// The one restore that hosts know of, if any.
 fn one(what: &str, known: &BTreeMap<HostName, Restore>) -> Result<Option<Restore>, HostFailure> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::etcd;
-use super::failure::{HostFailure, RunError};
+use super::failure::{HostFailure, RunError, remote};
 use super::fleet::{Fleet, Member, unexpected};
 use super::subject::Subject;
 use crate::cluster::{HostName, Role};
@@ -42,7 +42,7 @@ pub async fn save(subject: &Subject<'_>, order: &Order<'_>, events: &Events) -> 
     let savers = etcd::savers(&views.ok);
     if savers.is_empty() {
         let none = HostFailure::cluster("save a snapshot", "no member of etcd is well and in sync");
-        let none = none.hint("kubewright status tells what each of them lacks");
+        let none = none.hint("`kubewright etcd members` tells what each of them lacks");
         return Err(RunError::Failed([unreachable, views.failed, vec![none]].concat()));
     }
     // One member is enough; that others are gone is told, and is no failure of the snapshot.
@@ -108,7 +108,8 @@ async fn identity(member: &Member) -> Result<Identity, Failure> {
     };
     let mut file = |path: &str| {
         let text = files.remove(path).flatten();
-        text.ok_or_else(|| Failure { what: what.into(), why: format!("{path} is not there"), hint: None })
+        let lost = || Failure::new(what, format!("{path} is not there")).hint("`kubewright install` writes it anew");
+        text.ok_or_else(lost)
     };
     let (ca, certificate, key) = (file(ETCD_CA)?, file(ETCD_CLIENT_CERTIFICATE)?, file(ETCD_CLIENT_KEY)?);
     Ok(Identity { ca, certificate, key })
@@ -118,8 +119,7 @@ async fn identity(member: &Member) -> Result<Identity, Failure> {
 async fn open(member: &Member, identity: &Identity) -> Result<Result<(Tunnel, SnapshotStream), EtcdError>, Failure> {
     let address = member.host.address.to_string();
     let tunnel = Tunnel::open(member.connection.clone(), &address, etcd::CLIENT_PORT).await;
-    let tunnel =
-        tunnel.map_err(|error| Failure { what: "open a way to etcd".into(), why: error.to_string(), hint: None })?;
+    let tunnel = tunnel.map_err(|error| remote("open a way to etcd", error))?;
     let stream = match MemberClient::connect(tunnel.local_address, &address, identity).await {
         Ok(client) => client.snapshot().await,
         Err(error) => Err(error),
@@ -130,7 +130,8 @@ async fn open(member: &Member, identity: &Identity) -> Result<Result<(Tunnel, Sn
 /// Gives the snapshot to every place.
 async fn deliver(taken: Taken, origin: Origin, doubts: Vec<String>, order: &Order<'_>, saved: &mut Saved) {
     for doubt in &doubts {
-        let hint = "the snapshot is kept and counts as unverified; find the member that differs and replace it";
+        let hint = "the snapshot is kept and counts as unverified; find the member that differs, and give it new data \
+                    with `kubewright etcd replace`";
         saved.failures.push(HostFailure::cluster("compare the members of etcd", doubt).hint(hint));
     }
     match snapshot::deliver(taken, origin, doubts, order).await {

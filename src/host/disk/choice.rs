@@ -76,7 +76,8 @@ fn one(machine: &Machine, disk: &Disk, all: &[Disk]) -> Result<Decision, Failure
         let why = format!("another file system is mounted at {place}: {}", device_words(&mount.source, found.as_ref()));
         let hint = format!(
             "a disk that you have mounted yourself needs no entry: remove the one for {} from the inventory; to make one of \
-             kubewright's in another way, drain the node, reset the host, and wipe the disk",
+             kubewright's in another way, drain the node, reset this host alone (by an inventory of its own, with \
+             another name), and wipe the disk",
             disk.purpose
         );
         return Err(Failure::new(disk.title(), why).hint(hint));
@@ -309,8 +310,10 @@ fn is_free(machine: &Machine, disk: &Disk, place: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let why = format!("{place} is not empty: {} would be hidden by what is mounted there", data.join(", "));
-    let hint =
-        format!("a host that is in use keeps its data where they are: reset it first, or empty {place} yourself");
+    let hint = format!(
+        "a host that is in use keeps its data where they are: remove the disk from the inventory; if nobody needs what \
+         is in {place}, move it away and run again"
+    );
     Err(Failure::new(disk.title(), why).hint(hint))
 }
 

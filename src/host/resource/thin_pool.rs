@@ -45,7 +45,9 @@ pub(super) fn ensure(cx: &Context, disk: &Disk) -> Result<(), Failure> {
         None => {
             if cx.machine.exists(SNAPSHOTS)? {
                 let why = format!("the thin pool {name} is gone, and with it what {SNAPSHOTS} speaks of");
-                return Err(Failure::new(disk.title(), why).hint("reset the host and install again"));
+                let hint = "drain the node, reset this host alone (by an inventory of its own, with another name), and \
+                            install again";
+                return Err(Failure::new(disk.title(), why).hint(hint));
             }
             if !is_ours(&cx.machine, &disk.title(), &group)? {
                 let why = format!("the volume group {group} is not kubewright's: it has no tag {TAG}");
