@@ -53,7 +53,11 @@ pub enum Error {
         removed: u32,
     },
     /// A file of this machine that hosts are to get a copy of.
-    #[error("{} cannot be read on this machine, and hosts need a copy of it", .0.display())]
+    #[error(
+        "{} cannot be read on this machine, and hosts need a copy of it; `kubewright validate` says why, and where the \
+         inventory names it",
+        .0.display()
+    )]
     NoFile(PathBuf),
     /// Somebody who is to read snapshots, and cannot.
     #[error("spec.etcd.snapshots.recipients: {0}")]

@@ -183,7 +183,8 @@ fn analyse(name: &str, text: &str, environment: &dyn Fn(&str) -> Option<String>)
         }
         // The schema and the structs are one, so this is a bug; but no reason to panic.
         Some(Err(error)) => {
-            let fault = Fault::new(format!("cannot be read: {error}"), "please report this as a bug of kubewright");
+            let hint = "this is a defect of kubewright; please report it";
+            let fault = Fault::new(format!("cannot be read: {error}"), hint);
             problems.push(0..0, &tree::Path::default(), fault);
             None
         }

@@ -173,11 +173,11 @@ pub(super) fn refusal(pod: &Value, options: &DrainOptions) -> Option<Refusal> {
     let empty_dirs = pods::empty_dirs(pod);
     if options.empty_dirs == EmptyDirs::Refuse && !empty_dirs.is_empty() {
         let why = format!("would lose its emptyDir volumes {}", empty_dirs.join(", "));
-        return Some(Refusal { why, remedy: "allow that, or move it by hand" });
+        return Some(Refusal { why, remedy: "allow that (upgrade.drain: {emptyDirs: evict}), or move it by hand" });
     }
     if options.unmanaged == UnmanagedPods::Refuse && pods::controller(pod).is_none() {
         let why = "has no controller that would start it elsewhere".to_owned();
-        return Some(Refusal { why, remedy: "delete it, or allow that" });
+        return Some(Refusal { why, remedy: "delete it, or allow that (upgrade.drain: {unmanaged: evict})" });
     }
     None
 }

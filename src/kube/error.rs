@@ -27,7 +27,8 @@ impl fmt::Display for Attempt {
 pub enum KubeError {
     /// Our own certificates or key cannot be used at all.
     #[error(
-        "the {what} for the API cannot be used: {message}; the run's keys are damaged, read them back from a master"
+        "the {what} for the API cannot be used: {message}; \
+         the keys of this run are damaged: run again, which reads them from the hosts"
     )]
     Identity {
         /// Which of them.
@@ -49,7 +50,7 @@ pub enum KubeError {
     /// The server's certificate has run out, or is not valid yet.
     #[error(
         "cannot {attempt}: the certificate of the API server at {address} is outside its validity: {message}; \
-         compare the clocks, then renew the certificates"
+         compare the clocks, then renew the certificates with `kubewright install`"
     )]
     ServerCertificateExpired {
         /// What was tried.
@@ -62,7 +63,7 @@ pub enum KubeError {
     /// Anything else about the server's certificate, its names above all.
     #[error(
         "cannot {attempt}: the certificate of the API server at {address} is not acceptable: {message}; \
-         renew it with the endpoint's names"
+         `kubewright install` renews it with the endpoint's names"
     )]
     ServerCertificate {
         /// What was tried.
@@ -75,7 +76,7 @@ pub enum KubeError {
     /// Our own certificate has run out.
     #[error(
         "cannot {attempt}: the certificate of {subject} is valid until {not_after} only; \
-         renew the certificates"
+         renew the certificates with `kubewright install`"
     )]
     ClientCertificateExpired {
         /// What was tried.
@@ -99,7 +100,7 @@ pub enum KubeError {
     /// The server knows who we are and refuses.
     #[error(
         "cannot {attempt}: the server refuses: {message}; \
-         use the admin certificate of group system:masters, or look for an admission webhook that refuses"
+         kubewright's own certificate is of group system:masters: look for an admission webhook or policy that refuses"
     )]
     Forbidden {
         /// What was tried.
@@ -207,7 +208,9 @@ pub enum KubeError {
         message: String,
     },
     /// A CustomResourceDefinition that the server has taken, and does not serve.
-    #[error("CustomResourceDefinition {name} is not served after {seconds} s: {message}; see its conditions")]
+    #[error(
+        "CustomResourceDefinition {name} is not served after {seconds} s: {message}; see `kubectl describe crd {name}`"
+    )]
     NotEstablished {
         /// Its name.
         name: String,

@@ -86,10 +86,10 @@ impl Options {
             return refuse(format!("--release {:?} is not the code name of a Debian release", self.release));
         }
         if self.disks.len() > MOST_DISKS {
-            return refuse(format!("{} disks are more than {MOST_DISKS}", self.disks.len()));
+            return refuse(format!("{} disks are more than {MOST_DISKS}; give fewer --disk", self.disks.len()));
         }
         if self.disks.contains(&Memory::mebibytes(0)) {
-            return refuse("a disk of no size is none".to_owned());
+            return refuse("a disk of no size is none; give --disk a size such as 3G".to_owned());
         }
         for memory in [self.memory_master, self.memory_worker] {
             if memory < Memory::mebibytes(256) {

@@ -132,7 +132,7 @@ impl Agent {
         }
         if let Some(earlier) = &self.unfinished {
             let why = format!("the session is spent: {earlier} was not finished");
-            return Err(self.lost(doing, why, "connect again"));
+            return Err(self.lost(doing, why, RUN_AGAIN));
         }
         self.unfinished = Some(doing.to_owned());
         Ok(())

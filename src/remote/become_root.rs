@@ -60,7 +60,7 @@ pub(super) fn explain(stderr: &str, exit: Option<&str>) -> (String, &'static str
     } else if says(&["password is required", "no tty present", "terminal is required"]) {
         (
             "sudo asks for a password and the inventory names none",
-            "name a source for the password under `ssh.become`, or allow sudo without one (NOPASSWD) on the host",
+            "name a source for it under `ssh.becomePassword`, or allow sudo without one (NOPASSWD) on the host",
         )
     } else if says(&["not in the sudoers", "not allowed to", "may not run sudo"]) {
         ("the login user may not become root with sudo", "add the user to the sudoers of the host")
@@ -74,7 +74,7 @@ pub(super) fn explain(stderr: &str, exit: Option<&str>) -> (String, &'static str
 
 /// sudo asked a second time.
 pub(super) const WRONG_PASSWORD: (&str, &str) =
-    ("the password is wrong", "check the password that the inventory names under `ssh.become`");
+    ("the password is wrong", "check the password that the inventory names under `ssh.becomePassword`");
 
 #[cfg(test)]
 mod tests {

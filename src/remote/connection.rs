@@ -103,7 +103,7 @@ impl Connection {
             Ok(Ok(channel)) => Ok(channel),
             Ok(Err(russh::Error::ChannelOpenFailure(why))) => Err(self.start_error(
                 format!("sshd opens no further session ({})", why.description()),
-                "raise MaxSessions in the host's sshd_config, or use a connection for each",
+                "raise MaxSessions in the host's sshd_config and reload sshd there",
             )),
             Ok(Err(_)) => Err(self.lost("opening a session")),
             Err(_) => Err(self.timed_out("opening a session", self.options.start_timeout)),

@@ -216,5 +216,5 @@ impl Member {
 /// The agent answered something else than was asked: a bug, said as one.
 pub(super) fn unexpected<T>(what: &str, answer: &T) -> Failure {
     let why = format!("the agent sent another kind of answer: {:?}", std::mem::discriminant(answer));
-    Failure { what: what.to_owned(), why, hint: Some("this is a bug in kubewright; please report it".into()) }
+    Failure { what: what.to_owned(), why, hint: Some("this is a defect of kubewright; please report it".into()) }
 }

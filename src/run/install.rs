@@ -132,7 +132,7 @@ pub async fn install(
     api.refuse_stuck_drains(&emptied, &rolling.drain).await?;
     // The cache is written before any host has a key of ours: whatever happens next, the CAs are not lost.
     let cached = subject.state.keys().save(&survey.keys.cache);
-    cached.map_err(|error| HostFailure::cluster("write the local key cache", error))?;
+    cached.map_err(|error| HostFailure::cluster("write the keys in the local state directory", error))?;
     checkpoint::pass("keys-cached");
 
     let replaced = api.pods_to_replace(&survey).await;

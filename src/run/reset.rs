@@ -31,6 +31,7 @@ pub async fn reset(subject: &Subject<'_>, events: &Events) -> Result<Vec<(String
         .await;
     let removed = outcomes.all().map_err(RunError::Failed)?;
     // The keys belonged to a cluster that is no more; the next install must not take them for a living one's.
-    subject.state.forget_keys().map_err(|error| super::HostFailure::cluster("remove the local key cache", error))?;
+    let what = format!("remove the cluster's keys from {}", subject.state.path().display());
+    subject.state.forget_keys().map_err(|error| super::HostFailure::cluster(what, error))?;
     Ok(removed.into_iter().map(|(host, changes)| (host.to_string(), changes)).collect())
 }

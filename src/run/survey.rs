@@ -232,7 +232,8 @@ fn keys(
     state: &StateDirectory,
     renewal: Renewal,
 ) -> Result<pki::Keys, RunError> {
-    let cache = state.keys().load().map_err(|error| HostFailure::cluster("read the local key cache", error))?;
+    let cache = state.keys().load();
+    let cache = cache.map_err(|error| HostFailure::cluster("read the keys in the local state directory", error))?;
     let existing = pki::Existing { hosts, cache, cluster_exists: cluster_exists(facts) };
     pki::resolve(cluster, image.kubernetes, &existing, jiff::Timestamp::now(), renewal).map_err(|errors| {
         let failures = errors.iter().map(|error| HostFailure::cluster("resolve keys and certificates", error));

@@ -114,7 +114,7 @@ pub async fn upgrade(subject: &Subject<'_>, request: &Request<'_>, events: &Even
         return Ok(Outcome::Declined);
     }
     let cached = subject.state.keys().save(&survey.keys.cache);
-    cached.map_err(|error| HostFailure::cluster("write the local key cache", error))?;
+    cached.map_err(|error| HostFailure::cluster("write the keys in the local state directory", error))?;
     checkpoint::pass("keys-cached");
     finish(execution.run(&list).await, began, events).map(Outcome::Done)
 }

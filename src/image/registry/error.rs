@@ -16,7 +16,9 @@ pub enum RegistryError {
         reason: String,
     },
     /// The login could not be found out.
-    #[error("cannot find the login for the registry in {path}: {reason}")]
+    #[error(
+        "cannot find the login for the registry in {path}: {reason}; mend that file, or log in anew with: docker login"
+    )]
     Login {
         /// Docker's config.json.
         path: PathBuf,
@@ -66,7 +68,7 @@ pub enum RegistryError {
         reason: String,
     },
     /// What was asked for is not there.
-    #[error("{host} has no {what}: {reason}")]
+    #[error("{host} has no {what}: {reason}; is the name right, and was the image pushed there?")]
     NotFound {
         /// The registry.
         host: String,

@@ -51,7 +51,11 @@ pub enum SignatureError {
         sha256: String,
     },
     /// There are signatures, by others or of something else.
-    #[error("{reference} (sha256:{sha256}) is signed, but not by {}: {}", list(.keys), .reasons.join("; "))]
+    #[error(
+        "{reference} (sha256:{sha256}) is signed, but not by {}: {}; name the key of whoever signed it, if you trust \
+         them, or take another image",
+        list(.keys), .reasons.join("; ")
+    )]
     Untrusted {
         /// The image.
         reference: String,

@@ -128,7 +128,8 @@ fn absolute(text: &str) -> Result<SnapshotPlace, Fault> {
         return Err(Fault::new(fault, "write one such as /var/backups/etcd"));
     }
     if own.iter().any(|own| path.starts_with(own)) {
-        return Err(Fault::new(format!("{text:?} goes with the member"), "write one such as /var/backups/etcd"));
+        let fault = format!("{text:?} is removed with the cluster, and the snapshots with it");
+        return Err(Fault::new(fault, "write one such as /var/backups/etcd"));
     }
     Ok(SnapshotPlace::Directory(path.to_owned()))
 }
@@ -141,7 +142,7 @@ fn bucket(spec: &SpecBucket, path: &Path, context: &mut Context<'_>) -> Option<B
     let name = |text: &String| {
         let well = (3..=63).contains(&text.len())
             && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_'));
-        let hint = "3 to 63 lower-case letters, digits, '.', '-' and '_'";
+        let hint = "write 3 to 63 lower-case letters, digits, '.', '-' and '_'";
         if well { Ok(text.clone()) } else { Err(Fault::new(format!("{text:?} is no name of a bucket"), hint)) }
     };
     let plain = |text: &String| {

@@ -72,7 +72,8 @@ mod tests {
             findings(&pods, options).iter().map(|finding| (finding.severity, finding.to_string())).collect()
         };
         let usual = DrainOptions::default();
-        let blocks = "Pod ns/lone on n1 has no controller that would start it elsewhere; delete it, or allow that";
+        let blocks = "Pod ns/lone on n1 has no controller that would start it elsewhere; \
+                      delete it, or allow that (upgrade.drain: {unmanaged: evict})";
         assert_eq!(told(&usual), [(Severity::Blocks, blocks.to_owned())]);
         let lax = DrainOptions { unmanaged: UnmanagedPods::Delete, ..usual };
         let warns = "Pod ns/lone on n1 has no controller, and will be gone for good; \

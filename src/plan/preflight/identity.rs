@@ -79,7 +79,7 @@ pub(super) fn clock(subject: &Subject<'_>) -> Vec<Found> {
     subject.each(|host, facts| {
         let offset = subject.measured.clocks.get(&host.name)? - median;
         (offset.abs() > MOST_MILLISECONDS).then(|| {
-            let way = if offset > 0 { "before" } else { "behind" };
+            let way = if offset > 0 { "ahead of" } else { "behind" };
             let seconds = offset.unsigned_abs() as f64 / 1000.0;
             let hint = match keeper(facts) {
                 Some(unit) => format!("{unit} runs there: look at whom it follows, and let it step the clock"),

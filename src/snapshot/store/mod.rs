@@ -33,7 +33,10 @@ pub enum TargetError {
         why: std::io::Error,
     },
     /// It has no room.
-    #[error("{path}: {} are needed, and {} are free", Bytes(*.needed), Bytes(*.free))]
+    #[error(
+        "{path}: {} are needed, and {} are free; free some there, or name another place",
+        Bytes(*.needed), Bytes(*.free)
+    )]
     Full {
         /// The directory.
         path: String,

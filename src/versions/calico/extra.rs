@@ -62,7 +62,7 @@ pub enum FieldError {
 }
 
 fn near(name: Option<&str>) -> String {
-    name.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
+    name.map_or_else(|| "; remove it, or correct its name".to_owned(), |name| format!("; did you mean {name}?"))
 }
 
 /// Whether a version takes `value` for `field`, where the inventory may set it at all.
@@ -179,7 +179,12 @@ mod tests {
                 "FelixConfiguration of Calico v3.28.4 has no field iptablesRefreshIntervall; \
                  did you mean iptablesRefreshInterval?",
             ),
-            ("gpu", number(1), 28, "FelixConfiguration of Calico v3.28.4 has no field gpu"),
+            (
+                "gpu",
+                number(1),
+                28,
+                "FelixConfiguration of Calico v3.28.4 has no field gpu; remove it, or correct its name",
+            ),
             (
                 "nftablesMode",
                 text("Enabled"),
