@@ -102,7 +102,8 @@ fn free(path: &Path) -> Result<PathBuf, Failure> {
 fn hosts(cluster: &Cluster, names: &[String]) -> Result<BTreeSet<HostName>, Failure> {
     let host = |name: &String| {
         let host = cluster.host(name);
-        host.map(|host| host.name.clone()).ok_or_else(|| Failure::usage(format!("the inventory has no host {name:?}")))
+        let unknown = || Failure::usage(format!("the inventory has no host {name:?}; `kubewright hosts` lists all"));
+        host.map(|host| host.name.clone()).ok_or_else(unknown)
     };
     names.iter().map(host).collect()
 }

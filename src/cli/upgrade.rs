@@ -156,7 +156,8 @@ impl Args {
 fn workers(cluster: &Cluster, names: &[&String]) -> Result<BTreeSet<HostName>, Failure> {
     let worker = |name: &&String| {
         let host = cluster.host(name);
-        let host = host.ok_or_else(|| Failure::usage(format!("the inventory has no host {name:?}")))?;
+        let unknown = || Failure::usage(format!("the inventory has no host {name:?}; `kubewright hosts` lists all"));
+        let host = host.ok_or_else(unknown)?;
         if Selector::PureWorkers.selects(host) {
             return Ok(host.name.clone());
         }

@@ -74,7 +74,10 @@ pub enum Error {
         mode: &'static str,
     },
     /// A component that is not in the cluster image.
-    #[error("the cluster image {image} has no component {component}, which {user} needs; it has {available}")]
+    #[error(
+        "the cluster image {image} has no component {component}, which {user} needs; it has {available}; \
+         use an image with it"
+    )]
     Component {
         /// Name of the image.
         image: String,
@@ -94,7 +97,7 @@ pub enum Error {
         source: VersionError,
     },
     /// A container image that is not in the cluster image.
-    #[error("the cluster image {image} has no container image called {name}; it has {available}")]
+    #[error("the cluster image {image} has no container image called {name}; it has {available}; use an image with it")]
     Reference {
         /// Name of the cluster image.
         image: String,
@@ -232,7 +235,10 @@ pub enum Error {
         hint: &'static str,
     },
     /// Objects that are not in the cluster image.
-    #[error("the cluster image {image} has no manifests called {component}, which the network plugin needs")]
+    #[error(
+        "the cluster image {image} has no manifests called {component}, which the network plugin needs; \
+         use an image with them"
+    )]
     NoManifests {
         /// Name of the cluster image.
         image: String,

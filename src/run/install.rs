@@ -81,10 +81,10 @@ impl OtherVersions {
         }
         let what = format!("this cluster runs other versions than {} has: {}", image.name, upgrades.join("; "));
         let hint = if path.obstacles(image).is_empty() {
-            "kubewright upgrade with the same inventory brings it there"
+            "`kubewright upgrade` with the same inventory brings it there"
         } else {
-            "an upgrade that was paused or cut off goes on with the same kubewright upgrade --image; once it is done, \
-             name that image in spec.image"
+            "an upgrade that was paused or cut off goes on with the same `kubewright upgrade --image`; once it is \
+             done, name that image in spec.image"
         };
         Some(Self { what, hint })
     }

@@ -77,7 +77,8 @@ fn findings(
     for HostFailure { host, failure } in &survey.unrenderable {
         // Without its address a host cannot be rendered, and that has been told.
         if !findings.iter().any(|finding| finding.check == "address" && finding.host == *host) {
-            let hint = failure.hint.clone().unwrap_or_else(|| "correct the inventory".to_owned());
+            let usual = "correct the inventory, or use another cluster image";
+            let hint = failure.hint.clone().unwrap_or_else(|| usual.to_owned());
             let (host, message) = (host.clone(), failure.to_string());
             findings.push(Finding { check: "files", severity: Severity::Error, host, message, hint });
         }

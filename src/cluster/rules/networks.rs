@@ -123,7 +123,8 @@ pub(super) fn every_node_gets_pod_addresses(parts: &Parts) -> Vec<Violation> {
     if bits > NODE_BITS {
         let message =
             format!("{bits} bits between the pod network {pods} and the nodes' prefix length {prefix} are too many");
-        return violation(message, format!("Kubernetes allows {NODE_BITS}: enlarge the nodes' parts"));
+        let most = pods.prefix_len() + NODE_BITS;
+        return violation(message, format!("Kubernetes allows {NODE_BITS}: write at most {most}"));
     }
     let nodes = parts.hosts.iter().filter(|host| host.roles.is_node()).count();
     let mut violations = Vec::new();

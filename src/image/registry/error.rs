@@ -26,7 +26,7 @@ pub enum RegistryError {
         reason: String,
     },
     /// No HTTP client could be made.
-    #[error("cannot prepare to speak to the registry: {0}; are CA certificates installed on this machine?")]
+    #[error("cannot prepare to speak HTTPS: {0}; are CA certificates installed on this machine?")]
     Client(String),
     /// The name of the registry makes no URL.
     #[error("{0:?} is no host of a registry")]

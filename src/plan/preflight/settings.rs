@@ -39,7 +39,7 @@ fn conflict(host: crate::cluster::HostName, key: &str, wanted: &Sysctl, line: &S
     Found {
         host: Some(host),
         message: format!(
-            "{file}:{number} sets {} = {} after us at boot; {} is wanted",
+            "{file}:{number} sets {} = {} after kubewright's file at boot; {} is wanted",
             line.key, line.value, wanted.value
         ),
         hint: match needed(key) {

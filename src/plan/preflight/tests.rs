@@ -251,7 +251,7 @@ fn a_later_file_that_says_less_is_named_with_its_line() {
         value: value.into(),
     };
     let found = only(36, |scene| scene.facts("n1").later_sysctls = vec![line("net.core.somaxconn", "128")]);
-    insta::assert_snapshot!(found, @"error sysctls n1: /etc/sysctl.d/99-local.conf:3 sets net.core.somaxconn = 128 after us at boot; 32768 is wanted");
+    insta::assert_snapshot!(found, @"error sysctls n1: /etc/sysctl.d/99-local.conf:3 sets net.core.somaxconn = 128 after kubewright's file at boot; 32768 is wanted");
     let found = only(36, |scene| scene.facts("n1").later_sysctls = vec![line("net.ipv4.conf.*.rp_filter", "2")]);
     assert!(found.contains("net.ipv4.conf.*.rp_filter = 2"), "{found}");
 

@@ -22,7 +22,8 @@ pub(super) fn read(file: Option<&Path>) -> Result<Credentials, String> {
     let Some(file) = file else {
         return from(variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"), variable("AWS_SESSION_TOKEN"))
             .ok_or_else(|| {
-                "the environment has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and no file of credentials is named"
+                "the environment has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and no file of credentials is \
+                 named; set both, or name a file in AWS_SHARED_CREDENTIALS_FILE"
                     .to_owned()
             });
     };
