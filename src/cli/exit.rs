@@ -28,6 +28,12 @@ impl Failure {
         Self { message: message.into(), code: 1 }
     }
 
+    /// What failed on this very host, with what to do next: 1.
+    pub(super) fn of_host(failure: crate::host::protocol::Failure) -> Self {
+        let next = failure.hint.map_or_else(String::new, |hint| format!("\n    → {hint}"));
+        Self::new(format!("{}: {}{next}", failure.what, failure.why))
+    }
+
     /// A failed run with several reasons, each told as one: 1.
     pub fn all(reasons: impl IntoIterator<Item = impl ToString>) -> Self {
         let reasons: Vec<_> = reasons.into_iter().map(|reason| reason.to_string()).collect();

@@ -54,7 +54,7 @@ impl Args {
             Verb::Irq { output, settings } => {
                 let left = PathBuf::from(SETTINGS);
                 let settings = settings.or_else(|| left.exists().then_some(left));
-                let rows = tune::queues(root, settings.as_deref())?;
+                let rows = tune::queues(root, settings.as_deref()).map_err(Failure::of_host)?;
                 match output {
                     Format::Human if rows.is_empty() => {
                         report::print("no network card of this host is up and has interrupts of its own");
@@ -67,12 +67,12 @@ impl Args {
                     }
                 }
             }
-            Verb::Snapshot { settings } => match block_on(autosave::save(root, &settings))?? {
+            Verb::Snapshot { settings } => match block_on(autosave::save(root, &settings))?.map_err(Failure::of_host)? {
                 Outcome::SavedBy(host) => report::print(&format!("{host} has saved already")),
                 Outcome::Saved(places) => places.iter().for_each(|place| report::print(&format!("saved {place}"))),
             },
             Verb::Tune { settings, wait_for } => {
-                let parts = tune::tune(root, &settings, wait_for.as_deref())?;
+                let parts = tune::tune(root, &settings, wait_for.as_deref()).map_err(Failure::of_host)?;
                 for change in parts.iter().flat_map(|part| &part.changes) {
                     report::print(&format!("{}: {}", change.resource, change.summary));
                 }

@@ -57,7 +57,8 @@ pub(super) fn unpack(programs: &Path, snapshot: &Path, what: &str) -> Result<Com
 /// The tool for that: etcdutl has it from etcd 3.5 on.
 pub(super) fn unpacker(programs: &Path, what: &str) -> Result<PathBuf, Failure> {
     let tool = ["etcdutl", "etcdctl"].map(|name| programs.join(name)).into_iter().find(|path| path.exists());
-    tool.ok_or_else(|| Failure::new(what, format!("neither etcdutl nor etcdctl is in {}", programs.display())))
+    let why = || format!("neither etcdutl nor etcdctl is in {}", programs.display());
+    tool.ok_or_else(|| Failure::new(what, why()).hint("`kubewright install` puts them there"))
 }
 
 /// What the member tells of its data.

@@ -42,7 +42,10 @@ impl Args {
         let known = self.known.load()?;
         if let Some(programs) = self.programs() {
             let run = block_on_interruptibly(prove::programs_run(programs))?;
-            run.map_err(|failure| Failure::new(format!("{failure}; no snapshot was looked at")))?;
+            run.map_err(|failure| {
+                let next = failure.hint.as_ref().map_or_else(String::new, |hint| format!("\n    → {hint}"));
+                Failure::new(format!("{failure}; no snapshot was looked at{next}"))
+            })?;
         }
         let mut looked = Vec::new();
         for file in &self.files {

@@ -108,11 +108,13 @@ async fn deliver(machine: &Machine, schedule: &Schedule) -> Result<Made, Failure
     let endpoint = endpoint(schedule)?;
     let view = view(machine, endpoint).await.map_err(failed)?;
     if view.leader.is_none() {
-        return Err(failed("its member knows of no leader: it is cut off, or there is no majority".to_owned()));
+        let why = "its member knows of no leader: it is cut off, or there is no majority";
+        return Err(failed(why.to_owned()).hint("`kubewright status` shows the other members"));
     }
     let errors: Vec<&str> = view.errors_but_space().map(String::as_str).collect();
     if !errors.is_empty() {
-        return Err(failed(format!("its member is not well: {}", errors.join("; "))));
+        let why = format!("its member is not well: {}", errors.join("; "));
+        return Err(failed(why).hint("on the host: journalctl -u etcd"));
     }
     let targets = schedule.places.iter().map(Target::open).collect::<Result<Vec<_>, _>>();
     let targets = targets.map_err(|error| failed(error.to_string()))?;
@@ -211,8 +213,9 @@ fn hash(machine: &Machine, endpoint: &str, revision: u64) -> Option<(u32, i64)> 
 }
 
 fn identity(machine: &Machine) -> Result<Identity, Failure> {
-    let read =
-        |path: &str| machine.text(path)?.ok_or_else(|| Failure::new("save etcd", format!("{path} is not there")));
+    let hint = "`kubewright install` writes it anew";
+    let gone = |path: &str| Failure::new("save etcd", format!("{path} is not there")).hint(hint);
+    let read = |path: &str| machine.text(path)?.ok_or_else(|| gone(path));
     Ok(Identity { ca: read(ETCD_CA)?, certificate: read(ETCD_CLIENT_CERTIFICATE)?, key: read(ETCD_CLIENT_KEY)? })
 }
 
