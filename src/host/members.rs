@@ -67,7 +67,9 @@ pub(super) fn join(machine: &Machine, join: &Join) -> Result<(), Failure> {
     let what = "join the members of etcd";
     let member = format!("{DATA}/member");
     if machine.exists(&member)? {
-        return Err(Failure::new(what, format!("{member} is there")).hint("a member that joins has no data"));
+        let hint = "a member that joins has no data: move that directory away if nobody needs it, then run the same \
+                    command again";
+        return Err(Failure::new(what, format!("{member} is there")).hint(hint));
     }
     let stopped = systemd::systemctl(machine, what, &["stop", UNIT]);
     stopped?;
@@ -76,7 +78,8 @@ pub(super) fn join(machine: &Machine, join: &Join) -> Result<(), Failure> {
     let written = atomic::write(&path, text.as_bytes(), Attributes { mode: 0o644, owner: None });
     written.map_err(|error| Failure::writing(what, &error, &path))?;
     // It has been here before; what it knew then is gone, and the others know that.
-    found(fs::remove_file(machine.root.at(ETCD_JOINED))).map_err(|error| Failure::new(what, error))?;
+    let removed = found(fs::remove_file(machine.root.at(ETCD_JOINED)));
+    removed.map_err(|error| Failure::new(format!("{what}: removing {ETCD_JOINED}"), error))?;
     systemd::systemctl(machine, what, &["enable", UNIT])?;
     systemd::systemctl(machine, what, &["start", UNIT]).map_err(|failure| {
         let log = systemd::journal(machine, UNIT);
@@ -103,7 +106,7 @@ pub(super) fn set_aside(machine: &Machine) -> Result<(), Failure> {
         found(fs::rename(data.join("member"), aside))?;
         atomic::sync_directory(&data)
     };
-    moved().map_err(|error| Failure::writing(what, &error, &data))
+    moved().map_err(|error| Failure::writing(format!("{what}, in {}", data.display()), &error, &data))
 }
 
 #[cfg(test)]

@@ -100,7 +100,8 @@ impl KeysArgs {
         let archive = archive.map_err(|why| Failure::new(format!("{}: {why}; nothing was changed", obtained.name)))?;
         if archive.cluster != name {
             let other = &archive.cluster;
-            return Err(Failure::new(format!("its keys are those of {other}, not of {name}; nothing was changed")));
+            let why = format!("its keys are those of {other}, not of {name}; nothing was changed");
+            return Err(Failure::new(format!("{}: {why}", obtained.name)));
         }
         let state = StateDirectory::of(&cluster.name);
         let written = state.keys().save(&archive.files)?;

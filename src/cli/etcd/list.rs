@@ -90,7 +90,9 @@ impl PruneArgs {
         })?;
         let (pruned, stay) = pruned.map_err(|error| Failure::new(error.to_string()))?;
         if pruned.is_empty() && stay == 0 {
-            return Err(Failure::new(format!("{} has no snapshots of {}", target.place(), self.cluster)));
+            let (place, cluster) = (target.place(), &self.cluster);
+            let next = format!("`kubewright etcd snapshot list {place}` shows what it has");
+            return Err(Failure::new(format!("{place} has no snapshots of {cluster}; {next}")));
         }
         match self.output {
             Format::Human => {

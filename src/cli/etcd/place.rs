@@ -16,7 +16,7 @@ pub(super) fn parse(text: &str, known: &Snapshots) -> Result<SnapshotPlace, Stri
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let prefix = prefix.trim_matches('/');
     if bucket.is_empty() {
-        return Err(format!("{text}: the bucket has no name"));
+        return Err(format!("{text}: the bucket has no name: write s3://BUCKET/PREFIX"));
     }
     let same = |place: &&SnapshotPlace| match place {
         SnapshotPlace::Bucket(place) => place.bucket == bucket && place.prefix == prefix,

@@ -131,7 +131,9 @@ async fn latest(target: &Target, wanted: &Wanted<'_>) -> Result<Chosen, String> 
         let until = wanted.at.map(|at| format!(" from {at} or before")).unwrap_or_default();
         let of = wanted.cluster.map(|cluster| format!(" of {cluster}")).unwrap_or_default();
         let besides: String = damaged.iter().map(|one| format!("; {}: {}", one.file, one.why)).collect();
-        return Err(format!("{} has no good snapshot{of}{until}{besides}", target.place()));
+        let place = target.place();
+        let next = format!("`kubewright etcd snapshot list {place}` shows what it has");
+        return Err(format!("{place} has no good snapshot{of}{until}{besides}; {next}"));
     };
     let before = kept.pop().map(|kept| kept.location);
     Ok(Chosen { file: last.file(), manifest: Some(last), before, damaged })
