@@ -130,7 +130,10 @@ impl Given<'_> {
                     .into_iter()
                     .filter(|wanted| !image.references().any(|reference| reference == wanted));
                 errors.extend(lacking.map(|wanted| {
-                    let message = format!("it runs {wanted}, which the cluster image {} does not have", image.name);
+                    let message = format!(
+                        "it runs {wanted}, which the cluster image {} does not have; add it to the spec of the image",
+                        image.name
+                    );
                     failed(place.clone(), message)
                 }));
             }
@@ -147,8 +150,10 @@ impl Given<'_> {
 
     fn nothing_there(&self, addon: &Addon) -> String {
         match (&addon.source, self.image) {
-            (AddonSource::Image, Some(image)) => format!("the cluster image {} has no such manifests", image.name),
-            _ => "no manifests are there".to_owned(),
+            (AddonSource::Image, Some(image)) => {
+                format!("the cluster image {} has no such manifests; name one with them, or a `path`", image.name)
+            }
+            _ => "no manifests are there; put them there as .yaml, .yml or .json, or correct `path`".to_owned(),
         }
     }
 }

@@ -74,7 +74,7 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// A file is not the one that the spec means.
-    #[error("{path} has digest {actual}, but the spec says {expected}")]
+    #[error("{path} has digest {actual}, but the spec says {expected}; find out which is right, and correct the other")]
     Digest {
         /// The file.
         path: PathBuf,

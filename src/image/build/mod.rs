@@ -286,7 +286,7 @@ fn images_that_lack<'t>(gathered: &[(&'t Task<'t>, Gathered)]) -> Vec<(&'t Task<
         let lack = |(path, images): (PathBuf, Vec<String>)| {
             let lacking: Vec<_> =
                 images.into_iter().filter(|image| !brought.contains(&(task.architecture, image.as_str()))).collect();
-            let why = format!("it runs {}, which no component of the spec brings", lacking.join(", "));
+            let why = format!("it runs {}, which no component of the spec brings; add one with it", lacking.join(", "));
             (!lacking.is_empty()).then(|| (*task, SourceError::unsuitable(&path, &why)))
         };
         tree.container_images().into_iter().filter_map(lack).collect()
