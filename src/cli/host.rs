@@ -67,10 +67,12 @@ impl Args {
                     }
                 }
             }
-            Verb::Snapshot { settings } => match block_on(autosave::save(root, &settings))?.map_err(Failure::of_host)? {
-                Outcome::SavedBy(host) => report::print(&format!("{host} has saved already")),
-                Outcome::Saved(places) => places.iter().for_each(|place| report::print(&format!("saved {place}"))),
-            },
+            Verb::Snapshot { settings } => {
+                match block_on(autosave::save(root, &settings))?.map_err(Failure::of_host)? {
+                    Outcome::SavedBy(host) => report::print(&format!("{host} has saved already")),
+                    Outcome::Saved(places) => places.iter().for_each(|place| report::print(&format!("saved {place}"))),
+                }
+            }
             Verb::Tune { settings, wait_for } => {
                 let parts = tune::tune(root, &settings, wait_for.as_deref()).map_err(Failure::of_host)?;
                 for change in parts.iter().flat_map(|part| &part.changes) {
