@@ -101,7 +101,7 @@ impl Images {
             labelled.map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => {
                     let why = format!("the import succeeded, but containerd does not know {reference}");
-                    Failure::new(self.title(), why).hint("the archive in the cluster image has other references")
+                    Failure::new(self.title(), why).hint("build the cluster image again: its archive has other references")
                 }
                 _ => self.failed(&format!("labelling {reference}"), error),
             })?;

@@ -141,7 +141,10 @@ fn hint(gate: Gate) -> &'static str {
         Gate::KubeletsHealthy | Gate::NodesUpgraded | Gate::NodesReady => {
             "on the nodes named: journalctl -u kubelet -u containerd; then run the same command again"
         }
-        Gate::WorkloadsAvailable => "kubectl -n kube-system get pods -o wide, and kubectl describe of those not ready",
+        Gate::WorkloadsAvailable => {
+            "kubectl -n kube-system get pods -o wide, and kubectl describe of those not ready; then run the same command \
+             again"
+        }
     }
 }
 
