@@ -89,7 +89,7 @@ impl Receiver {
             return Ok(receiver);
         }
         let why = format!("{} bytes of it are there, so it cannot go on at {offset}", receiver.written);
-        Err(Failure::new(title(blob), why).hint("ask again which blobs are there"))
+        Err(Failure::new(title(blob), why).hint("run the same command again: it begins by asking what is there"))
     }
 
     /// What is there already is hashed again: it may have been written by a run that was killed.

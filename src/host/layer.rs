@@ -25,7 +25,7 @@ pub(super) fn read<T>(
     let name = format!("{what}: layer sha256:{}", blob.sha256);
     let file = File::open(&path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Failure::new(&name, "it is not on the host")
-            .hint("layers are sent before anything is converged; run the whole installation again"),
+            .hint("run the same command again: layers are sent before anything is changed"),
         _ => Failure::new(&name, error),
     })?;
     let failed = |error| Failure::new(&name, error);

@@ -84,7 +84,7 @@ impl Context {
     pub(super) fn ids(&self, what: &str, owner: &Owner) -> Result<(u32, u32), Failure> {
         self.accounts()?.ids(owner).ok_or_else(|| {
             let why = format!("there is no user {} or no group {} on this host", owner.user, owner.group);
-            Failure::new(what, why).hint("the part that makes the user comes first: run the whole installation")
+            Failure::new(what, why).hint("run the same command again: the part that makes the user comes first")
         })
     }
 

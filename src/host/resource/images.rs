@@ -82,7 +82,7 @@ impl Images {
     fn mend(&self, cx: &Context) -> Result<Outcome, Failure> {
         if !cx.machine.exists(&self.ctr)? {
             return Err(Failure::new(self.title(), format!("there is no {}", self.ctr))
-                .hint("the part that unpacks it comes first: run the whole installation"));
+                .hint("run the same command again: the part that unpacks it comes first"));
         }
         let known = self.wait(cx)?;
         if self.missing(&known).is_empty() {
@@ -101,7 +101,8 @@ impl Images {
             labelled.map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => {
                     let why = format!("the import succeeded, but containerd does not know {reference}");
-                    Failure::new(self.title(), why).hint("build the cluster image again: its archive has other references")
+                    Failure::new(self.title(), why)
+                        .hint("build the cluster image again: its archive has other references")
                 }
                 _ => self.failed(&format!("labelling {reference}"), error),
             })?;
