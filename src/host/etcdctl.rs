@@ -79,7 +79,7 @@ pub(super) fn status(machine: &Machine, what: &str, endpoint: &str) -> Result<St
 
 /// The member's hash over its keys up to `revision`. That it cannot tell (yet, or any more) is an answer.
 pub(super) fn hash(machine: &Machine, endpoint: &str, revision: u64) -> Result<Probed, Failure> {
-    let what = format!("probe {endpoint}");
+    let what = format!("comparing the data of etcd at {endpoint}");
     let command = etcdctl(machine, &what, endpoint)?.args(["endpoint", "hashkv", &format!("--rev={revision}")]);
     match ask::<Endpoint<HashAnswer>>(machine, command) {
         Ok(Endpoint { answer }) => {

@@ -206,9 +206,9 @@ impl Member {
 
     /// Looks at something that runs on the host.
     pub async fn probe(&self, probe: Probe) -> Result<Probed, Failure> {
-        match self.ask("probe", ToAgent::Probe(probe)).await? {
+        match self.ask("look at what runs", ToAgent::Probe(probe)).await? {
             Reply::Probed(probed) => Ok(probed),
-            other => Err(unexpected("probe", &other)),
+            other => Err(unexpected("look at what runs", &other)),
         }
     }
 }

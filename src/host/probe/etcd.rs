@@ -43,16 +43,18 @@ fn client(machine: &Machine, endpoint: &str) -> Result<Client, Failure> {
     let mut builder = trusting(machine, CA)?;
     if endpoint.starts_with("https:") {
         let read = |path: &str| {
-            machine.bytes(path)?.ok_or_else(|| Failure::new(format!("probe: reading {path}"), "no such file"))
+            let what = || format!("looking at what runs: reading {path}");
+            machine.bytes(path)?.ok_or_else(|| Failure::new(what(), "no such file"))
         };
         let mut pem = read(CERTIFICATE)?;
         pem.push(b'\n');
         pem.extend(read(KEY)?);
         let identity = Identity::from_pem(&pem);
-        let failed = |error| Failure::new(format!("probe: reading {CERTIFICATE} and its key"), chain(&error));
+        let failed =
+            |error| Failure::new(format!("looking at what runs: reading {CERTIFICATE} and its key"), chain(&error));
         builder = builder.identity(identity.map_err(failed)?);
     }
-    builder.build().map_err(|error| Failure::new(format!("probe {endpoint}"), chain(&error)))
+    builder.build().map_err(|error| Failure::new(format!("asking etcd at {endpoint}"), chain(&error)))
 }
 
 async fn ask<T: DeserializeOwned>(client: &Client, endpoint: &str, path: &str, question: Value) -> Result<T, String> {

@@ -23,7 +23,7 @@ pub(super) fn client() -> ClientBuilder {
 
 /// A client that trusts the CA at `path` and nothing else.
 pub(super) fn trusting(machine: &Machine, path: &str) -> Result<ClientBuilder, Failure> {
-    let what = || format!("probe: reading {path}");
+    let what = || format!("looking at what runs: reading {path}");
     let pem = machine.bytes(path)?.ok_or_else(|| Failure::new(what(), "no such file"))?;
     let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| Failure::new(what(), chain(&error)))?;
     Ok(client().tls_certs_only(authorities))
@@ -36,7 +36,7 @@ pub(super) fn unverified() -> ClientBuilder {
 
 /// GETs a URL.
 pub(super) async fn get(client: ClientBuilder, url: &str) -> Result<Probed, Failure> {
-    let client = client.build().map_err(|error| Failure::new(format!("probe {url}"), chain(&error)))?;
+    let client = client.build().map_err(|error| Failure::new(format!("asking {url}"), chain(&error)))?;
     let asked = async {
         let mut response = client.get(url).send().await?;
         let status = response.status().as_u16();
@@ -144,7 +144,7 @@ mod tests {
     fn a_missing_ca_is_a_failure() {
         let host = Scripted::new();
         let failure = trusting(&host.machine, "/etc/kubernetes/pki/ca.crt").unwrap_err();
-        assert_eq!(failure.to_string(), "probe: reading /etc/kubernetes/pki/ca.crt: no such file");
+        assert_eq!(failure.to_string(), "looking at what runs: reading /etc/kubernetes/pki/ca.crt: no such file");
         host.put("/etc/kubernetes/pki/ca.crt", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n");
         assert!(trusting(&host.machine, "/etc/kubernetes/pki/ca.crt").is_err());
     }
