@@ -49,7 +49,7 @@ pub async fn copy(source: &Location, destination: &Location, access: &Access) ->
             (located.top.digest, signed)
         }
         Location::Layout { tag: None, .. } => return Err(bad("name the tag that it is to have: oci:DIR:TAG")),
-        Location::Registry(_) => return Err(bad("that is a registry; use image push")),
+        Location::Registry(_) => return Err(bad("that is a registry; use `kubewright image push`")),
     };
     Ok(Placed { reference, digest, signed })
 }

@@ -36,9 +36,9 @@ fn target(destination: &Location) -> Result<&RegistryReference, ImageError> {
             Err(bad("the digest is the image's own; name a tag"))
         }
         Location::Registry(reference) => Ok(reference),
-        Location::Layout { .. } => Err(bad("that is a directory; use image pull IMAGE -o oci:DIR:TAG")),
+        Location::Layout { .. } => Err(bad("that is a directory; use `kubewright image pull IMAGE -o oci:DIR:TAG`")),
         Location::Archive { .. } | Location::DockerArchive { .. } => {
-            Err(bad("that is a file; use image save IMAGE -o FILE"))
+            Err(bad("that is a file; use `kubewright image save IMAGE -o FILE`"))
         }
     }
 }

@@ -27,7 +27,8 @@ pub async fn kubeconfig(subject: &Subject<'_>, server: Option<&str>, events: &Ev
         .await;
     let Some(text) = outcomes.ok.into_values().flatten().next() else {
         failures.extend(outcomes.failed);
-        failures.push(HostFailure::cluster("read the kubeconfig", "no master has one").hint("run kubewright install"));
+        let none = HostFailure::cluster("read the kubeconfig", "no master has one");
+        failures.push(none.hint("run `kubewright install`"));
         return Err(RunError::Failed(failures));
     };
     let own = subject.cluster.with_role(Role::ControlPlane).next();

@@ -16,7 +16,7 @@ pub fn caches_others_only(coredns: Version) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "CoreDNS {coredns} reads discovery.k8s.io/v1, which Kubernetes {kubernetes} does not serve: it would know no Service; \
-     take one below 1.9"
+     use a cluster image with one below 1.9"
 )]
 pub struct Mismatch {
     coredns: Version,

@@ -71,7 +71,7 @@ impl Args {
         };
         match (Location::parse(&self.output)?, Location::parse(&text)?) {
             (Location::Layout { tag: Some(_), .. }, _) if self.tag.is_some() => {
-                Err(Failure::usage("the tag is given twice: in --output and by --tag"))
+                Err(Failure::usage("the tag is given twice: in --output and by --tag; leave one of them out"))
             }
             (_, Location::Layout { directory, tag }) => {
                 Ok((directory, tag.unwrap_or_else(|| spec.kubernetes.to_string())))

@@ -26,7 +26,8 @@ impl Args {
         let source = Location::parse(&self.reference)?;
         let destination = self.output.as_deref().map(Location::parse).transpose()?;
         let Location::Registry(reference) = &source else {
-            return Err(Failure::usage(format!("{source} is on this machine; use image load or image save")));
+            let hint = "use `kubewright image load` or `kubewright image save`";
+            return Err(Failure::usage(format!("{source} is on this machine; {hint}")));
         };
         let moved = with_progress(&access.progress, image::pull(reference, &access))?;
         let signed = if moved.signed { ", signed" } else { "" };

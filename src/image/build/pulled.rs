@@ -99,12 +99,12 @@ impl Pulled {
 
     /// The image with `digest`, or its variant for `architecture` where that is the digest of an index.
     pub(super) fn image(&self, digest: &str, architecture: Architecture) -> Result<PulledImage, String> {
-        let bytes = self.stored(digest).ok_or_else(|| format!("{digest} is not in the cache any more"))?;
+        let bytes = self.stored(digest).ok_or_else(|| format!("{digest} is not in the cache any more: build again"))?;
         let manifest = match document::parse(&bytes)? {
             Document::Manifest(manifest) => return image(manifest, digest, bytes.len()),
             Document::Index(index) => document::variant(&index, architecture)?.clone(),
         };
-        let missing = || format!("{} is not in the cache any more", manifest.digest);
+        let missing = || format!("{} is not in the cache any more: build again", manifest.digest);
         let bytes = self.stored(&manifest.digest).ok_or_else(missing)?;
         match document::parse(&bytes)? {
             Document::Manifest(parsed) => image(parsed, &manifest.digest, bytes.len()),
