@@ -40,7 +40,9 @@ pub(super) fn keep(machine: &Machine, upgrade: &Upgrade, parts: &[PartState]) ->
         }
     }
     if let Some(failure) = Failure::all(failures) {
-        return Err(failure.hint("nothing was changed: an upgrade begins only when it could be taken back"));
+        let unchanged = "nothing was changed: an upgrade begins only when it could be taken back";
+        let hint = failure.hint.as_ref().map_or_else(|| unchanged.to_owned(), |hint| format!("{hint}; {unchanged}"));
+        return Err(failure.hint(hint));
     }
     if !others.is_empty() {
         // First, so that a run that is killed in between never leaves records of two upgrades.

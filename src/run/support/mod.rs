@@ -38,7 +38,10 @@ pub struct Wanted<'a> {
 
 /// Makes the archive. Only that it cannot be written is a failure.
 pub async fn support(subject: &Subject<'_>, wanted: &Wanted<'_>, events: &Events) -> Result<Archived, RunError> {
-    let failed = |error| HostFailure::cluster(format!("write {}", wanted.place.path.display()), error);
+    let failed = |error| {
+        let what = format!("write {}", wanted.place.path.display());
+        HostFailure::cluster(what, error).hint("name another file with --to")
+    };
     let secrets = secrets::values(subject);
     let archive = Archive::begin(&wanted.place, &secrets).map_err(failed)?;
     let wished = |name: &HostName| wanted.hosts.is_empty() || wanted.hosts.contains(name);
