@@ -218,8 +218,8 @@ pub(super) fn plugin(subject: &Subject<'_>) -> Vec<Found> {
             CALICO => "its pods are in Calico's network".to_owned(),
             other => format!("/etc/cni/net.d/{other} comes before the cluster's own network"),
         };
-        let hint = "a living cluster keeps its plugin: write that one; for another one, `kubewright reset` and install \
-                    anew; remove a file that nothing uses any more";
+        let hint = "a living cluster keeps its plugin: write that one, and remove a file that nothing uses any more; \
+                    another one takes a `kubewright reset`, which removes the cluster with all its data";
         Some((message, hint.into()))
     })
 }
@@ -241,7 +241,8 @@ pub(super) fn living(subject: &Subject<'_>) -> Vec<Found> {
             (None, None) => return None,
         };
         let message = format!("the cluster lives with network.{field} {now}: {why}");
-        Some((message, format!("write {now}; for another one, `kubewright reset` and install anew")))
+        let another = "another one takes a `kubewright reset`, which removes the cluster with all its data";
+        Some((message, format!("write {now}; {another}")))
     })
 }
 
