@@ -135,7 +135,7 @@ impl Host<'_> {
         if before.exists() || restored.join("member").exists() {
             return Ok(());
         }
-        let failed = |error: io::Error| Failure::writing(what, &error, data);
+        let failed = |error: io::Error| Failure::writing(format!("{what} in {}", data.display()), &error, data);
         let snapshot = blob::path(self.machine, &self.restore.snapshot)?;
         let owner = fs::metadata(data).map_err(failed)?;
         // What earlier restores left goes only now: until here their way back was open.
@@ -270,7 +270,8 @@ impl Host<'_> {
             found(fs::remove_dir(restored))?;
             atomic::sync_directory(data)
         };
-        swapped().map_err(|error| Failure::writing("putting the restored data in place", &error, data))
+        let what = format!("putting the restored data into {}", data.display());
+        swapped().map_err(|error| Failure::writing(what, &error, data))
     }
 
     fn swap_back(&self) -> Result<(), Failure> {
@@ -289,7 +290,8 @@ impl Host<'_> {
             found(fs::remove_dir_all(restored))?;
             atomic::sync_directory(data)
         };
-        swapped().map_err(|error| Failure::writing("putting the old data back", &error, data))
+        let what = format!("putting the old data back into {}", data.display());
+        swapped().map_err(|error| Failure::writing(what, &error, data))
     }
 
     /// Not even a boot starts it while there is no data for it: it would take itself for a member of a new cluster.
