@@ -36,10 +36,14 @@ impl Architecture {
 
     /// The architecture that this program was built for; `None` where no cluster image is for it.
     pub fn own() -> Option<Self> {
-        match std::env::consts::ARCH {
-            "x86_64" => Some(Self::Amd64),
-            "aarch64" => Some(Self::Arm64),
-            _ => None,
+        Self::ALL.into_iter().find(|one| one.machine() == std::env::consts::ARCH)
+    }
+
+    /// What `uname -m` says of such a host.
+    pub fn machine(self) -> &'static str {
+        match self {
+            Self::Amd64 => "x86_64",
+            Self::Arm64 => "aarch64",
         }
     }
 

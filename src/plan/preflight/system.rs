@@ -13,9 +13,10 @@ pub(super) fn init(subject: &Subject<'_>) -> Vec<Found> {
 }
 
 pub(super) fn architecture(subject: &Subject<'_>) -> Vec<Found> {
+    let wanted = subject.image.architecture.machine();
     subject.each(|_, facts| {
-        (facts.arch != "x86_64").then(|| {
-            let message = format!("the host is {}, the cluster image is for x86_64", facts.arch);
+        (facts.arch != wanted).then(|| {
+            let message = format!("the host is {}, the cluster image is for {wanted}", facts.arch);
             (message, "take the host out of the inventory".into())
         })
     })

@@ -271,6 +271,17 @@ fn a_later_file_that_says_less_is_named_with_its_line() {
 }
 
 #[test]
+fn hosts_have_the_processor_that_the_image_is_for() {
+    let mut scene = Scene::new(36);
+    scene.fixture.image.architecture = crate::image::Architecture::Arm64;
+    let refused = scene.findings();
+    assert!(refused.iter().all(|found| found.message == "the host is x86_64, the cluster image is for aarch64"));
+    assert_eq!(refused.len(), scene.fixture.cluster.hosts.len());
+    scene.fixture.facts.values_mut().for_each(|facts| facts.arch = "aarch64".into());
+    assert_eq!(scene.findings(), []);
+}
+
+#[test]
 fn an_ignored_error_is_a_warning() {
     let mut scene = Scene::new(36);
     scene.facts("n1").systemd = 0;
