@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::semantics;
 use crate::world::{World, eventually};
@@ -96,11 +96,9 @@ pub(crate) fn addons_and_labels_follow_the_inventory(world: &World) {
 /// A node that cannot be emptied is told before the first one is: the cluster must not stop half-way.
 fn a_pod_of_nobody_is_found_first(world: &World, inventory: &Path) {
     let image = world.kubectl(&["get", "pods", "-A", "-o", "jsonpath={.items[0].spec.containers[0].image}"]);
-    let pod = format!(
-        "{{apiVersion: v1, kind: Pod, metadata: {{name: bare}}, spec: {{nodeName: n1, containers: [{{name: a, image: {image:?}, \
-         command: [sleep, \"1000\"]}}]}}}}"
-    );
-    let file = world.file("bare.yaml", &pod);
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bare"},
+        "spec": {"nodeName": "n1", "containers": [{"name": "a", "image": image, "command": ["sleep", "1000"]}]}});
+    let file = world.file("bare.yaml", &pod.to_string());
     world.kubectl(&["apply", "-f", file.to_str().unwrap()]);
     let refused = world.run_verb_on(inventory, "install", &[]).exits(1).stderr;
     world.kubectl(&["delete", "pod", "bare", "--grace-period=0", "--force"]);
