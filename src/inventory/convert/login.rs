@@ -119,12 +119,12 @@ fn jump(hop: &SpecHop, path: &Path, login: &str, context: &mut Context<'_>) -> O
         SpecHop::Fields(hop) => {
             let user = hop.user.as_ref().and_then(|user| context.take(&path.key("user"), words::user(user)));
             let host = context.take(&path.key("host"), words::dial(hop.host.as_deref()?))?;
-            let keys = hop.host_keys.as_deref().unwrap_or_default();
+            let keys = hop.host_keys.as_ref();
             Some(Jump {
                 user: user.unwrap_or_else(|| login.to_owned()),
                 host,
                 port: hop.port.unwrap_or(22),
-                host_keys: host_keys(keys, &path.key("hostKeys"), context),
+                host_keys: keys.map_or_else(Vec::new, |keys| host_keys(keys, &path.key("hostKeys"), context)),
             })
         }
     }

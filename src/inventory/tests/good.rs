@@ -392,3 +392,18 @@ fn calico_peers_by_topology() {
     assert_eq!(routers, [(None, &Some(PathBuf::from("/inv/bgp.key"))), (Some(1790), &None)]);
     assert!(!bgp.is_meshed(1) && bgp.services.cluster && bgp.as_number == 65_001);
 }
+
+#[test]
+fn a_bastion_without_host_keys_is_taken() {
+    for (bastion, count) in [
+        ("jump.example", 1),
+        ("{host: jump.example}", 1),
+        ("[{host: jump.example}, {host: jump2.example, user: ops}, jump3.example]", 3),
+    ] {
+        let cluster = load(&single(&format!("  ssh: {{bastion: {bastion}}}\n"))).unwrap();
+        let jumps = &cluster.hosts[0].ssh.jumps;
+        assert_eq!(jumps.len(), count, "{bastion}");
+        assert!(jumps.iter().all(|jump| jump.host_keys.is_empty()), "{bastion}");
+    }
+    assert!(load(&single("  ssh: {bastion: {host: jump.example, hostKeys: []}}\n")).is_err());
+}
