@@ -273,11 +273,22 @@ fn choices(schema: &Value) -> Vec<&str> {
     schema.get("const").into_iter().chain(listed).chain(nested).filter_map(Value::as_str).collect()
 }
 
+/// The largest number that the type behind a schema holds; of those with 64 bits no text is read that is larger.
+fn largest(schema: &Value) -> Option<i64> {
+    match schema.get("format")?.as_str()? {
+        "uint8" => Some(u8::MAX.into()),
+        "uint16" => Some(u16::MAX.into()),
+        "uint32" => Some(u32::MAX.into()),
+        "int32" => Some(i32::MAX.into()),
+        _ => None,
+    }
+}
+
 /// Whether the schema's enum and bounds allow `value`.
 fn allowed(schema: &Value, value: Value) -> Result<Value, Fault> {
     if let Some(number) = value.as_i64() {
         let bound = |key: &str| schema.get(key).and_then(Value::as_i64);
-        let (minimum, maximum) = (bound("minimum"), bound("maximum"));
+        let (minimum, maximum) = (bound("minimum"), bound("maximum").or_else(|| largest(schema)));
         if minimum.is_some_and(|minimum| number < minimum) || maximum.is_some_and(|maximum| number > maximum) {
             let range = match (minimum, maximum) {
                 (Some(minimum), Some(maximum)) => format!("between {minimum} and {maximum}"),

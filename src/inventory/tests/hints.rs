@@ -65,6 +65,10 @@ fn values_that_hosts_would_refuse_are_told_where_they_stand() {
         ("network: {domain: 1.2.3.4}", "ends in a number", "write a name"),
         ("network: {dns: {stubDomains: {\"a b {\": [10.0.0.53]}}}", "is not a DNS name", "lower-case"),
         ("network: {dns: {upstreams: [\"10.0.0.2:0\"]}}", "the port of", "ADDRESS:PORT"),
+        ("network: {dns: {autoscale: {min: 4294967296}}}", "4294967296 is out of range", "and 4294967295"),
+        ("network: {dns: {autoscale: {max: 4294967296}}}", "4294967296 is out of range", "and 4294967295"),
+        ("network: {dns: {autoscale: {coresPerReplica: 4294967296}}}", "is out of range", "and 4294967295"),
+        ("network: {dns: {autoscale: {nodesPerReplica: 9999999999}}}", "is out of range", "and 4294967295"),
         ("network: {serviceCidr: 010.96.0.0/16}", "has leading zeros", "10.96.0.0/16"),
         ("network: {proxy: {timeouts: {tcp: 25d}}}", "more than the kernel counts", "2147483s"),
         (
