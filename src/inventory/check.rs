@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::problems::{Fault, Problems};
 use super::scalar::{self, Wanted};
-use super::source::names_secret;
+use super::source::{names_secret, password_in};
 use super::tree::{Content, Entries, Entry, Node, Path, Step};
 use crate::cluster::nearest;
 
@@ -180,7 +180,8 @@ impl<'s> Checker<'s> {
                 if matches!(path.last_key(), Some("as" | "asNumber")) {
                     fault.hint = as_number(&scalar.text).unwrap_or(fault.hint);
                 }
-                if is_secret(path) && !scalar.text.is_empty() {
+                let secret = is_secret(path) || password_in(&scalar.text).is_some();
+                if secret && !scalar.text.is_empty() {
                     fault.message = fault.message.replace(&scalar.text, "(secret)");
                     fault.hint = fault.hint.replace(&scalar.text, "(secret)");
                 }

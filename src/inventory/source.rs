@@ -92,12 +92,15 @@ fn strike(node: &Node, secret: bool, bytes: &mut [u8]) {
     match &node.content {
         Content::Map(entries) => {
             for entry in entries.iter() {
-                strike(&entry.value, secret || names_secret(&entry.key), bytes);
+                let with_login = entry.key == "user" && is_pair(&entry.value);
+                strike(&entry.value, secret || with_login || names_secret(&entry.key), bytes);
             }
         }
         Content::List(items) => items.iter().for_each(|item| strike(item, secret, bytes)),
         Content::Scalar(scalar) if secret && !scalar.is_null() => strike_bytes(node.span.clone(), bytes),
-        Content::Scalar(scalar) if !scalar.is_null() && bytes.get(node.span.clone()).is_some_and(is_secret) => {
+        Content::Scalar(scalar)
+            if password_in(&scalar.text).is_some() || bytes.get(node.span.clone()).is_some_and(is_secret) =>
+        {
             strike_bytes(node.span.clone(), bytes);
         }
         Content::Scalar(_) => {}
@@ -110,6 +113,21 @@ fn is_secret(text: &[u8]) -> bool {
     let login =
         text.split_once("://").and_then(|(_, rest)| rest.split('/').next()).is_some_and(|host| host.contains('@'));
     login || text.to_ascii_uppercase().contains("AGE-SECRET-KEY-")
+}
+
+/// Whether a name is followed by what can only be a password.
+fn is_pair(node: &Node) -> bool {
+    matches!(&node.content, Content::Scalar(scalar) if scalar.text.contains(':'))
+}
+
+/// The password of a login before a host: of `NAME:PASSWORD@HOST`, which an image with its digest is not.
+pub(super) fn password_in(text: &str) -> Option<&str> {
+    let text = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let (login, host) = text.rsplit_once('@')?;
+    let (name, password) = login.split_once(':')?;
+    let port = password.split_once('/').is_some_and(|(port, _)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let digest = name.contains('/') || port || host.starts_with("sha256:");
+    (!digest && !password.is_empty()).then_some(password)
 }
 
 fn strike_lines(text: &str, bytes: &mut [u8]) {
@@ -127,10 +145,22 @@ fn strike_lines(text: &str, bytes: &mut [u8]) {
             Some(_) => Some(indent),
             None => None,
         };
-        if let Some(from) = from {
-            strike_bytes(start + from..start + line.len(), bytes);
+        match from {
+            Some(from) => strike_bytes(start + from..start + line.len(), bytes),
+            None => strike_words(line, start, bytes),
         }
         start += line.len();
+    }
+}
+
+/// Strikes out words of a line that are secrets wherever they stand.
+fn strike_words(line: &str, mut start: usize, bytes: &mut [u8]) {
+    for word in line.split_inclusive(char::is_whitespace) {
+        let end = start + word.len();
+        if password_in(word).is_some() || is_secret(word.as_bytes()) {
+            strike_bytes(start..end, bytes);
+        }
+        start = end;
     }
 }
 
@@ -173,6 +203,27 @@ mod tests {
     }
 
     #[test]
+    fn a_login_with_its_password_is_struck_out() {
+        assert_eq!(shown("a: \"ops:pw@jump\""), "a: *************");
+        assert_eq!(shown("a: ops:p w@jump\nuser: ops:pw"), "a: ***** ******\nuser: ******");
+        for (text, password) in [
+            ("ops:pw@jump:22", Some("pw")),
+            ("ops:p@w@jump", Some("p@w")),
+            ("user:pw@registry/x:y", Some("pw")),
+            ("https://me:pw@h/x", Some("pw")),
+            ("ops@jump:22", None),
+            ("ops@fd00::1", None),
+            ("ops:@jump", None),
+            ("registry/x:y", None),
+            ("registry/x:y@sha256:0", None),
+            ("registry/x:y@sha25:0", None),
+            ("registry:5000/x:y@sha25:0", None),
+        ] {
+            assert_eq!(password_in(text), password, "{text}");
+        }
+    }
+
+    #[test]
     fn secrets_are_struck_out_of_what_is_no_yaml() {
         assert_eq!(shown("a: [\nx: {becomePassword: hunter2\nb: c"), "a: [\nx: {becomePassword: *******\nb: c");
         assert_eq!(
@@ -180,6 +231,7 @@ mod tests {
             "x:\n  password:\n    *******\n\n    *\ny: [\n"
         );
         assert_eq!(shown("{\"secret\": \"x\", ["), "{\"secret\": **** *");
+        assert_eq!(shown("a: [\nb: \"ops:pw@jump x\nc: ops@jump"), "a: [\nb: ************ x\nc: ops@jump");
     }
 
     #[test]

@@ -26,8 +26,9 @@ use crate::cluster::{ClusterName, ImageReference, ImageTrust, Parts};
 
 use super::named_files::NamedFile;
 use super::problems::{Fault, Problems};
+use super::source;
 use super::spec::Document;
-use super::tree::{Node, Path};
+use super::tree::{Content, Node, Path};
 
 /// What conversion needs, and where it reports.
 pub(super) struct Context<'t> {
@@ -55,6 +56,7 @@ impl<'t> Context<'t> {
 impl Context<'_> {
     /// Reports a fault of the value at `path`.
     fn fault(&mut self, path: &Path, fault: Fault) {
+        let fault = without_password(fault, self.root.find(path));
         self.problems.report(self.root.nearest(path), path, named(path, fault));
     }
 
@@ -78,6 +80,16 @@ impl Context<'_> {
     ) -> T {
         text.and_then(|text| self.take(path, parse(text))).unwrap_or(default)
     }
+}
+
+/// The fault without the password of a login that stands where it belongs not.
+fn without_password(fault: Fault, node: Option<&Node>) -> Fault {
+    let Some(Content::Scalar(scalar)) = node.map(|node| &node.content) else { return fault };
+    let Some(password) = source::password_in(&scalar.text) else { return fault };
+    let quoted = format!("{password:?}");
+    let escaped = quoted.trim_matches('"');
+    let hide = |text: &str| text.replace(escaped, "(secret)").replace(password, "(secret)");
+    Fault::new(hide(&fault.message), hide(&fault.hint))
 }
 
 /// The fault with the name of its field.

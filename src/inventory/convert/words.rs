@@ -135,6 +135,10 @@ pub(super) fn subject_name(text: &str) -> Result<String, Fault> {
 
 /// A login name.
 pub(super) fn user(text: &str) -> Result<String, Fault> {
+    if let Some((name, _)) = text.split_once(':') {
+        let hint = "write the name only; the password does not belong here";
+        return Err(Fault::new(format!("\"{}:(secret)\" is not a login name", name.escape_debug()), hint));
+    }
     let good = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$' | '\\' | '+');
     if text.is_empty() || text.starts_with('-') || !text.chars().all(good) {
         return Err(Fault::new(format!("{text:?} is not a login name"), "write the name only, such as ops"));

@@ -189,6 +189,24 @@ fn a_password_in_the_inventory_is_never_shown() {
 }
 
 #[test]
+fn the_password_of_a_login_is_never_shown() {
+    for section in [
+        "ssh: {bastion: \"ops:hunter2@jump\"}",
+        "ssh: {bastion: [\"ops:hunter2@jump\", ops@jump]}",
+        "ssh: {bastion: {host: \"ops:hunter2@jump\"}}",
+        "ssh: {bastion: \"ops:hunter2@jump:99999\"}",
+        "ssh: {user: \"ops:hunter2\"}",
+        "ssh: {become: \"ops:hunter2@jump\"}",
+        "endpoint: {host: \"ops:hunter2@api\"}",
+    ] {
+        let shown = report(&single(&format!("  {section}\n")));
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    let shown = report(&single("").replace("oci:k8s", "\"user:hunter2@registry.example/x:y\""));
+    assert!(!shown.contains("hunter2") && shown.contains("user:(secret)@registry.example/x:y"), "{shown}");
+}
+
+#[test]
 fn lines_nearby_are_never_shown() {
     let shown = report(&single("  labels: {near: by}\n  etcd: {heartbat: 1s}\n  kernel: {modules: [near]}\n"));
     assert!(shown.contains("heartbat") && !shown.contains("near"), "{shown}");
