@@ -133,17 +133,23 @@ impl Inventory {
             groups.extend(more);
         }
         groups.insert(ALL.to_owned());
-        groups.into_iter().map(|name| (name.clone(), self.depth(&name, &mut BTreeSet::new()))).collect()
+        let mut known = BTreeMap::new();
+        groups.into_iter().map(|name| (name.clone(), self.depth(&name, &mut known))).collect()
     }
 
-    /// How far a group is below that of everybody. Groups in a circle, which Ansible refuses, end it.
-    fn depth(&self, name: &str, seen: &mut BTreeSet<String>) -> usize {
-        if name == ALL || !seen.insert(name.to_owned()) {
+    /// How far a group is below that of everybody. What is known of a group is asked for once: the ways up may be more
+    /// than anybody can count. Groups in a circle, which Ansible refuses, end it.
+    fn depth(&self, name: &str, known: &mut BTreeMap<String, usize>) -> usize {
+        if name == ALL {
             return 0;
         }
+        if let Some(depth) = known.get(name) {
+            return *depth;
+        }
+        known.insert(name.to_owned(), 0);
         let parents = self.groups.iter().filter(|(parent, group)| *parent != ALL && group.children.contains(name));
-        let depth = 1 + parents.map(|(parent, _)| self.depth(parent, seen)).max().unwrap_or_default();
-        seen.remove(name);
+        let depth = 1 + parents.map(|(parent, _)| self.depth(parent, known)).max().unwrap_or_default();
+        known.insert(name.to_owned(), depth);
         depth
     }
 }
@@ -199,6 +205,18 @@ w=rack
         assert!(!inventory.is_in("n1", "kube_node"));
         let some: Vec<&str> = inventory.of_some().map(|(name, _)| name.as_str()).collect();
         assert_eq!(some, ["v", "w", "v"]);
+    }
+
+    #[test]
+    fn groups_with_many_ways_up_are_looked_at_once() {
+        let children = |level: usize| format!("a{level}\nb{level}\n");
+        let groups = (0..60).map(|level| {
+            let below = children(level + 1);
+            format!("[a{level}:children]\n{below}[b{level}:children]\n{below}")
+        });
+        let (inventory, _) = ini::read("a", &format!("{}[a60]\nx\n", groups.collect::<String>()));
+        assert!(inventory.is_in("x", "b0"));
+        assert_eq!(inventory.above("x").get("a60"), Some(&61));
     }
 
     #[test]
