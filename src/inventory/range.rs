@@ -1,6 +1,7 @@
 //! Ranges of names and addresses: `m[1-3]`, `n[001-040]`, `n[01-10,15]`, `r[1-2]n[1-8]`.
 
 use std::iter;
+use std::ops::RangeInclusive;
 
 /// Most texts that one pattern may stand for.
 pub(super) const LIMIT: usize = 10_000;
@@ -8,8 +9,57 @@ pub(super) const LIMIT: usize = 10_000;
 /// The texts that `pattern` stands for, in order; the last range varies fastest. A pattern without brackets stands for
 /// itself. Bounds with leading zeros are filled up to the same width.
 pub(super) fn expand(pattern: &str) -> Result<Vec<String>, String> {
+    let (parts, rest) = parts(pattern)?;
     let mut texts = vec![String::new()];
-    let mut rest = pattern;
+    for (before, runs) in &parts {
+        let numbers: Vec<String> = runs.iter().flat_map(Run::texts).collect();
+        texts =
+            texts.iter().flat_map(|text| numbers.iter().map(move |number| format!("{text}{before}{number}"))).collect();
+    }
+    for text in &mut texts {
+        text.push_str(rest);
+    }
+    Ok(texts)
+}
+
+/// How many texts `pattern` stands for, without a look at each.
+pub(super) fn count(pattern: &str) -> Result<usize, String> {
+    Ok(parts(pattern)?.0.iter().map(|(_, runs)| length(runs)).product())
+}
+
+/// What a list between brackets has at one place.
+enum Run<'p> {
+    /// A number as it is written.
+    One(&'p str),
+    /// All numbers between two, filled up to a width.
+    Many(RangeInclusive<u32>, usize),
+}
+
+impl Run<'_> {
+    fn length(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Many(numbers, _) => (numbers.end() - numbers.start()) as usize + 1,
+        }
+    }
+
+    fn texts(&self) -> Vec<String> {
+        match self {
+            Self::One(number) => vec![(*number).to_owned()],
+            Self::Many(numbers, width) => numbers.clone().map(|number| format!("{number:0width$}")).collect(),
+        }
+    }
+}
+
+fn length(runs: &[Run<'_>]) -> usize {
+    runs.iter().map(Run::length).sum()
+}
+
+/// The lists of a pattern, each with the text before it; and the text behind the last one.
+type Parts<'p> = (Vec<(&'p str, Vec<Run<'p>>)>, &'p str);
+
+fn parts(pattern: &str) -> Result<Parts<'_>, String> {
+    let (mut parts, mut count, mut rest) = (Vec::new(), 1_usize, pattern);
     while let Some(open) = rest.find(['[', ']']) {
         let (before, bracketed) = rest.split_at(open);
         let Some(inside) = bracketed.strip_prefix('[') else {
@@ -18,18 +68,15 @@ pub(super) fn expand(pattern: &str) -> Result<Vec<String>, String> {
         let Some((list, after)) = inside.split_once(']') else {
             return Err(format!("the range {pattern:?} has a '[' without a ']'"));
         };
-        let numbers = numbers(list).map_err(|why| format!("the range {pattern:?} {why}"))?;
-        if texts.len() * numbers.len() > LIMIT {
+        let runs = runs(list).map_err(|why| format!("the range {pattern:?} {why}"))?;
+        count *= length(&runs);
+        if count > LIMIT {
             return Err(too_many(pattern));
         }
-        texts =
-            texts.iter().flat_map(|text| numbers.iter().map(move |number| format!("{text}{before}{number}"))).collect();
+        parts.push((before, runs));
         rest = after;
     }
-    for text in &mut texts {
-        text.push_str(rest);
-    }
-    Ok(texts)
+    Ok((parts, rest))
 }
 
 /// Whether `pattern` has a range in it.
@@ -41,14 +88,15 @@ fn too_many(pattern: &str) -> String {
     format!("the range {pattern:?} stands for more than {LIMIT} values")
 }
 
-/// The numbers of a list such as `1-3,7`, each as text with its leading zeros.
-fn numbers(list: &str) -> Result<Vec<String>, String> {
-    let mut numbers = Vec::new();
+/// The numbers of a list such as `1-3,7`, with their leading zeros.
+fn runs(list: &str) -> Result<Vec<Run<'_>>, String> {
+    let (mut runs, mut count) = (Vec::new(), 0);
     for item in list.split(',') {
         match item.split_once('-') {
             None => {
                 number(item)?;
-                numbers.push(item.to_owned());
+                runs.push(Run::One(item));
+                count += 1;
             }
             Some((first, last)) => {
                 let (from, to) = (number(first)?, number(last)?);
@@ -59,14 +107,15 @@ fn numbers(list: &str) -> Result<Vec<String>, String> {
                 if (to - from) as usize >= LIMIT {
                     return Err(format!("stands for more than {LIMIT} values"));
                 }
-                numbers.extend((from..=to).map(|number| format!("{number:0width$}")));
+                runs.push(Run::Many(from..=to, width));
+                count += (to - from) as usize + 1;
             }
         }
-        if numbers.len() > LIMIT {
+        if count > LIMIT {
             return Err(format!("stands for more than {LIMIT} values"));
         }
     }
-    Ok(numbers)
+    Ok(runs)
 }
 
 fn number(text: &str) -> Result<u32, String> {
@@ -121,6 +170,7 @@ mod tests {
             ("[5]", vec!["5"]),
         ] {
             assert_eq!(expand(pattern).unwrap(), texts, "{pattern}");
+            assert_eq!(count(pattern), Ok(texts.len()), "{pattern}");
         }
     }
 

@@ -34,14 +34,12 @@ pub(super) fn convert(spec: &SpecCluster, context: &mut Context<'_>) -> Hosts {
         let fault = Fault::new("`host` is a host's own", "move it to `ssh` of one of the hosts");
         context.key_fault(&Path::of("spec.ssh.host"), fault);
     }
+    let mut counted = 0;
     for (index, entry) in spec.hosts.iter().flatten().enumerate() {
         let path = Path::of("spec.hosts").index(index);
-        let common = Common { labels: &common, kernel: &kernel, services: &services, disks: &disks, ssh: &ssh };
-        let Some(expanded) = expand(entry, &path, &common, context) else {
-            hosts.complete = false;
-            continue;
-        };
-        if hosts.hosts.len() + expanded.len() > range::LIMIT {
+        // Those that will be left out count, too: a short file must not stand for millions of names.
+        counted += entry.name.as_deref().and_then(|name| range::count(name).ok()).unwrap_or_default();
+        if counted > range::LIMIT {
             let fault = Fault::new(
                 format!("these are more than {} hosts", range::LIMIT),
                 "Kubernetes is made for 5000: build several clusters",
@@ -50,6 +48,11 @@ pub(super) fn convert(spec: &SpecCluster, context: &mut Context<'_>) -> Hosts {
             hosts.complete = false;
             break;
         }
+        let common = Common { labels: &common, kernel: &kernel, services: &services, disks: &disks, ssh: &ssh };
+        let Some(expanded) = expand(entry, &path, &common, context) else {
+            hosts.complete = false;
+            continue;
+        };
         hosts.entries.extend(std::iter::repeat_n(index, expanded.len()));
         hosts.hosts.extend(expanded);
     }
@@ -125,19 +128,24 @@ fn expand(entry: &SpecHost, path: &Path, common: &Common<'_>, context: &mut Cont
 }
 
 fn ranged(text: &str, path: &Path, context: &mut Context<'_>) -> Option<Vec<String>> {
-    let hint = "write ranges like [1-3], [001-040] or [01-10,15]";
-    context.take(path, range::expand(text).map_err(|why| Fault::new(why, hint)))
+    context.take(path, range::expand(text).map_err(broken))
+}
+
+fn broken(why: String) -> Fault {
+    Fault::new(why, "write ranges like [1-3], [001-040] or [01-10,15]")
 }
 
 /// The values of a range that goes with the name's.
 fn matching(text: &str, count: Option<usize>, path: &Path, context: &mut Context<'_>) -> Option<Vec<String>> {
-    let texts = ranged(text, path, context)?;
+    let length = context.take(path, range::count(text).map_err(broken))?;
     let count = count?;
-    let lengths = range::stretch(texts, count).map_err(|length| {
+    if length != 1 && length != count {
         let message = format!("{length} values for {count} host{}", if count == 1 { "" } else { "s" });
-        Fault::new(message, "make the range as long as that of the name, or write one value for all")
-    });
-    context.take(path, lengths)
+        let hint = "make the range as long as that of the name, or write one value for all";
+        context.fault(path, Fault::new(message, hint));
+        return None;
+    }
+    range::stretch(ranged(text, path, context)?, count).ok()
 }
 
 /// Every text parsed, or none when one is wrong.

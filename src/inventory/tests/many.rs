@@ -26,6 +26,20 @@ fn errors_cost_no_more_than_each() {
         ("hosts that are none", with_hosts("", &lines(|_| "    - x".to_owned()))),
         ("hosts without address", with_hosts("", &lines(|index| format!("    - {{name: n{index}, roles: [worker]}}")))),
         (
+            "ranges that do not match",
+            with_hosts(
+                "",
+                &lines(|_| "    - {name: \"a[1-10000]\", address: \"10.0.0.[1-250]\", roles: [worker]}".to_owned()),
+            ),
+        ),
+        (
+            "addresses that do not match",
+            with_hosts(
+                "",
+                &lines(|_| "    - {name: a, address: \"10.0.[1-100].[1-100]\", roles: [worker]}".to_owned()),
+            ),
+        ),
+        (
             "on one line",
             single(&format!("  labels: {{{}}}\n", lines(|index| format!("\"b {index}\": x,")).replace('\n', " "))),
         ),
