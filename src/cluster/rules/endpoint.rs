@@ -1,6 +1,6 @@
 //! Rules about the endpoint of the API.
 
-use super::{Place, Violation, ports};
+use super::{Place, Violation, hosts, ports};
 use crate::cluster::{EndpointMode, Parts};
 
 /// Ports of node-port services.
@@ -24,14 +24,19 @@ pub(super) fn the_vip_is_free(parts: &Parts) -> Vec<Violation> {
 pub(super) fn the_name_is_nobody_elses(parts: &Parts) -> Vec<Violation> {
     let name = parts.endpoint.host.as_str();
     let place = Place::spec("endpoint.host");
-    let hosts = parts.hosts.iter().enumerate().filter(|(_, host)| host.name.as_str() == name);
-    let mut violations: Vec<Violation> = hosts
+    let namesakes = parts.hosts.iter().enumerate().filter(|(_, host)| host.name.as_str() == name);
+    let mut violations: Vec<Violation> = namesakes
         .map(|(index, _)| {
             let message = format!("the endpoint {name} has the name of a host");
             let hint = "choose a name for the API alone: /etc/hosts leads it elsewhere";
             Violation::new(place.clone(), message, hint).with(Place::host(index, "name"))
         })
         .collect();
+    if hosts::is_loopback(name) {
+        let message = format!("the endpoint {name} is every host's name for itself");
+        let hint = "choose a name for the API alone, such as api.example.com";
+        violations.push(Violation::new(place.clone(), message, hint));
+    }
     let domain = parts.network.domain.as_str();
     if name == domain || name.strip_suffix(domain).is_some_and(|above| above.ends_with('.')) {
         let message = format!("the endpoint {name} lies in the cluster's own domain {domain}");

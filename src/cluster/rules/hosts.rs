@@ -1,6 +1,7 @@
 //! Rules about hosts and roles.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::{Place, Violation};
 use crate::cluster::{Host, Parts, Role};
@@ -12,6 +13,32 @@ pub(super) fn names_are_unique(parts: &Parts) -> Vec<Violation> {
         |host| Some(host.name.to_string()),
         |_, name| (format!("two hosts are called {name}"), "give every host a name of its own".into()),
     )
+}
+
+/// Names that every host has for itself in its `/etc/hosts`.
+const LOOPBACK: [&str; 4] = ["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"];
+
+/// Whether every host takes `name` for itself.
+pub(super) fn is_loopback(name: &str) -> bool {
+    LOOPBACK.contains(&name) || name.ends_with(".localhost")
+}
+
+/// The names of hosts go into every `/etc/hosts` and into certificates.
+pub(super) fn names_are_of_one_host(parts: &Parts) -> Vec<Violation> {
+    let hosts = parts.hosts.iter().enumerate();
+    let odd = hosts.filter_map(|(index, host)| {
+        let name = host.name.as_str();
+        let what = if is_loopback(name) {
+            "is every host's name for itself"
+        } else if name.parse::<IpAddr>().is_ok() {
+            "is an address, not a name"
+        } else {
+            return None;
+        };
+        let hint = "give the host a name of its own, such as m1 or node-001";
+        Some(Violation::new(Place::host(index, "name"), format!("{name} {what}"), hint))
+    });
+    odd.collect()
 }
 
 pub(super) fn addresses_are_unique(parts: &Parts) -> Vec<Violation> {

@@ -88,6 +88,7 @@ pub(super) fn check(parts: &Parts) -> Vec<Violation> {
     let mut violations = Vec::new();
     for rule in [
         hosts::names_are_unique,
+        hosts::names_are_of_one_host,
         hosts::addresses_are_unique,
         hosts::logins_are_unique,
         hosts::every_role_is_filled,

@@ -154,6 +154,19 @@ fn hosts_are_distinct() {
 }
 
 #[test]
+fn names_that_every_host_has_for_itself_are_nobodys() {
+    for name in ["localhost", "x.localhost", "ip6-loopback", "localhost.localdomain"] {
+        breaks_only("0.name", "is every host's name for itself", |parts| {
+            parts.hosts[0].name = HostName::parse(name).unwrap();
+        });
+        breaks_only("endpoint.host", "is every host's name for itself", |parts| parts.endpoint.host = name.into());
+    }
+    breaks_only("0.name", "10.1.0.99 is an address, not a name", |parts| {
+        parts.hosts[0].name = HostName::parse("10.1.0.99").unwrap();
+    });
+}
+
+#[test]
 fn disks_are_distinct_and_of_use() {
     let disk = |purpose: DiskUse, path: &str| DataDisk {
         purpose,
