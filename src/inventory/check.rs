@@ -173,13 +173,17 @@ impl<'s> Checker<'s> {
             integer: types.contains(&"integer"),
             boolean: types.contains(&"boolean"),
         };
-        match scalar::read(scalar, wanted).and_then(|value| allowed(schema, value)) {
+        let read = if choices(schema).is_empty() || scalar.is_null() {
+            scalar::read(scalar, wanted)
+        } else {
+            // In quotes it would be none of its values either.
+            Ok(Value::from(scalar.text.as_str()))
+        };
+        match read.and_then(|value| allowed(schema, value)) {
             Ok(value) => Some(value),
             Err(mut fault) => {
                 fault.message = format!("{}: {}", name(path), fault.message);
-                if matches!(path.last_key(), Some("as" | "asNumber")) {
-                    fault.hint = as_number(&scalar.text).unwrap_or(fault.hint);
-                }
+                fault.hint = better_hint(schema, path, &scalar.text).unwrap_or(fault.hint);
                 let secret = is_secret(path) || password_in(&scalar.text).is_some();
                 if secret && !scalar.text.is_empty() {
                     fault.message = fault.message.replace(&scalar.text, "(secret)");
@@ -190,6 +194,23 @@ impl<'s> Checker<'s> {
             }
         }
     }
+}
+
+/// What to write where quotes or digits alone would only make the next error.
+fn better_hint(schema: &Value, path: &Path, text: &str) -> Option<String> {
+    match path.last_key() {
+        Some("as" | "asNumber") => return as_number(text),
+        Some("maxUnavailable") => {
+            return Some("write a number of workers, such as 2, or a share of them, such as 10%".to_owned());
+        }
+        _ => {}
+    }
+    // A quantity: what stands in its place elsewhere is a number with a unit.
+    let usual = schema.get("default").or_else(|| schema.pointer("/examples/0"))?.as_str()?;
+    let unit = usual.trim_start_matches(|c: char| c.is_ascii_digit());
+    let quantity = unit.len() < usual.len() && ["ms", "s", "m", "h", "d", "MiB", "GiB"].contains(&unit);
+    let whole = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (quantity && whole).then(|| format!("write it with its unit, such as {text}{unit}"))
 }
 
 /// What to write for the number of an autonomous system that is none for Calico.

@@ -54,7 +54,7 @@ fn without_zeros(text: &str) -> Option<Ipv4Addr> {
 pub(super) fn network(text: &str) -> Result<IpNet, Fault> {
     let Ok(network) = text.parse::<IpNet>() else {
         let hint = match text.parse::<IpAddr>() {
-            Ok(address) => format!("add the prefix length: {address}/16"),
+            Ok(address) => format!("add the prefix length: {}", as_network(address)),
             Err(_) => "write ADDRESS/PREFIX, such as 10.244.0.0/16".into(),
         };
         return Err(Fault::new(format!("{text:?} is not a network"), hint));
@@ -70,6 +70,13 @@ pub(super) fn network(text: &str) -> Result<IpNet, Fault> {
     Ok(network)
 }
 
+/// The network that is likely meant by its address alone: one without host bits.
+fn as_network(address: IpAddr) -> IpNet {
+    let prefixes: &[u8] = if address.is_ipv4() { &[16, 24] } else { &[48, 64, 112] };
+    let mut networks = prefixes.iter().filter_map(|prefix| IpNet::new(address, *prefix).ok());
+    networks.find(|network| network.network() == address).unwrap_or_else(|| address.into())
+}
+
 /// The networks of a list, each with its fault where it is none.
 pub(super) fn networks(texts: &[String], path: &Path, context: &mut Context<'_>) -> Vec<IpNet> {
     let texts = texts.iter().enumerate();
@@ -82,10 +89,13 @@ pub(super) fn dns_name(text: &str) -> Result<String, Fault> {
         return Ok(text.to_owned());
     }
     let plain = text.trim_end_matches('.').to_lowercase();
+    let longest = text.split('.').map(str::len).max().unwrap_or_default();
     let hint = if text.len() > LONGEST_NAME {
         format!("DNS allows {LONGEST_NAME} characters, and this has {}", text.len())
     } else if is_dns_name(&plain) {
         format!("write it in lower case and without a dot at its end: {plain}")
+    } else if longest > LONGEST_LABEL {
+        format!("it is too long: DNS allows {LONGEST_LABEL} characters between dots, and this has {longest}")
     } else {
         "use lower-case letters, digits and '-', in parts separated by dots".to_owned()
     };
@@ -93,10 +103,11 @@ pub(super) fn dns_name(text: &str) -> Result<String, Fault> {
 }
 
 const LONGEST_NAME: usize = 253;
+const LONGEST_LABEL: usize = 63;
 
 fn is_dns_name(text: &str) -> bool {
     let label = |label: &str| {
-        (1..=63).contains(&label.len())
+        (1..=LONGEST_LABEL).contains(&label.len())
             && label.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-'))
             && !label.starts_with('-')
             && !label.ends_with('-')
@@ -248,6 +259,15 @@ mod tests {
         assert!(network("fd00::/48").is_ok());
         assert_eq!(network("10.244.1.0/16").unwrap_err().hint, "the network is 10.244.0.0/16");
         assert_eq!(network("10.244.0.0").unwrap_err().hint, "add the prefix length: 10.244.0.0/16");
+        for (address, meant) in [
+            ("10.1.0.10", "10.1.0.10/32"),
+            ("10.1.2.0", "10.1.2.0/24"),
+            ("fd00::", "fd00::/48"),
+            ("fd00::a", "fd00::a/128"),
+        ] {
+            assert_eq!(network(address).unwrap_err().hint, format!("add the prefix length: {meant}"));
+            assert!(network(meant).is_ok(), "{meant}");
+        }
         assert!(network("10.244.0.0/99").is_err());
         for zeros in ["010.244.0.0/16", "10.244.00.0/16", "10.0.0.0/08"] {
             assert!(network(zeros).is_err(), "{zeros}");

@@ -71,6 +71,18 @@ fn values_that_hosts_would_refuse_are_told_where_they_stand() {
         ("network: {dns: {autoscale: {nodesPerReplica: 9999999999}}}", "is out of range", "and 4294967295"),
         ("network: {serviceCidr: 010.96.0.0/16}", "has leading zeros", "10.96.0.0/16"),
         ("network: {proxy: {timeouts: {tcp: 25d}}}", "more than the kernel counts", "2147483s"),
+        ("network: {proxy: {excludeCidrs: [10.1.0.10]}}", "is not a network", ": 10.1.0.10/32"),
+        ("network: {dns: {cache: 30}}", "30 is a number", "such as 30s"),
+        ("network: {proxy: {timeouts: {tcp: 15}}}", "15 is a number", "such as 15m"),
+        ("etcd: {quota: 8}", "8 is a number", "such as 8GiB"),
+        ("etcd: {heartbeat: 100}", "100 is a number", "such as 100ms"),
+        ("kernel: {swap: false}", "unknown value \"false\"", "allowed: `off`, `limited`"),
+        ("upgrade: {maxUnavailable: 1.5}", "1.5 can be read", "such as 10%"),
+        (
+            "addons: [{name: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, path: a}]",
+            "is not a DNS name",
+            "it is too long: DNS allows 63 characters between dots, and this has 64",
+        ),
         (
             "network: {plugin: calico, calico: {bgp: {asNumber: 4200000000}}}",
             "`asNumber`: 4200000000 is out of range",
