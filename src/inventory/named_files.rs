@@ -25,6 +25,8 @@ pub(super) struct NamedFile {
 pub(super) enum Holds {
     /// A password, on one line.
     Password,
+    /// A password of BGP, on one line; the kernel signs with it (TCP MD5).
+    RouterPassword,
     /// Secrets in a form of their own.
     Secrets,
     /// What everybody may know.
@@ -43,11 +45,14 @@ pub(super) enum Verdict {
 /// More than any password; a larger file is not read to its end.
 const LONGEST: u64 = 4096;
 
+/// TCP_MD5SIG_MAXKEYLEN of Linux.
+const LONGEST_OF_A_ROUTER: usize = 80;
+
 impl NamedFile {
     /// What to call it. Where a password is to be named, the password itself may have been written.
     fn name(&self) -> String {
         match self.holds {
-            Holds::Password => "the file that is named here".to_owned(),
+            Holds::Password | Holds::RouterPassword => "the file that is named here".to_owned(),
             Holds::Secrets | Holds::Public => self.file.display().to_string(),
         }
     }
@@ -91,13 +96,14 @@ impl NamedFile {
         if metadata.len() == 0 {
             return Ok(Some(Fault::new(format!("{name} is empty"), "write into it what it is named for")));
         }
-        if self.holds != Holds::Password {
+        if !matches!(self.holds, Holds::Password | Holds::RouterPassword) {
             return Ok(None);
         }
         let mut bytes = Vec::new();
         File::open(&self.file)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
         let hint = "write the password into it on one line, and nothing else";
         let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        let too_long_to_sign = self.holds == Holds::RouterPassword && line.len() > LONGEST_OF_A_ROUTER;
         let message = if line.is_empty() {
             format!("{name} has an empty line where the password should be")
         } else if bytes.len() as u64 > LONGEST {
@@ -106,6 +112,10 @@ impl NamedFile {
             format!("{name} has more than one line")
         } else if line.ends_with(b"\r") {
             format!("{name} has lines that end as those of Windows do: the password would have one more character")
+        } else if line.contains(&0) {
+            format!("{name} has a NUL in it, which ends a password")
+        } else if too_long_to_sign {
+            format!("{name} has more than the {LONGEST_OF_A_ROUTER} bytes that TCP takes for signing")
         } else {
             return Ok(None);
         };
@@ -175,6 +185,13 @@ mod tests {
             told(&"x".repeat(5000), 0o600, Password),
             "wrong: the file that is named here is too long for a password"
         );
+        let router = |length: usize| told(&"x".repeat(length), 0o600, Holds::RouterPassword);
+        assert_eq!(router(80), "");
+        assert!(router(81).ends_with("has more than the 80 bytes that TCP takes for signing"));
+        assert_eq!(told(&"x".repeat(81), 0o600, Password), "");
+        for holds in [Password, Holds::RouterPassword] {
+            assert!(told("a\0b", 0o600, holds).ends_with("has a NUL in it, which ends a password"));
+        }
         let directory = tempfile::tempdir().unwrap();
         let at = |file: PathBuf| NamedFile { file, field: Path::of("spec"), holds: Password };
         assert_eq!(

@@ -130,6 +130,11 @@ pub(super) fn peers_are_distinct(parts: &Parts) -> Vec<Violation> {
                 );
                 violation(message, "write its address in the family that the pods have");
             }
+            let own = [(parts.network.pod_cidr, "pod"), (parts.network.service_cidr, "service")];
+            if let Some((network, what)) = own.into_iter().find(|(network, _)| network.contains(&address)) {
+                let message = format!("the peer {address} of the rack {rack} lies in the {what} network {network}");
+                violation(message, "write the address that the router has in the hosts' network");
+            }
             if let Some(host) = parts.hosts.iter().find(|host| host.address == address && host.roles.is_node()) {
                 let message = format!("the peer {address} of the rack {rack} is {}, a node of this cluster", host.name);
                 violation(message, "nodes that pass routes on are named under `routeReflectors`");

@@ -39,7 +39,8 @@ pub(super) fn convert(spec: Option<&SpecBgp>, path: &Path, context: &mut Context
 
 fn router(spec: &SpecRouter, path: &Path, context: &mut Context<'_>) -> Option<Router> {
     let password = spec.password_file.as_ref();
-    let password = password.and_then(|file| files::named(file, &path.key("passwordFile"), Holds::Password, context));
+    let password =
+        password.and_then(|file| files::named(file, &path.key("passwordFile"), Holds::RouterPassword, context));
     let address = context.take(&path.key("ip"), words::address(spec.ip.as_ref()?))?;
     Some(Router { address, port: spec.port.filter(|port| *port != PORT), as_number: spec.r#as?, password })
 }

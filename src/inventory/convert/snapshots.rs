@@ -131,7 +131,8 @@ fn absolute(text: &str) -> Result<SnapshotPlace, Fault> {
         let fault = format!("{text:?} is removed with the cluster, and the snapshots with it");
         return Err(Fault::new(fault, "write one such as /var/backups/etcd"));
     }
-    Ok(SnapshotPlace::Directory(path.to_owned()))
+    // However many slashes it has: one directory is one place.
+    Ok(SnapshotPlace::Directory(path.components().collect()))
 }
 
 fn bucket(spec: &SpecBucket, path: &Path, context: &mut Context<'_>) -> Option<BucketPlace> {
@@ -151,7 +152,9 @@ fn bucket(spec: &SpecBucket, path: &Path, context: &mut Context<'_>) -> Option<B
         if odd { Err(fault()) } else { Ok(text.trim_matches('/').to_owned()) }
     };
     let prefix = spec.prefix.as_ref().and_then(|prefix| context.take(&path.key("prefix"), plain(prefix)));
-    let region = spec.region.as_ref().and_then(|region| context.take(&path.key("region"), plain(region)));
+    let region = spec.region.as_ref().and_then(|region| context.take(&path.key("region"), self::region(region)));
+    let encryption = spec.server_side_encryption.as_ref();
+    let encryption = encryption.and_then(|how| context.take(&path.key("serverSideEncryption"), algorithm(how)));
     let bucket = spec.bucket.as_ref().and_then(|bucket| context.take(&path.key("bucket"), name(bucket)));
     Some(BucketPlace {
         endpoint: endpoint?,
@@ -159,16 +162,39 @@ fn bucket(spec: &SpecBucket, path: &Path, context: &mut Context<'_>) -> Option<B
         bucket: bucket?,
         prefix: prefix.unwrap_or_default(),
         path_style: spec.path_style.unwrap_or(true),
-        encryption: spec.server_side_encryption.clone(),
+        encryption,
         authorities,
         credentials: Some(credentials?),
     })
 }
 
+fn region(text: &str) -> Result<String, Fault> {
+    let well = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    let fault = || Fault::new(format!("{text:?} is no name of a region"), "write one such as us-east-1, or remove it");
+    if well { Ok(text.to_owned()) } else { Err(fault()) }
+}
+
+/// It becomes a header of HTTP.
+fn algorithm(text: &str) -> Result<String, Fault> {
+    let well =
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'));
+    let fault = || Fault::new(format!("{text:?} is no name of an encryption"), "write AES256 or aws:kms, or remove it");
+    if well { Ok(text.to_owned()) } else { Err(fault()) }
+}
+
+/// Whether what stands before the path of a URL is a host with or without a port.
+fn is_authority(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    !host.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0))
+}
+
 fn web(text: &str) -> Result<String, Fault> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let well =
-        host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && !text.contains(char::is_whitespace));
+    let authority = host.and_then(|host| host.split(['/', '?', '#']).next());
+    let well = authority.is_some_and(is_authority) && !text.contains(|c: char| c.is_whitespace() || c.is_control());
     // A login in a URL would be seen wherever the URL is.
     if well && !text.contains('@') {
         Ok(text.to_owned())
@@ -185,4 +211,28 @@ fn command(spec: &SpecSnapshots, path: &Path, context: &mut Context<'_>) -> Vec<
         return Vec::new();
     }
     command.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_store_would_refuse_is_refused() {
+        for good in ["https://h", "http://h:9000/a?b", "https://[fd00::1]:9000", "https://[fd00::1]/x"] {
+            assert!(web(good).is_ok(), "{good}");
+        }
+        for bad in ["h", "https://", "https:///x", "https://h:99999/", "https://h:0", "https://h:", "https://me:pw@h"] {
+            assert!(web(bad).is_err(), "{bad}");
+        }
+        assert!(region("us-east-1").is_ok() && region("").is_err() && region("a b").is_err());
+        assert!(algorithm("AES256").is_ok() && algorithm("aws:kms").is_ok());
+        assert!(algorithm("").is_err() && algorithm("a\r\nX: y").is_err());
+    }
+
+    #[test]
+    fn one_directory_is_one_place() {
+        let places = ["/b", "/b/", "//b", "/./b/."].map(|text| absolute(text).unwrap().to_string());
+        assert_eq!(places, ["/b"; 4]);
+    }
 }

@@ -112,6 +112,8 @@ fn peers_are_others_and_each_only_once() {
     assert_eq!(twice, ["the rack r1 has the peer 10.1.0.1 twice"]);
     assert!(told(vec![router("fd00::1", None, 65_001)])[0].contains("is IPv6"));
     assert!(told(vec![router("10.1.0.11", None, 65_001)])[0].contains("is m1, a node of this cluster"));
+    assert!(told(vec![router("10.244.1.1", None, 65_001)])[0].contains("lies in the pod network 10.244.0.0/16"));
+    assert!(told(vec![router("10.96.0.9", None, 65_001)])[0].contains("lies in the service network 10.96.0.0/16"));
     for number in [23_456, 65_535] {
         assert!(told(vec![router("10.1.0.1", None, number)])[0].contains("the AS number"), "{number}");
         let bgp = Bgp { as_number: number, ..Bgp::default() };
