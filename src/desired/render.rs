@@ -136,7 +136,7 @@ fn quoted(value: &Value) -> Result<Value, Error> {
 }
 
 /// A text of several lines, each behind `width` blanks: the content of a YAML block scalar.
-fn indented(text: &str, width: usize) -> Value {
+pub(super) fn indented(text: &str, width: usize) -> Value {
     let blanks = " ".repeat(width);
     let lines = text.lines().map(|line| if line.is_empty() { String::new() } else { format!("{blanks}{line}") });
     Value::from_safe_string(lines.collect::<Vec<_>>().join("\n"))

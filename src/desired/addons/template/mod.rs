@@ -1,5 +1,7 @@
 //! Fills templates that others have written: within limits, and what is wrong is told by line and name.
 
+mod limits;
+
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use crate::desired::render::{environment, printable};
 
 /// Most steps: thousands for each of a thousand nodes, and a second or two of a processor.
 const STEPS: u64 = 20_000_000;
-/// Deepest call of macros in each other.
+/// Deepest nesting of loops and blocks.
 const DEPTH: usize = 100;
 /// Room for that depth, and for what an expression nests.
 const STACK: usize = 32 << 20;
@@ -35,6 +37,9 @@ pub(super) fn looks_like_one(line: &str) -> bool {
 
 /// The text of a template with `values` filled in.
 pub(super) fn fill(path: &Path, text: &str, values: &Value) -> Result<String, TemplateFault> {
+    if let Some((line, message)) = limits::refused(text) {
+        return Err(TemplateFault { line: Some(line), message });
+    }
     let name = path.display().to_string();
     let work = || render(&name, text, values.clone()).map_err(|error| fault(&error, values));
     let lost = |message: String| TemplateFault { line: None, message };
@@ -48,6 +53,7 @@ pub(super) fn fill(path: &Path, text: &str, values: &Value) -> Result<String, Te
 
 fn render(name: &str, text: &str, values: Value) -> Result<String, Error> {
     let mut environment = environment()?;
+    limits::limit(&mut environment);
     // Undefined names are told by it.
     environment.set_debug(true);
     environment.set_fuel(Some(STEPS));
@@ -96,7 +102,7 @@ fn fault(error: &Error, values: &Value) -> TemplateFault {
     let detail = error.detail().unwrap_or_default();
     let message = match error.kind() {
         ErrorKind::OutOfFuel => {
-            format!("it does not end within {STEPS} steps; look for a loop over too much, or a macro that calls itself")
+            format!("it does not end within {STEPS} steps; look for a loop over too much")
         }
         ErrorKind::UndefinedError => undefined(detail, values),
         ErrorKind::WriteFailure => detail.to_owned(),
@@ -185,22 +191,56 @@ mod tests {
         let range = "{% for a in range(50000) %}{% for b in range(50000) %}{% endfor %}{% endfor %}";
         let long = "{% for a in range(90000) %}{{ 'x' * 1000 }}{% endfor %}";
         let text = format!("{{% for a in range(90000) %}}{}{{% endfor %}}", "x".repeat(1000));
-        let doubled = format!(
-            "{{% macro d(x) %}}{{{{ x }}}}{{{{ x }}}}{{% endmacro %}}{{{{ {}'a'{} }}}}",
-            "d(".repeat(40),
-            ")".repeat(40)
-        );
         for (text, expected) in [
             (range, "1: it does not end within 20000000 steps"),
-            ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "recursion limit exceeded"),
+            ("a\n{%- macro m() %}{{ m() }}{% endmacro %}", "2: templates of add-ons have no `{% macro %}`"),
             (long, "what it makes is larger than 16 MiB"),
             (text.as_str(), "what it makes is larger than 16 MiB"),
-            (doubled.as_str(), "what it makes is larger than 16 MiB"),
         ] {
             let error = filled(text).unwrap_err();
             assert!(error.contains(expected), "{text:.80}: {error}");
         }
         let nested = format!("{{{{ {}1{} }}}}", "(".repeat(5000), ")".repeat(5000));
         assert!(filled(&nested).is_err());
+    }
+
+    #[test]
+    fn values_do_not_grow() {
+        let grown = |start: &str, step: &str| {
+            format!(
+                "{{% set ns = namespace(x={start}) %}}{{% for i in range(64) %}}{{% set ns.x = {step} %}}{{% endfor %}}\
+                 {{{{ ns.x|length }}}}"
+            )
+        };
+        let none = "templates of add-ons have no ";
+        for (text, expected) in [
+            (grown("'aaaaaaaaaa'", "ns.x + ns.x"), format!("{none}namespace()")),
+            (grown("[1]", "ns.x + ns.x"), format!("{none}namespace()")),
+            (grown("'a'", "ns.x|replace('a', 'aaaa')"), format!("{none}namespace()")),
+            ("{% for x in [['a']] recursive -%}{{ loop([x + x]) }}{% endfor %}".into(), format!("{none}`recursive`")),
+            ("{% set x %}{% for i in range(9) %}a{% endfor %}{% endset %}".into(), format!("{none}`{{% set NAME %}}`")),
+            ("{% set x | replace('a', '=') %}a{% endset %}".into(), format!("{none}`{{% set NAME %}}`")),
+            ("{% filter upper %}a{% endfilter %}".into(), format!("{none}`{{% filter %}}`")),
+            ("{{ ('a' * 9000000)|replace('a', 'b' * 9000000) }}".into(), "larger than 16 MiB".into()),
+            ("{{ (range(90000) * 1000)|join('b' * 9000) }}".into(), "larger than 16 MiB".into()),
+            ("{{ 'a'|indent(999999999999, first=true) }}".into(), "larger than 16 MiB".into()),
+            ("{{ 'a'|indented(999999999999) }}".into(), "larger than 16 MiB".into()),
+            ("{{ '%999999999999d'|format(1) }}".into(), "unknown filter".into()),
+        ] {
+            let error = filled(&text).unwrap_err();
+            assert!(error.contains(&expected), "{text}: {error}");
+        }
+        // What a loop sets ends with each pass.
+        let text = "{% set x = 'a' %}{% for i in range(90) %}{% set x = x + x %}{{ x|length }}{% endfor %}";
+        assert_eq!(filled(text).unwrap(), "2".repeat(90));
+        for (text, expected) in [
+            ("{{ nodes|join(',', attribute='name') }}", "n1"),
+            ("{{ ['a', 1]|join }}", "a1"),
+            ("{{ 'a-b'|replace('-', '_') }}", "a_b"),
+            ("{% set a, b = (1, 2) %}{{ a + b }}", "3"),
+            ("{{ 'a'|indent(2, first=true) }}", "  a"),
+        ] {
+            assert_eq!(filled(text).unwrap(), expected, "{text}");
+        }
     }
 }
