@@ -56,7 +56,7 @@ pub use keep::{copy, load, pull};
 pub use list::{Stored, stored};
 pub use location::Location;
 pub use manifest::{Blob, ClusterImage, Component, ComponentKind, name_and_tag};
-pub use manifests::{ManifestFile, TextFault, TextObject, container_images, text_objects};
+pub use manifests::{ManifestFile, TextFault, TextObject, container_images, says_nothing, text_objects};
 pub use open::{OpenImage, open, open_with_cache};
 pub use origin::Origin;
 pub use prune::{Unused, prune, unused};

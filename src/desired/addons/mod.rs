@@ -16,12 +16,16 @@ use minijinja::value::Value;
 
 use super::{Context, Error, dns_autoscaler, node_local_dns};
 use crate::cluster::{Addon, AddonSource, AddonText, Cluster, addons as cluster_addons};
-use crate::image::{ClusterImage, ManifestFile, TextObject, container_images, text_objects};
+use crate::image::{ClusterImage, ManifestFile, TextObject, container_images, says_nothing, text_objects};
 use crate::pki::Keys;
 
 pub use images::not_in_the_image;
 use owners::Owners;
 pub use place::AddonPlace;
+
+/// A file that was cut off would take away what it had.
+const NOTHING: &str = "no manifests are there: it is empty, or has only comments; write them into it, or, to take them away, \
+                       remove the file, or the add-on from the inventory";
 
 /// The objects of an add-on.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,10 +123,18 @@ impl Given<'_> {
         }
         let (mut objects, mut errors) = (Vec::new(), Vec::new());
         for file in files {
+            if says_nothing(&file.text) {
+                errors.push(failed(AddonPlace::file(&file.path), NOTHING.to_owned()));
+                continue;
+            }
             match read(addon, file, values) {
                 Ok(found) => objects.extend(found),
                 Err(wrong) => errors.extend(wrong.into_iter().map(|(place, message)| failed(place, message))),
             }
+        }
+        if objects.is_empty() && errors.is_empty() {
+            let message = "no objects come out of it; to take the add-on away, take it out of the inventory".to_owned();
+            errors.push(failed(AddonPlace::file(self.source(addon)), message));
         }
         if let (AddonSource::Image, Some(image)) = (&addon.source, self.image) {
             for Placed { value, place } in &objects {

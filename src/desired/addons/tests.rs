@@ -59,6 +59,18 @@ fn all_faults_of_all_addons_are_told() {
     assert!(lines[2].starts_with("add-on y, /inv/y.yaml, line 5: ") && lines[2].ends_with(hint), "{error}");
 }
 
+#[test]
+fn a_file_without_objects_is_refused() {
+    for text in ["", "\n", "# cut off\n---\n# here\n"] {
+        for kind in [AddonText::Plain, AddonText::Template] {
+            let error = rendered(&[("x", kind, text)]).unwrap_err();
+            assert!(error.starts_with("add-on x, /inv/x.yaml: no manifests are there: it is empty"), "{text:?}: {error}");
+        }
+    }
+    let error = rendered(&[("x", AddonText::Template, "{% if false %}a: 1{% endif %}\n")]).unwrap_err();
+    assert!(error.starts_with("add-on x, /inv/x.yaml: no objects come out of it"), "{error}");
+}
+
 /// Those in `inventories/addons`, as they come out for Kubernetes 1.36.
 #[test]
 fn the_examples_are_objects() {

@@ -57,6 +57,11 @@ pub fn text_objects(text: &str) -> Result<Vec<TextObject>, Vec<TextFault>> {
     if faults.is_empty() { Ok(objects) } else { Err(faults) }
 }
 
+/// Whether a text is empty, or has only comments.
+pub fn says_nothing(text: &str) -> bool {
+    documents(text).is_empty()
+}
+
 /// An object as errors call it: its kind and name, as far as it has them.
 fn title(value: &Value) -> String {
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);

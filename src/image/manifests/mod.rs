@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{ComponentKind, ImageError, OpenImage};
 
-pub use documents::{TextFault, TextObject, text_objects};
+pub use documents::{TextFault, TextObject, says_nothing, text_objects};
 
 /// More than this in one component is no list of objects.
 pub(super) const MOST: u64 = 64 << 20;

@@ -16,7 +16,7 @@ const MOST: u64 = 64 << 20;
 const LARGEST: u64 = 10 << 20;
 /// Deepest directory: a link to a directory above itself goes on for ever.
 const DEEPEST: usize = 16;
-/// Files that count in a directory.
+/// Files that count in a directory, in any case.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// Texts by the name of an add-on, or of the component with the kinds of a network plugin.
@@ -94,7 +94,7 @@ fn list(directory: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> io::Result<
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         match std::fs::metadata(&path)?.is_dir() {
             true => list(&path, depth + 1, paths)?,
-            false if ENDINGS.contains(&ending) => paths.push(path),
+            false if ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)) => paths.push(path),
             false => {}
         }
     }
@@ -109,11 +109,11 @@ mod tests {
     fn a_directory_is_read_in_order_and_what_is_no_manifest_is_passed_over() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("below")).unwrap();
-        for name in ["b.yaml", "a.yml", "below/c.json", ".hidden.yaml", "README.md", "b.yaml.bak"] {
+        for name in ["b.yaml", "a.yml", "below/c.json", ".hidden.yaml", "README.md", "b.yaml.bak", "C.YAML", "D.Yml"] {
             std::fs::write(directory.path().join(name), name).unwrap();
         }
         let texts: Vec<String> = read(directory.path()).unwrap().into_iter().map(|file| file.text).collect();
-        assert_eq!(texts, ["a.yml", "b.yaml", "below/c.json"]);
+        assert_eq!(texts, ["C.YAML", "D.Yml", "a.yml", "b.yaml", "below/c.json"]);
         assert_eq!(read(&directory.path().join("README.md")).unwrap().len(), 1);
         assert!(read(&directory.path().join("missing")).is_err());
     }
