@@ -114,10 +114,49 @@ fn unreadable(document: &Document<'_>) -> TextFault {
     let place = error.location();
     let line = place.and_then(|place| usize::try_from(place.line()).ok()).unwrap_or(document.line);
     let column = place.map(|place| format!(", column {}", place.column())).unwrap_or_default();
+    let indentation = |line: &str| line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
+    if let Some(kind) = kind(error.without_snippet()) {
+        return TextFault { line, message: format!("{kind}{column}") };
+    }
+    if placed.lines().nth(line.saturating_sub(1)).is_some_and(indentation) {
+        let message = format!("it is no YAML{column}: a tab is in the indentation; YAML takes blanks only");
+        return TextFault { line, message };
+    }
     if may_be_secret(document.text) {
         return TextFault { line, message: format!("it is no YAML{column} (not shown: it may be secret)") };
     }
     TextFault { line, message: format!("it is no YAML{column}: {}", error.without_snippet()) }
+}
+
+/// What is wrong, where that can be told without what is written there.
+fn kind(error: &serde_yaml::Error) -> Option<String> {
+    use serde_yaml::Error;
+    use serde_yaml::budget::BudgetBreach;
+    let aliases = || Some("too many values are made by aliases (`*NAME`); write them out, or split the file".to_owned());
+    match error {
+        Error::DuplicateMappingKey { .. } => Some("a key is written twice in one map".to_owned()),
+        Error::UnknownAnchor { .. } => Some("an alias (`*NAME`) names an anchor (`&NAME`) that is not there".to_owned()),
+        Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => aliases(),
+        Error::AliasError { error, .. } => kind(error),
+        Error::Budget { breach, .. } => match breach {
+            BudgetBreach::Depth { .. } => {
+                Some(format!("it is nested more than {} deep", serde_yaml::Budget::default().max_depth))
+            }
+            BudgetBreach::Aliases { .. }
+            | BudgetBreach::Anchors { .. }
+            | BudgetBreach::AliasAnchorRatio { .. }
+            | BudgetBreach::RecordedAnchorEvents { .. }
+            | BudgetBreach::RecordedAnchorBytes { .. } => aliases(),
+            BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
+                Some("it has too many values; split the document".to_owned())
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Whether a text that cannot be read may be a Secret, or something alike.
@@ -176,5 +215,26 @@ mod tests {
         // Nor are others' lines.
         let found = faults("kind: ConfigMap\nx: hunter2: hunter2: [\n");
         assert!(found.len() == 1 && !found[0].contains("hunter2"), "{found:?}");
+    }
+
+    #[test]
+    fn the_kind_of_a_fault_is_told_also_of_what_may_be_secret() {
+        let deep = format!("{}{}", "[".repeat(80), "]".repeat(80));
+        let mut bomb = "a0: &a0 [hunter2, hunter2]\n".to_owned();
+        for step in 1..30 {
+            let aliases = vec![format!("*a{}", step - 1); 9].join(", ");
+            bomb += &format!("a{step}: &a{step} [{aliases}]\n");
+        }
+        for (text, expected) in [
+            ("  hunter2: a\n  hunter2: b\n", "a key is written twice"),
+            ("  a: *hunter2\n", "an alias (`*NAME`) names an anchor (`&NAME`) that is not there"),
+            (&format!("  a: {deep}\n"), "it is nested more than 64 deep"),
+            (&bomb, "too many values are made by aliases"),
+            ("  a: hunter2\n\tb: hunter2\n", "a tab is in the indentation"),
+        ] {
+            let found = faults(&format!("kind: Secret\ndata:\n{text}"));
+            assert!(found.len() == 1 && found[0].contains(expected), "{text}: {found:?}");
+            assert!(!found[0].contains("hunter2"), "{found:?}");
+        }
     }
 }
