@@ -102,7 +102,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                "add-on none: /none.yaml: No such file or directory (os error 2)",
+                "add-on none: /none.yaml: No such file or directory (os error 2); a `path` that is not absolute begins at the \
+                 directory of the inventory; correct it, or put the manifests there",
                 "add-on bad, /bad.yaml, line 1: ConfigMap a_b: metadata.name \"a_b\" contains '_'; only a-z, 0-9, '-' and '.' \
                  are allowed",
             ]

@@ -59,7 +59,7 @@ pub(super) fn texts(cluster: &Cluster, image: Option<&OpenImage>) -> (Texts, Vec
 /// A file, or those of a directory and of all below it, in order of path.
 fn read(path: &Path) -> io::Result<Vec<ManifestFile>> {
     let mut paths = Vec::new();
-    if std::fs::metadata(path)?.is_dir() {
+    if std::fs::metadata(path).map_err(absent)?.is_dir() {
         list(path, 0, &mut paths)?
     } else {
         paths.push(path.to_owned())
@@ -81,6 +81,24 @@ fn read(path: &Path) -> io::Result<Vec<ManifestFile>> {
     Ok(files)
 }
 
+/// What to do where the `path` of an add-on leads nowhere.
+fn absent(error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::NotFound {
+        return error;
+    }
+    let hint = "a `path` that is not absolute begins at the directory of the inventory; correct it, or put the manifests there";
+    io::Error::new(error.kind(), format!("{error}; {hint}"))
+}
+
+/// Names an entry of a directory, and where it leads if it is a link.
+fn entry_fault(path: &Path, error: &io::Error) -> io::Error {
+    let link = match std::fs::read_link(path) {
+        Ok(target) => format!(" (a link to {}); correct it, or remove it", target.display()),
+        Err(_) => String::new(),
+    };
+    io::Error::new(error.kind(), format!("{}: {error}{link}", path.display()))
+}
+
 fn list(directory: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> io::Result<()> {
     if depth > DEEPEST {
         return Err(io::Error::other(format!("{} is more than {DEEPEST} directories deep", directory.display())));
@@ -92,7 +110,7 @@ fn list(directory: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> io::Result<
             continue;
         }
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        match std::fs::metadata(&path)?.is_dir() {
+        match std::fs::metadata(&path).map_err(|error| entry_fault(&path, &error))?.is_dir() {
             true => list(&path, depth + 1, paths)?,
             false if ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)) => paths.push(path),
             false => {}
@@ -130,5 +148,15 @@ mod tests {
         std::os::unix::fs::symlink(".", directory.path().join("again")).unwrap();
         let error = read(directory.path()).unwrap_err().to_string();
         assert!(error.contains("more than 16 directories deep"), "{error}");
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = read(&directory.path().join("nope.yaml")).unwrap_err().to_string();
+        assert!(error.contains("begins at the directory of the inventory; correct it"), "{error}");
+        std::os::unix::fs::symlink("gone", directory.path().join("a.yaml")).unwrap();
+        let error = read(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("a.yaml: No such file") && error.contains("(a link to gone); correct it"), "{error}");
     }
 }

@@ -115,25 +115,35 @@ fn fault(error: &Error, values: &Value) -> TemplateFault {
 /// Names what is not there, and what was probably meant.
 fn undefined(detail: &str, values: &Value) -> String {
     let Some(expression) = detail.split('`').nth(1) else { return format!("undefined value: {detail}") };
+    if let Some((list, _)) = expression.split_once('[') {
+        return format!("`{expression}` is undefined{}", choice(&lookup(values, list).map_or(vec![], |found| keys(&found))));
+    }
     let (parent, last) = expression.rsplit_once('.').map_or((None, expression), |(parent, last)| (Some(parent), last));
-    let known = match parent {
-        None => keys(values),
-        Some(parent) => match lookup(values, parent) {
-            Some(parent) => keys(&parent),
-            // Of a loop, most likely over nodes.
-            None => lookup(values, "nodes")
-                .and_then(|nodes| nodes.get_item_by_index(0).ok())
-                .map_or(vec![], |node| keys(&node)),
-        },
+    let found = parent.map_or_else(|| Some(values.clone()), |parent| lookup(values, parent));
+    let known = match (&found, parent) {
+        (Some(found), Some(parent)) if matches!(found.kind(), ValueKind::Seq | ValueKind::Iterable) => {
+            return format!("`{expression}` is undefined; `{parent}` is a list: take its items one by one with `for`");
+        }
+        (Some(found), _) => keys(found),
+        // Of a loop, most likely over nodes.
+        (None, Some(parent)) if !parent.contains('.') => lookup(values, "nodes")
+            .and_then(|nodes| nodes.get_item_by_index(0).ok())
+            .map_or(vec![], |node| keys(&node)),
+        (None, _) => Vec::new(),
     };
     let hint = match nearest(last, known.iter().map(String::as_str)) {
         Some(near) => {
             let parent = parent.map(|parent| format!("{parent}.")).unwrap_or_default();
-            format!("did you mean `{parent}{near}`?")
+            format!("; did you mean `{parent}{near}`?")
         }
-        None => format!("there are {}", known.join(", ")),
+        None => choice(&known),
     };
-    format!("`{expression}` is undefined; {hint}")
+    format!("`{expression}` is undefined{hint}")
+}
+
+/// What there is, as far as that is known.
+fn choice(known: &[String]) -> String {
+    if known.is_empty() { String::new() } else { format!("; there are {}", known.join(", ")) }
 }
 
 fn lookup(values: &Value, path: &str) -> Option<Value> {
@@ -158,6 +168,7 @@ mod tests {
         let values = context! {
             cluster => context! { name => "prod", domain => "cluster.local" },
             nodes => vec![context! { name => "n1", address => "10.0.0.1", rack => "r1" }],
+            images => context! { pause => "a/pause:1" },
             secret => "hunter2\n",
         };
         fill(Path::new("a.yaml"), text, &values)
@@ -170,17 +181,22 @@ mod tests {
         for (text, expected) in [
             ("\n{{ cluster.nmae }}", "2: `cluster.nmae` is undefined; did you mean `cluster.name`?"),
             ("{{ clutser.name }}", "1: `clutser` is undefined; did you mean `cluster`?"),
-            ("{{ frobnicate }}", "1: `frobnicate` is undefined; there are cluster, nodes, secret"),
+            ("{{ frobnicate }}", "1: `frobnicate` is undefined; there are cluster, images, nodes, secret"),
             (
                 "{% for node in nodes %}\n{{ node.adress }}\n{% endfor %}",
                 "2: `node.adress` is undefined; did you mean `node.address`?",
             ),
+            ("{{ nodes.a }}", "1: `nodes.a` is undefined; `nodes` is a list: take its items one by one with `for`"),
             (
                 "{% if cluster.doman == 'a' %}{% endif %}",
                 "1: `cluster.doman` is undefined; did you mean `cluster.domain`?",
             ),
         ] {
             assert_eq!(filled(text).unwrap_err(), expected, "{text}");
+        }
+        for text in ["{% set p = 'x' %}{{ images[p] }}", "{{ images['x'] }}"] {
+            let error = filled(text).unwrap_err();
+            assert!(error.ends_with("there are pause") || error.ends_with("is undefined"), "{error}");
         }
         let error = filled("{{ secret }}").unwrap_err();
         assert!(!error.contains("hunter2"), "{error}");
