@@ -31,9 +31,21 @@ impl Args {
                 for finding in report.findings() {
                     report::print(&serde_json::to_string(finding)?);
                 }
+                report.left_out().into_iter().for_each(|told| report::print_error(&format!("note: {told}")));
                 return Ok(Exit::Code(65));
             }
-            (Err(error), _) => return Err(failure(error)),
+            (Err(error), Format::Human) => {
+                let left_out = match &error {
+                    inventory::Error::Invalid(report) => report.left_out(),
+                    inventory::Error::Read { .. } => None,
+                };
+                let failed = failure(error);
+                return Err(match left_out {
+                    Some(told) => Failure::inventory(format!("{}\nnote: {told}", failed.message.trim_end())),
+                    None => failed,
+                });
+            }
+            (Err(error), Format::Json) => return Err(failure(error)),
         };
         let AddonsChecked { faults, notes } = run::check_addons(&cluster, image_at_hand(&cluster).as_ref());
         match self.output {

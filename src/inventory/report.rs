@@ -23,6 +23,7 @@ pub struct Report {
     file: String,
     source: Source,
     findings: Vec<Marked>,
+    names_addons: bool,
 }
 
 /// One error, with its place.
@@ -82,7 +83,12 @@ impl Report {
         for marked in findings.iter_mut().filter(|marked| marked.more > 0) {
             marked.finding.message.push_str(&format!(" (and {} more like it)", marked.more));
         }
-        Self { file: file.to_owned(), source, findings }
+        Self { file: file.to_owned(), source, findings, names_addons: text.contains("addons") }
+    }
+
+    /// What else there is to look at once the inventory is right.
+    pub fn left_out(&self) -> Option<&'static str> {
+        self.names_addons.then_some("the files of add-ons were not looked at yet: they are once the inventory is right")
     }
 
     /// The errors in the order of the file.
@@ -187,5 +193,12 @@ mod tests {
         let shown = Report::new("c.yaml", &text, None, problems).to_string();
         assert!(shown.contains("c.yaml:1:1004") && shown.contains("éébadxx"), "{shown}");
         assert!(shown.len() < 2000, "{shown}");
+    }
+
+    #[test]
+    fn that_addons_were_not_looked_at_is_told_where_there_are_some() {
+        let left_out = |text: &str| Report::new("c.yaml", text, None, Problems::default()).left_out();
+        assert!(left_out("spec:\n  addons: [{name: a, path: a.yaml}]\n").is_some_and(|told| told.contains("once")));
+        assert_eq!(left_out("spec: {}\n"), None);
     }
 }

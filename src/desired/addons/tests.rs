@@ -64,7 +64,10 @@ fn a_file_without_objects_is_refused() {
     for text in ["", "\n", "# cut off\n---\n# here\n"] {
         for kind in [AddonText::Plain, AddonText::Template] {
             let error = rendered(&[("x", kind, text)]).unwrap_err();
-            assert!(error.starts_with("add-on x, /inv/x.yaml: no manifests are there: it is empty"), "{text:?}: {error}");
+            assert!(
+                error.starts_with("add-on x, /inv/x.yaml: no manifests are there: it is empty"),
+                "{text:?}: {error}"
+            );
         }
     }
     let error = rendered(&[("x", AddonText::Template, "{% if false %}a: 1{% endif %}\n")]).unwrap_err();

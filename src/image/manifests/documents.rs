@@ -132,10 +132,13 @@ fn unreadable(document: &Document<'_>) -> TextFault {
 fn kind(error: &serde_yaml::Error) -> Option<String> {
     use serde_yaml::Error;
     use serde_yaml::budget::BudgetBreach;
-    let aliases = || Some("too many values are made by aliases (`*NAME`); write them out, or split the file".to_owned());
+    let aliases =
+        || Some("too many values are made by aliases (`*NAME`); write them out, or split the file".to_owned());
     match error {
         Error::DuplicateMappingKey { .. } => Some("a key is written twice in one map".to_owned()),
-        Error::UnknownAnchor { .. } => Some("an alias (`*NAME`) names an anchor (`&NAME`) that is not there".to_owned()),
+        Error::UnknownAnchor { .. } => {
+            Some("an alias (`*NAME`) names an anchor (`&NAME`) that is not there".to_owned())
+        }
         Error::AliasReplayCounterOverflow { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }

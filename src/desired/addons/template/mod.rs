@@ -116,7 +116,10 @@ fn fault(error: &Error, values: &Value) -> TemplateFault {
 fn undefined(detail: &str, values: &Value) -> String {
     let Some(expression) = detail.split('`').nth(1) else { return format!("undefined value: {detail}") };
     if let Some((list, _)) = expression.split_once('[') {
-        return format!("`{expression}` is undefined{}", choice(&lookup(values, list).map_or(vec![], |found| keys(&found))));
+        return format!(
+            "`{expression}` is undefined{}",
+            choice(&lookup(values, list).map_or(vec![], |found| keys(&found)))
+        );
     }
     let (parent, last) = expression.rsplit_once('.').map_or((None, expression), |(parent, last)| (Some(parent), last));
     let found = parent.map_or_else(|| Some(values.clone()), |parent| lookup(values, parent));
@@ -126,9 +129,9 @@ fn undefined(detail: &str, values: &Value) -> String {
         }
         (Some(found), _) => keys(found),
         // Of a loop, most likely over nodes.
-        (None, Some(parent)) if !parent.contains('.') => lookup(values, "nodes")
-            .and_then(|nodes| nodes.get_item_by_index(0).ok())
-            .map_or(vec![], |node| keys(&node)),
+        (None, Some(parent)) if !parent.contains('.') => {
+            lookup(values, "nodes").and_then(|nodes| nodes.get_item_by_index(0).ok()).map_or(vec![], |node| keys(&node))
+        }
         (None, _) => Vec::new(),
     };
     let hint = match nearest(last, known.iter().map(String::as_str)) {
