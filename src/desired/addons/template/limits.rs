@@ -27,9 +27,7 @@ pub(super) fn limit(environment: &mut Environment<'_>) {
     environment.add_filter("replace", replace);
     environment.add_filter("join", join);
     environment.add_filter("indent", indent);
-    environment.add_filter("indented", |text: &str, width: usize| {
-        bounded(text, text.lines().count(), width).map(|()| indented(text, width))
-    });
+    environment.add_filter("indented", block);
 }
 
 /// The first statement that templates of add-ons have not: its line, and why not.
@@ -103,4 +101,8 @@ fn indent(text: &str, width: Option<usize>, options: Kwargs) -> Result<String, E
         false => format!("{}{line}", " ".repeat(width)),
     };
     Ok(text.lines().enumerate().map(indented).collect::<Vec<_>>().join("\n"))
+}
+
+fn block(text: &str, width: usize) -> Result<Value, Error> {
+    bounded(text, text.lines().count(), width).map(|()| indented(text, width))
 }
