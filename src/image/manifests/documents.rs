@@ -132,8 +132,7 @@ fn unreadable(document: &Document<'_>) -> TextFault {
 fn kind(error: &serde_yaml::Error) -> Option<String> {
     use serde_yaml::Error;
     use serde_yaml::budget::BudgetBreach;
-    let aliases =
-        || Some("too many values are made by aliases (`*NAME`); write them out, or split the file".to_owned());
+    let many = || Some("it has too many values, counting what aliases (`*NAME`) repeat".to_owned());
     match error {
         Error::DuplicateMappingKey { .. } => Some("a key is written twice in one map".to_owned()),
         Error::UnknownAnchor { .. } => {
@@ -142,7 +141,7 @@ fn kind(error: &serde_yaml::Error) -> Option<String> {
         Error::AliasReplayCounterOverflow { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => aliases(),
+        | Error::AliasReplayStackDepthExceeded { .. } => many(),
         Error::AliasError { error, .. } => kind(error),
         Error::Budget { breach, .. } => match breach {
             BudgetBreach::Depth { .. } => {
@@ -152,10 +151,9 @@ fn kind(error: &serde_yaml::Error) -> Option<String> {
             | BudgetBreach::Anchors { .. }
             | BudgetBreach::AliasAnchorRatio { .. }
             | BudgetBreach::RecordedAnchorEvents { .. }
-            | BudgetBreach::RecordedAnchorBytes { .. } => aliases(),
-            BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
-                Some("it has too many values; split the document".to_owned())
-            }
+            | BudgetBreach::RecordedAnchorBytes { .. }
+            | BudgetBreach::Nodes { .. }
+            | BudgetBreach::Events { .. } => many(),
             _ => None,
         },
         _ => None,
@@ -232,7 +230,7 @@ mod tests {
             ("  hunter2: a\n  hunter2: b\n", "a key is written twice"),
             ("  a: *hunter2\n", "an alias (`*NAME`) names an anchor (`&NAME`) that is not there"),
             (&format!("  a: {deep}\n"), "it is nested more than 64 deep"),
-            (&bomb, "too many values are made by aliases"),
+            (&bomb, "it has too many values, counting what aliases"),
             ("  a: hunter2\n\tb: hunter2\n", "a tab is in the indentation"),
         ] {
             let found = faults(&format!("kind: Secret\ndata:\n{text}"));
