@@ -1,7 +1,7 @@
 //! What templates of add-ons go without: all by which a value could grow from one pass of a loop, or of a call, to the
 //! next. Steps are counted; bytes of a value are not.
 
-use minijinja::value::{Kwargs, Rest, Value};
+use minijinja::value::{Kwargs, Value};
 use minijinja::{Environment, Error, ErrorKind};
 
 use super::{PRINTED, too_long};
@@ -12,15 +12,13 @@ const STATEMENTS: [&str; 8] = ["macro", "call", "block", "extends", "include", "
 /// Filters whose output may be any number of times their input.
 const FILTERS: [&str; 3] = ["format", "slice", "batch"];
 
+/// What is told of the function that is taken away.
+pub(super) const NO_NAMESPACE: &str = "templates of add-ons have no namespace(): what a loop sets ends with each pass, so \
+                                       that nothing grows without bound";
+
 /// Takes from an environment what makes values without bound.
 pub(super) fn limit(environment: &mut Environment<'_>) {
-    environment.add_function("namespace", |_: Rest<Value>| -> Result<Value, Error> {
-        Err(Error::new(
-            ErrorKind::InvalidOperation,
-            "templates of add-ons have no namespace(): what a loop sets ends with each pass, so that nothing grows without \
-             bound",
-        ))
-    });
+    environment.remove_global("namespace");
     for name in FILTERS {
         environment.remove_filter(name);
     }

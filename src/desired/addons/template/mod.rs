@@ -104,6 +104,7 @@ fn fault(error: &Error, values: &Value) -> TemplateFault {
         ErrorKind::OutOfFuel => {
             format!("it does not end within {STEPS} steps; look for a loop over too much")
         }
+        ErrorKind::UnknownFunction if detail.starts_with("namespace ") => limits::NO_NAMESPACE.to_owned(),
         ErrorKind::UndefinedError => undefined(detail, values),
         ErrorKind::WriteFailure => detail.to_owned(),
         kind if detail.is_empty() => kind.to_string(),
@@ -184,7 +185,7 @@ mod tests {
         for (text, expected) in [
             ("\n{{ cluster.nmae }}", "2: `cluster.nmae` is undefined; did you mean `cluster.name`?"),
             ("{{ clutser.name }}", "1: `clutser` is undefined; did you mean `cluster`?"),
-            ("{{ frobnicate }}", "1: `frobnicate` is undefined; there are cluster, images, nodes, secret"),
+            ("{{ frobnicate }}", "1: `frobnicate` is undefined; there are cluster, nodes, images, secret"),
             (
                 "{% for node in nodes %}\n{{ node.adress }}\n{% endfor %}",
                 "2: `node.adress` is undefined; did you mean `node.address`?",
