@@ -118,7 +118,8 @@ fn unreadable(document: &Document<'_>) -> TextFault {
     if let Some(kind) = kind(error.without_snippet()) {
         return TextFault { line, message: format!("{kind}{column}") };
     }
-    if placed.lines().nth(line.saturating_sub(1)).is_some_and(indentation) {
+    // It may be told of the line before.
+    if placed.lines().skip(line.saturating_sub(1)).take(2).any(indentation) {
         let message = format!("it is no YAML{column}: a tab is in the indentation; YAML takes blanks only");
         return TextFault { line, message };
     }
