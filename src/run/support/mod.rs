@@ -20,6 +20,7 @@ use crate::report::Events;
 pub use archive::{Archived, Missing, Place};
 
 use archive::Archive;
+use secrets::Secrets;
 
 /// What is wanted.
 #[derive(Debug, Clone)]
@@ -42,8 +43,10 @@ pub async fn support(subject: &Subject<'_>, wanted: &Wanted<'_>, events: &Events
         let what = format!("write {}", wanted.place.path.display());
         HostFailure::cluster(what, error).hint("name another file with --to")
     };
-    let secrets = secrets::values(subject);
-    let archive = Archive::begin(&wanted.place, &secrets).map_err(failed)?;
+    let secrets = Secrets::of(subject);
+    let values: Vec<String> = secrets.values.into_iter().collect();
+    let archive = Archive::begin(&wanted.place, &values).map_err(failed)?;
+    secrets.unknown.into_iter().for_each(|one| archive.lacks(one.what, one.why));
     let wished = |name: &HostName| wanted.hosts.is_empty() || wanted.hosts.contains(name);
 
     cluster::at_hand(subject, wanted, &archive).await;
@@ -57,6 +60,6 @@ pub async fn support(subject: &Subject<'_>, wanted: &Wanted<'_>, events: &Events
     cluster::seen(subject, &fleet, &unreachable, &archive).await;
     api::collect(subject, &fleet, &archive).await;
     events.note("collecting from the hosts");
-    hosts::collect(&fleet, wished, wanted, &secrets, &archive).await;
+    hosts::collect(&fleet, wished, wanted, &values, &archive).await;
     Ok(archive.finish().await.map_err(failed)?)
 }
