@@ -25,10 +25,10 @@ pub async fn kubeconfig(subject: &Subject<'_>, server: Option<&str>, events: &Ev
             },
         )
         .await;
+    let answered = outcomes.ok.len();
     let Some(text) = outcomes.ok.into_values().flatten().next() else {
         failures.extend(outcomes.failed);
-        let none = HostFailure::cluster("read the kubeconfig", "no master has one");
-        failures.push(none.hint("run `kubewright install`"));
+        failures.push(none(answered));
         return Err(RunError::Failed(failures));
     };
     let own = subject.cluster.with_role(Role::ControlPlane).next();
@@ -42,6 +42,15 @@ pub async fn kubeconfig(subject: &Subject<'_>, server: Option<&str>, events: &Ev
     Ok(server.map_or_else(|| text.clone(), |server| with_server(&text, &server)))
 }
 
+/// That there is none, where so many masters `answered`: of those that did not, nobody knows what they have.
+fn none(answered: usize) -> HostFailure {
+    const WHAT: &str = "read the kubeconfig";
+    match answered {
+        0 => HostFailure::cluster(WHAT, "no master could be asked"),
+        _ => HostFailure::cluster(WHAT, "no master that answers has one").hint("run `kubewright install`"),
+    }
+}
+
 /// Replaces the value of the one `server:` line.
 fn with_server(text: &str, server: &str) -> String {
     let line = |line: &str| match line.find("server: ") {
@@ -53,6 +62,13 @@ fn with_server(text: &str, server: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn only_masters_that_answer_make_it_a_cluster_to_install() {
+        let told = |answered| super::RunError::Failed(vec![super::none(answered)]).to_string();
+        assert!(told(0).contains("no master could be asked") && !told(0).contains("install"), "{}", told(0));
+        assert!(told(2).contains("has one") && told(2).contains("run `kubewright install`"), "{}", told(2));
+    }
+
     #[test]
     fn only_the_server_changes() {
         let text = "clusters:\n- cluster:\n    server: https://api:6443\n  name: x # server: y\n";
