@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::super::log::{End, KeptLog, Run};
 use super::judge::State;
+use crate::redact::{self, Known};
 
 /// Runs that are shown.
 const SHOWN: usize = 10;
@@ -124,7 +125,8 @@ pub(super) fn shown(run: &Run) -> Shown {
         began: run.began.strftime("%Y-%m-%d %H:%M UTC").to_string(),
         state,
         end,
-        why: why.to_owned(),
+        // Whoever is shown the page need not be one who may read the logs.
+        why: redact::text(why, &Known::default()),
         took: duration(run.took),
         changed: run.changed,
         hosts: run.hosts,
@@ -181,5 +183,16 @@ mod tests {
         ];
         assert_eq!(history.skipped, skipped);
         assert_eq!(History::read(&directory.path().join("nowhere"), None), History::default());
+    }
+
+    #[test]
+    fn errors_of_runs_are_shown_without_secrets() {
+        let log = concat!(
+            r#"{"event":"run-started","hosts":1,"time":"2026-11-29T04:00:00Z","verb":"install"}"#,
+            "\n",
+            r#"{"error":"m1: login with password=grape-97\nAuthorization: Bearer x7","event":"run-failed","time":"2026-11-29T04:00:06Z"}"#,
+        );
+        let shown = shown(&Run::read(log.lines()).unwrap());
+        assert_eq!(shown.why, "m1: login with password=[redacted]\nAuthorization: [redacted]");
     }
 }
