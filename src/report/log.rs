@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 mod kept;
 mod run;
 
-pub(super) use kept::KeptLog;
+pub(crate) use kept::KeptLog;
 pub use run::{End, Run, Stage};
 
 use super::{Event, print_error};

@@ -15,6 +15,7 @@ mod words;
 
 pub use connectivity::connectivity;
 pub use event::{Event, Events};
+pub(crate) use log::KeptLog;
 pub use log::RunLog;
 pub use plan::render_plan;
 pub use preview::render_preview;

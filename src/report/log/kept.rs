@@ -25,13 +25,13 @@ const LOOKING: &[&str] = &[
 
 /// A log, by what its name tells: `20261129T043843Z-etcd-defrag-42.log`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::report) struct KeptLog {
+pub(crate) struct KeptLog {
     /// Where it is.
-    pub(in crate::report) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// `etcd-defrag`; empty where the name is not one of ours.
-    pub(in crate::report) verb: String,
+    pub(crate) verb: String,
     /// The process that writes it, or wrote it.
-    pub(in crate::report) process: Option<u32>,
+    pub(crate) process: Option<u32>,
 }
 
 impl KeptLog {
@@ -47,7 +47,7 @@ impl KeptLog {
     /// # Errors
     ///
     /// The directory that could not be listed, and why.
-    pub(in crate::report) fn all(directory: &Path) -> Result<Vec<Self>, String> {
+    pub(crate) fn all(directory: &Path) -> Result<Vec<Self>, String> {
         let entries = match std::fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -61,12 +61,12 @@ impl KeptLog {
     }
 
     /// Whether its run could not change anything.
-    pub(in crate::report) fn only_looked(&self) -> bool {
+    pub(crate) fn only_looked(&self) -> bool {
         LOOKING.contains(&self.verb.as_str())
     }
 
     /// File name, for messages.
-    pub(in crate::report) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
@@ -75,7 +75,7 @@ impl KeptLog {
     /// # Errors
     ///
     /// Why it is no log of a run.
-    pub(in crate::report) fn read(&self) -> Result<Run, String> {
+    pub(crate) fn read(&self) -> Result<Run, String> {
         if !self.path.is_file() {
             return Err("it is no regular file".to_owned());
         }

@@ -1,6 +1,5 @@
 //! What is known of the cluster as a whole: from this machine, and from looking at it as `status` and `plan` do.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
@@ -13,12 +12,14 @@ use super::super::subject::Subject;
 use super::Wanted;
 use super::archive::Archive;
 use crate::host::tail_of_file;
-use crate::report::{self, Style};
+use crate::report::{self, KeptLog, Style};
 
 /// How long looking may take. A host that hangs is told of with its own sources.
 const LOOK: Duration = Duration::from_secs(150);
-/// Logs of runs.
-const RUNS: usize = 10;
+/// Logs of runs that change something.
+const CHANGED: usize = 10;
+/// Logs of runs that only look.
+const LOOKED: usize = 3;
 
 /// What needs no host: the inventory, versions, the logs of the last runs.
 pub(super) async fn at_hand(subject: &Subject<'_>, wanted: &Wanted<'_>, archive: &Archive) {
@@ -35,12 +36,11 @@ pub(super) async fn at_hand(subject: &Subject<'_>, wanted: &Wanted<'_>, archive:
         "made": jiff::Timestamp::now().to_string(),
     });
     archive.add_json("cluster/versions.json", &versions).await;
-    match runs(&subject.state.runs()) {
+    match KeptLog::all(&subject.state.runs()) {
         Ok(logs) => {
-            for path in logs {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let place = format!("cluster/runs/{name}");
-                match tail_of_file(&path, wanted.bytes) {
+            for log in chosen(logs, std::process::id()) {
+                let place = format!("cluster/runs/{}", log.name());
+                match tail_of_file(&log.path, wanted.bytes) {
                     Ok(text) => archive.add(place, text).await,
                     Err(error) => archive.lacks(place, error),
                 }
@@ -50,16 +50,12 @@ pub(super) async fn at_hand(subject: &Subject<'_>, wanted: &Wanted<'_>, archive:
     }
 }
 
-/// The logs of the last runs.
-fn runs(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut logs = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
-    logs.retain(|path| path.extension().is_some_and(|end| end == "log"));
-    logs.sort();
-    Ok(logs.split_off(logs.len().saturating_sub(RUNS)))
+/// Those of `logs`, the latest first, that tell most: a cron job that looks every minute must not hide the run that
+/// failed. The log of this run, of the process `own`, tells nothing yet.
+fn chosen(logs: Vec<KeptLog>, own: u32) -> impl Iterator<Item = KeptLog> {
+    let others = logs.into_iter().filter(move |log| log.verb != "support" || log.process != Some(own));
+    let (looked, changed): (Vec<_>, Vec<_>) = others.partition(KeptLog::only_looked);
+    changed.into_iter().take(CHANGED).chain(looked.into_iter().take(LOOKED))
 }
 
 /// What looking at all hosts tells.
@@ -84,5 +80,26 @@ pub(super) async fn seen(subject: &Subject<'_>, fleet: &Fleet, unreachable: &[Ho
     archive.add("cluster/plan.txt", plan).await;
     for why in [&status.drift_unknown, &status.api_unknown].into_iter().flatten() {
         archive.lacks("cluster/plan.txt, in part", why);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_that_look_do_not_push_out_the_one_that_failed() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: String| std::fs::write(directory.path().join(name), "").unwrap();
+        write("20261129T0000Z-install-1.log".to_owned());
+        (10..30).for_each(|minute| write(format!("20261129T01{minute}Z-status-1.log")));
+        write("20261129T0200Z-support-7.log".to_owned());
+        let names =
+            || -> Vec<String> { chosen(KeptLog::all(directory.path()).unwrap(), 7).map(|log| log.name()).collect() };
+        let looked = [29, 28, 27].map(|minute| format!("20261129T01{minute}Z-status-1.log"));
+        assert_eq!(names(), [&["20261129T0000Z-install-1.log".to_owned()], &looked[..]].concat());
+        (10..30).for_each(|minute| write(format!("20261129T03{minute}Z-upgrade-1.log")));
+        let of = |verb: &str| names().iter().filter(|name| name.contains(verb)).count();
+        assert_eq!((of("upgrade"), of("install"), of("status")), (CHANGED, 0, LOOKED));
     }
 }
