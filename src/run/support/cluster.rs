@@ -11,6 +11,7 @@ use super::super::overview::{self, Overview};
 use super::super::subject::Subject;
 use super::Wanted;
 use super::archive::Archive;
+use crate::host::protocol::Change;
 use crate::host::tail_of_file;
 use crate::report::{self, KeptLog, Style};
 
@@ -73,19 +74,40 @@ pub(super) async fn seen(subject: &Subject<'_>, fleet: &Fleet, unreachable: &[Ho
         (host.to_string(), own)
     });
     archive.add_json("cluster/hosts.json", &components.collect::<serde_json::Map<_, _>>()).await;
-    let mut plan = report::render_plan(changes, Style::Plain);
-    for why in [&status.drift_unknown, &status.api_unknown, &status.other_versions].into_iter().flatten() {
-        plan = format!("Not all of it is known: {why}\n\n{plan}");
-    }
-    archive.add("cluster/plan.txt", plan).await;
+    let unknown: Vec<&String> =
+        [&status.drift_unknown, &status.api_unknown, &status.other_versions].into_iter().flatten().collect();
+    archive.add("cluster/plan.txt", plan(&unknown, changes)).await;
     for why in [&status.drift_unknown, &status.api_unknown].into_iter().flatten() {
         archive.lacks("cluster/plan.txt, in part", why);
+    }
+}
+
+/// The plan, as far as it is known. That nothing is to be changed is said only where all of it is.
+fn plan(unknown: &[&String], changes: &[(String, Vec<Change>)]) -> String {
+    let told = |what: &str| unknown.iter().map(|why| format!("{what}: {why}\n")).collect::<String>();
+    match (unknown, changes) {
+        ([], _) => report::render_plan(changes, Style::Plain),
+        (_, []) => told("The plan could not be made"),
+        _ => format!("{}\n{}", told("Not all of it is known"), report::render_plan(changes, Style::Plain)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::protocol::Action;
+
+    #[test]
+    fn a_plan_that_could_not_be_made_is_no_all_clear() {
+        let why = "no host answers".to_owned();
+        assert_eq!(plan(&[&why], &[]), "The plan could not be made: no host answers\n");
+        assert!(plan(&[], &[]).starts_with("No changes."));
+        let change =
+            Change { resource: "file /a".to_owned(), action: Action::Create, summary: String::new(), diff: None };
+        let partly = plan(&[&why], &[("m1".to_owned(), vec![change])]);
+        assert!(partly.starts_with("Not all of it is known: no host answers\n\nm1\n"), "{partly}");
+        assert!(!partly.contains("No changes"), "{partly}");
+    }
 
     #[test]
     fn runs_that_look_do_not_push_out_the_one_that_failed() {
