@@ -102,7 +102,13 @@ fn assigned(
         (Extent::Word, b':', Strength::Sure) => Extent::Line,
         (extent, ..) => extent,
     };
-    let range = value::range(line, from, extent);
+    let mut range = value::range(line, from, extent);
+    // A line of JSON stays one.
+    if line[range.clone()].contains('"')
+        && let Some(end) = end_of_string(line, start, from)
+    {
+        range.end = range.end.min(end);
+    }
     let text = &line[range.clone()];
     // An image, and its version.
     let is_image = sure == Strength::Likely && separator == b':' && line[..key.start].ends_with('/');
@@ -114,6 +120,32 @@ fn assigned(
     if !(is_image || (sure == Strength::Likely && in_prose && value::quoted(line, from).is_none())) {
         add(line, range, marks);
     }
+}
+
+/// Longer lines are not read as JSON, once for each of their names.
+const LONGEST_JSON: usize = 64 << 10;
+
+/// Where the text of JSON ends that `from` is within, in a line that is JSON from `start` on.
+fn end_of_string(line: &str, start: usize, from: usize) -> Option<usize> {
+    let own = line[start..].trim_start();
+    let may_be = own.starts_with(['{', '[']) && own.len() <= LONGEST_JSON;
+    if !may_be || serde_json::from_str::<serde::de::IgnoredAny>(own).is_err() {
+        return None;
+    }
+    let (mut inside, mut escaped) = (false, false);
+    for (at, byte) in line.bytes().enumerate().skip(line.len() - own.len()) {
+        if at == from && !inside {
+            return None;
+        }
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' if at >= from => return Some(at),
+            b'"' => inside = !inside,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// A variable's name, and its value where the same line has it.
@@ -206,6 +238,10 @@ mod tests {
             (r#"{"name":"DB_PASSWORD","value":"a"}"#, r##"{"name":"DB_PASSWORD","value":"#"}"##),
             ("- name: DB_TOKEN\n  value: a b\n  x: y", "- name: DB_TOKEN\n  value: #\n  x: y"),
             ("Authorization: Basic dTpw", "Authorization: #"),
+            ("DB_PASS: a b", "DB_PASS: #"),
+            ("run -e MYSQL_PWD=a -v", "run -e MYSQL_PWD=# -v"),
+            (r#"{"m":"GET / Authorization: Basic a","n":1}"#, r##"{"m":"GET / Authorization: #","n":1}"##),
+            (r#"{"m":"a, Cookie: b\"c\\","n":"d"}"#, r##"{"m":"a, Cookie: #","n":"d"}"##),
             (r#""auth": "dTpw""#, r##""auth": "#""##),
             ("{User:me Password:a b}", "{User:me Password:#"),
             ("x?token=a&y=z z", "x?token=# z"),

@@ -31,6 +31,8 @@ const LIKELY: &[&str] = &["token", "secret", "credential"];
 /// Whole names.
 const SURE_ALONE: &[&str] = &["pass", "pwd", "psk", "authorization", "proxyauthorization", "cookie", "setcookie"];
 const LIKELY_ALONE: &[&str] = &["auth"];
+/// Last words of names of several: `DB_PASS`.
+const LIKELY_LAST: &[&str] = &["pass", "pwd", "psk"];
 
 /// Ends of names for what is about a secret, and none.
 const ABOUT: &[&str] = &[
@@ -82,6 +84,8 @@ const ABOUT: &[&str] = &[
 
 /// How sure it is that what goes by `name` is a secret; `None` for all other names.
 pub(super) fn strength(name: &str) -> Option<Strength> {
+    let last = name.rsplit_once(['-', '_', '.']).map(|(_, last)| last);
+    let is_last = last.is_some_and(|last| LIKELY_LAST.iter().any(|word| last.eq_ignore_ascii_case(word)));
     let name: String = name.chars().filter(|c| !matches!(c, '-' | '_' | '.')).map(|c| c.to_ascii_lowercase()).collect();
     if ABOUT.iter().any(|end| name.ends_with(end)) {
         return None;
@@ -89,7 +93,7 @@ pub(super) fn strength(name: &str) -> Option<Strength> {
     let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
     if has(SURE) || SURE_ALONE.contains(&name.as_str()) {
         Some(Strength::Sure)
-    } else if has(LIKELY) || LIKELY_ALONE.contains(&name.as_str()) {
+    } else if is_last || has(LIKELY) || LIKELY_ALONE.contains(&name.as_str()) {
         Some(Strength::Likely)
     } else {
         None
@@ -120,6 +124,8 @@ mod tests {
             ("tokenExpirationSeconds", None),
             ("token-ttl", None),
             ("authorization-mode", None),
+            ("DB_PASS", Some(Likely)),
+            ("MYSQL_PWD", Some(Likely)),
             ("bypass", None),
             ("compass", None),
             ("PWD", Some(Sure)),

@@ -1,12 +1,17 @@
-//! Secrets by their shape: tokens, keys of clouds and of age, logins in URLs, and anything long that looks like chance.
+//! Secrets by their shape: tokens, keys of clouds and of age, logins and signatures in URLs, logins of commands, elements
+//! of XML, and anything long that looks like chance.
 
 use super::marks::Marks;
-use super::value;
+use super::{names, value};
 
 /// Shorter runs of base64 are as good as words.
 const LONG: usize = 40;
 /// What a word before a credential begins with, in HTTP.
 const SCHEMES: [&str; 3] = ["bearer ", "basic ", "negotiate "];
+/// What makes a URL one that opens to whoever has it.
+const SIGNATURES: [&str; 4] = ["sig", "signature", "x-amz-signature", "x-goog-signature"];
+/// Options with a login, `user:password`.
+const LOGINS: [&str; 4] = ["-u", "--user", "--proxy-user", "--creds"];
 
 pub(super) fn mark(line: &str, marks: &mut Marks) {
     runs(line, |start, run| {
@@ -14,6 +19,9 @@ pub(super) fn mark(line: &str, marks: &mut Marks) {
     });
     logins(line, marks);
     schemes(line, marks);
+    signatures(line, marks);
+    elements(line, marks);
+    commands(line, marks);
 }
 
 pub(super) fn is_base64(byte: u8) -> bool {
@@ -157,6 +165,57 @@ fn schemes(line: &str, marks: &mut Marks) {
     }
 }
 
+/// `?sig=x` and `&X-Amz-Signature=x`; JSON may write the `&` as a number.
+fn signatures(line: &str, marks: &mut Marks) {
+    for (at, sign) in line.match_indices(['?', '&']).chain(line.match_indices("\\u0026")) {
+        let start = at + sign.len();
+        let rest = &line[start..];
+        let is_named = |name: &&&str| rest.get(..name.len()).is_some_and(|word| word.eq_ignore_ascii_case(name));
+        let Some(name) = SIGNATURES.iter().find(|name| is_named(name) && rest[name.len()..].starts_with('=')) else {
+            continue;
+        };
+        let (from, value) = (start + name.len() + 1, &rest[name.len() + 1..]);
+        let ends = |c: char| c.is_whitespace() || matches!(c, '&' | '#' | '\\' | '"' | '\'' | '`' | '<' | '>');
+        marks.add(from..value.find(ends).map_or(line.len(), |end| from + end));
+    }
+}
+
+/// `<password>x</password>`.
+fn elements(line: &str, marks: &mut Marks) {
+    for (at, _) in line.match_indices('<') {
+        let rest = &line[at + 1..];
+        let name =
+            &rest[..rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(rest.len())];
+        if names::strength(name).is_none() || !rest[name.len()..].starts_with('>') {
+            continue;
+        }
+        let from = at + 1 + name.len() + 1;
+        // Without an end here, those that follow have none either.
+        let Some(length) = line[from..].find("</") else { return };
+        marks.add(from..from + length);
+    }
+}
+
+/// `curl -u me:x`: the password. Of `-u 1000:1000`, both are numbers of users.
+fn commands(line: &str, marks: &mut Marks) {
+    for option in LOGINS {
+        for (at, _) in line.match_indices(option) {
+            let rest = &line[at + option.len()..];
+            let next = rest.trim_start_matches(['"', ',', ' ', '=']);
+            let is_option = line[..at].is_empty() || line[..at].ends_with([' ', '"', '\'', '[', '\t']);
+            if !is_option || next.len() == rest.len() {
+                continue;
+            }
+            let word = value::range(line, line.len() - next.len(), value::Extent::Word);
+            let Some((user, password)) = line[word.clone()].split_once(':') else { continue };
+            let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            if !is_number(user) && !password.starts_with("//") && !value::is_harmless(password) {
+                marks.add(word.start + user.len() + 1..word.end);
+            }
+        }
+    }
+}
+
 fn indent(text: &str) -> usize {
     text.len() - text.trim_start_matches(' ').len()
 }
@@ -185,6 +244,16 @@ mod tests {
             ("ssh://git@h/x http://h/@x", "ssh://git@h/x http://h/@x"),
             ("sent Bearer abcdefgh1 off", "sent Bearer # off"),
             ("the bearer token is invalid", "the bearer token is invalid"),
+            ("get https://h/x?sv=1&sig=ab%2Bc&se=2 now", "get https://h/x?sv=1&sig=#&se=2 now"),
+            (
+                r#"{"url":"https://h/x?a=1\u0026X-Amz-Signature=0a1b"}"#,
+                r##"{"url":"https://h/x?a=1\u0026X-Amz-Signature=#"}"##,
+            ),
+            ("<user>me</user><password>a b</password>", "<user>me</user><password>#</password>"),
+            ("usage: login <token> <host>", "usage: login <token> <host>"),
+            ("curl -u me:x https://h/x", "curl -u me:# https://h/x"),
+            (r#"["curl","--user","me:x","-v"]"#, r##"["curl","--user","me:#","-v"]"##),
+            ("journalctl -u kubelet.service; run -u 1000:1000", "journalctl -u kubelet.service; run -u 1000:1000"),
         ] {
             assert_eq!(shown(given), expected, "{given}");
         }
