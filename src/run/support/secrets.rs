@@ -131,7 +131,7 @@ metadata: {name: test}
 spec:
   image: oci:k8s
   ssh: {user: ops, become: sudo}
-  etcd: {snapshots: {every: 1h, targets: [{s3: {endpoint: 'https://s3.example', bucket: b, credentialsFile: none}}]}}
+  etcd: {snapshots: {every: 1h, targets: [{s3: {endpoint: 'https://s3.example', bucket: backups, credentialsFile: none}}]}}
   hosts:
     - {name: m1, address: 10.1.0.1, roles: [control-plane, etcd, worker], ssh: {becomePassword: {env: SET}}}
     - {name: n1, address: 10.1.0.2, roles: [worker], ssh: {becomePassword: {env: UNSET}}}
