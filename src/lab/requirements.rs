@@ -37,6 +37,20 @@ pub(super) fn programs(kernel: &Uml) -> Result<(), LabError> {
     })
 }
 
+/// Whether hosts with `kernel` can have a cluster; it is kept below `cache` where somebody has built it.
+pub(super) fn cluster(kernel: &Uml, cache: &Path) -> Result<(), LabError> {
+    if !kernel.is_packaged() {
+        return Ok(());
+    }
+    Err(LabError::Machine {
+        what: "the kernel of Debian's package user-mode-linux has no NAT, which the Services of a cluster need".into(),
+        hint: format!(
+            "build one that has it with `make image` or scripts/lab-kernel.sh; it is looked for in {}",
+            cache.join("lab/kernel").display()
+        ),
+    })
+}
+
 fn missing(there: &dyn Fn(&str) -> bool) -> Result<(), LabError> {
     let absent: Vec<_> = PROGRAMS.iter().filter(|(program, _)| !there(program)).collect();
     if absent.is_empty() {
@@ -98,6 +112,15 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debians_kernel_is_refused_for_clusters_and_another_is_not() {
+        let cache = tempfile::tempdir().unwrap();
+        let refused = cluster(&Uml::packaged(), cache.path()).unwrap_err().to_string();
+        assert!(refused.contains("has no NAT") && refused.contains("lab/kernel"), "{refused}");
+        let built = Uml { program: cache.path().join("linux.uml"), ..Uml::packaged() };
+        cluster(&built, cache.path()).unwrap();
+    }
     use crate::lab::{Options, topology};
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::setsid;
 
+use super::uml::Uml;
 use super::{Lab, LabError, LabName, Places, command, files};
 
 /// What is written to the pipe when the lab is to stay.
@@ -25,6 +26,7 @@ impl Throwaway {
     /// From now on, a lab called `name` ends with this process. There must be none yet.
     pub fn begin(places: &Places, name: &LabName) -> Result<Self, LabError> {
         super::requirements::root()?;
+        super::requirements::cluster(&Uml::find(places), &places.cache)?;
         if places.lab(name).exists() {
             return Err(LabError::Machine {
                 what: format!("there is a lab {name} already, and it is not this command's to take away"),

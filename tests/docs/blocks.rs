@@ -100,7 +100,7 @@ fn refused(inventory: &str) -> Option<String> {
     for page in copied {
         fs::write(at("addons").join(page.path.file_name().unwrap()), page.text).unwrap();
     }
-    fs::write(at("addons/dashboards/a.yaml"), "").unwrap();
+    fs::write(at("addons/dashboards/a.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n").unwrap();
     fs::write(at("image.pub"), PUBLIC_KEY).unwrap();
     let output = kubewright(directory.path()).args(["validate", "-i", "-"]).write_stdin(inventory).output().unwrap();
     (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned())
