@@ -10,6 +10,14 @@ use crate::versions::supported;
 
 /// The objects, in the order in which they are applied.
 pub fn objects(context: &Context<'_>) -> Result<Vec<serde_json::Value>, Error> {
+    let mut objects = basic(context)?;
+    objects.extend(calico::objects(context)?);
+    objects.extend(dns::objects(context)?);
+    Ok(objects)
+}
+
+/// Those that a cluster needs whatever its network is: the rights of its parts, and kube-proxy.
+pub(super) fn basic(context: &Context<'_>) -> Result<Vec<serde_json::Value>, Error> {
     let version = context.version();
     supported::check(version)?;
     let admins = (groups::admin(version) != groups::MASTERS).then_some(groups::CLUSTER_ADMINS);
@@ -25,8 +33,6 @@ pub fn objects(context: &Context<'_>) -> Result<Vec<serde_json::Value>, Error> {
             kubeconfig => kubeconfig.as_str(),
         },
     )?);
-    objects.extend(calico::objects(context)?);
-    objects.extend(dns::objects(context)?);
     Ok(objects)
 }
 

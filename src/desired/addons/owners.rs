@@ -32,14 +32,17 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    /// What this cluster needs itself.
+    /// What this cluster needs itself. It is rendered for that, so only where somebody may want any of it.
     pub(super) fn of(context: &Context<'_>, own_addons: &[AddonObjects]) -> Self {
+        if context.cluster.addons.is_empty() {
+            return Self::default();
+        }
         let mut own = BTreeMap::new();
         let mut keep = |owner: &'static str, objects: Vec<Value>| {
             own.extend(objects.iter().map(|object| (key(object, None), owner)));
         };
         // What cannot be rendered is told by who renders it.
-        keep("the cluster's own (RBAC and kube-proxy)", objects::objects(context).unwrap_or_default());
+        keep("the cluster's own (RBAC and kube-proxy)", objects::basic(context).unwrap_or_default());
         keep("the cluster's own (DNS)", dns::objects(context).unwrap_or_default());
         keep("the cluster's own (Calico)", calico::objects(context).unwrap_or_default());
         if let Ok(Some(peering)) = bgp::peering(context) {
