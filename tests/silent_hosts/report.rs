@@ -1,23 +1,11 @@
 //! `kubewright report`, as it is called: a cluster of which no host answers still has a page.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
-use std::path::Path;
 
-use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
 
-const SPEC: &str = "
-apiVersion: kubewright.dev/v1alpha1
-kind: ImageSpec
-name: sample
-kubernetes: v1.20.2
-program: false
-components:
-  - {name: etcd, version: 3.5.16, roles: [etcd], files: [{file: etcd, to: bin/etcd, mode: '0755'}]}
-";
+use crate::{SPEC, kubewright};
 
 /// Nobody listens on port 1.
 const INVENTORY: &str = "
@@ -39,13 +27,6 @@ const LOG: &str = r#"{"cluster":"q","event":"run-started","hosts":4,"log":"x","t
 {"error":"m1: <script>alert(1)</script>","event":"run-failed","time":"2026-11-29T04:00:06Z"}
 {"event":"log-ended","time":"2026-11-29T04:00:06Z"}
 "#;
-
-fn kubewright(home: &Path) -> Command {
-    let mut command = assert_cmd::cargo_bin_cmd!("kubewright");
-    command.current_dir(home).env_clear().env("HOME", home).env("KUBEWRIGHT_CACHE", home);
-    command.env("KUBEWRIGHT_STATE_DIR", home.join("state"));
-    command
-}
 
 fn home() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
